@@ -1,0 +1,5 @@
+"""The `bestiary` command."""
+
+
+def main() -> None:
+    """Run the command line."""

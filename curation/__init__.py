@@ -1,0 +1,1 @@
+"""Inspect, deduplicate, judge, resize, split and lock a harvest: harvest in, dataset out."""

@@ -1,0 +1,339 @@
+"""The harvest: what the scraper writes and curation reads.
+
+    HARVEST/harvest.sqlite     one row per candidate ever seen, and where each crawl stands
+    HARVEST/images/ab/cdef…    immutable originals, named by the SHA-256 of their bytes
+
+A row is written before its image is fetched and settled after the image has its final
+name, so a process killed at any moment loses at most the image in flight.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import sqlite3
+import tempfile
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Literal, Self
+
+from scraper.errors import HarvestError
+
+SCHEMA_VERSION = 1
+
+State = Literal["pending", "kept", "skipped", "failed"]
+"""`pending`: not fetched yet; `kept`: its file is in `images/`; `skipped`: refused on purpose
+(opt-out, not an image); `failed`: given up on after the last attempt. Both carry a reason."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """One image that a source offers; what the source does not say is empty or None."""
+
+    image_url: str = ""
+    """Full-size address; empty where only a thumbnail is known."""
+    page_url: str = ""
+    title: str = ""
+    thumbnail_url: str = ""
+    """http(s) address or `data:` URI, the fallback where `image_url` is empty."""
+    width: int | None = None
+    """Pixels, as the source states them: trust the decoded file instead."""
+    height: int | None = None
+    licence: str = ""
+    creator: str = ""
+
+    @property
+    def address(self) -> str:
+        """What to fetch: the full-size image, or else the thumbnail."""
+        return self.image_url or self.thumbnail_url
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """A candidate in the harvest: who asked for it, and what became of it."""
+
+    id: int
+    species: str
+    source: str
+    query: str
+    rank: int
+    """0-based place among the results of its query."""
+    candidate: Candidate
+    state: State = "pending"
+    attempts: int = 0
+    reason: str = ""
+    sha256: str | None = None
+    bytes: int | None = None
+    content_type: str = ""
+    fetched_at: str = ""
+    """UTC, ISO 8601."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CrawlState:
+    """Where the crawl of one query stands, so that the next run goes on there."""
+
+    species: str
+    source: str
+    query: str
+    state: Literal["open", "done", "blocked"] = "open"
+    found: int = 0
+    ended_because: str = ""
+    resume_after: str = ""
+    """UTC, ISO 8601; empty when there is nothing to wait for."""
+
+
+_CANDIDATE_COLUMNS = tuple(field.name for field in fields(Candidate))
+
+_SCHEMA = f"""
+CREATE TABLE IF NOT EXISTS candidates (
+    id INTEGER PRIMARY KEY,
+    species TEXT NOT NULL,
+    source TEXT NOT NULL,
+    query TEXT NOT NULL,
+    rank INTEGER NOT NULL,
+    address TEXT NOT NULL,
+    image_url TEXT NOT NULL,
+    page_url TEXT NOT NULL,
+    title TEXT NOT NULL,
+    thumbnail_url TEXT NOT NULL,
+    width INTEGER,
+    height INTEGER,
+    licence TEXT NOT NULL,
+    creator TEXT NOT NULL,
+    state TEXT NOT NULL DEFAULT 'pending'
+        CHECK (state IN ('pending', 'kept', 'skipped', 'failed')),
+    attempts INTEGER NOT NULL DEFAULT 0,
+    reason TEXT NOT NULL DEFAULT '',
+    sha256 TEXT,
+    bytes INTEGER,
+    content_type TEXT NOT NULL DEFAULT '',
+    fetched_at TEXT NOT NULL DEFAULT '',
+    UNIQUE (species, address),
+    CHECK ((state = 'kept') = (sha256 IS NOT NULL))
+);
+CREATE INDEX IF NOT EXISTS candidates_by_state ON candidates (state, species, rank);
+CREATE TABLE IF NOT EXISTS crawls (
+    species TEXT NOT NULL,
+    source TEXT NOT NULL,
+    query TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('open', 'done', 'blocked')),
+    found INTEGER NOT NULL,
+    ended_because TEXT NOT NULL,
+    resume_after TEXT NOT NULL,
+    PRIMARY KEY (species, source, query)
+);
+PRAGMA user_version = {SCHEMA_VERSION};
+"""
+
+
+class Harvest:
+    """An open harvest folder. One connection: use it from the thread that opened it."""
+
+    def __init__(self, root: Path, connection: sqlite3.Connection) -> None:
+        self.root = root
+        self._connection = connection
+
+    @classmethod
+    def create(cls, root: Path) -> Self:
+        """Open the harvest at `root` for writing, making it where there is none."""
+        try:
+            (root / "images").mkdir(parents=True, exist_ok=True)
+            connection = sqlite3.connect(root / "harvest.sqlite", timeout=60)
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = NORMAL")
+            _check_version(connection, root)
+            connection.executescript(_SCHEMA)
+        except (OSError, sqlite3.Error) as error:
+            raise HarvestError(f"cannot write a harvest at {root}: {error}") from error
+        return cls(root, connection)
+
+    @classmethod
+    def open(cls, root: Path) -> Self:
+        """Open an existing harvest.
+
+        Raises:
+            HarvestError: there is no harvest at `root`, or a newer Bestiary wrote it.
+        """
+        path = root / "harvest.sqlite"
+        if not path.is_file():
+            raise HarvestError(f"no harvest at {root}: gather one with `bestiary scrape`")
+        try:
+            connection = sqlite3.connect(path, timeout=60)
+            _check_version(connection, root)
+            connection.execute("SELECT 1 FROM candidates LIMIT 1")
+        except sqlite3.Error as error:
+            raise HarvestError(f"cannot read the harvest at {root}: {error}") from error
+        return cls(root, connection)
+
+    def close(self) -> None:
+        """Let go of the database; the folder stays as it is."""
+        self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def add(
+        self,
+        candidates: Iterable[Candidate],
+        *,
+        species: str,
+        source: str,
+        query: str,
+        first_rank: int = 0,
+    ) -> int:
+        """Note candidates as pending, in rank order; return how many were new.
+
+        A candidate already known for the species keeps its row and its state.
+        """
+        columns = ("species", "source", "query", "rank", "address", *_CANDIDATE_COLUMNS)
+        marks = ", ".join("?" * len(columns))
+        rows = [
+            (species, source, query, rank, candidate.address, *asdict(candidate).values())
+            for rank, candidate in enumerate(candidates, first_rank)
+        ]
+        with self._writing() as connection:
+            before = connection.total_changes
+            connection.executemany(
+                f"INSERT OR IGNORE INTO candidates ({', '.join(columns)}) VALUES ({marks})", rows
+            )
+            return connection.total_changes - before
+
+    def records(
+        self, state: State | None = None, *, species: str | None = None
+    ) -> Iterator[Record]:
+        """Yield records by species and rank; read them all before writing to the harvest."""
+        wanted = {"state": state, "species": species}
+        given = {name: value for name, value in wanted.items() if value is not None}
+        where = " AND ".join(f"{name} = :{name}" for name in given) or "1"
+        cursor = self._connection.execute(
+            f"SELECT * FROM candidates WHERE {where} ORDER BY species, rank, id", given
+        )
+        names = [column[0] for column in cursor.description]
+        while rows := cursor.fetchmany(1000):
+            for row in rows:
+                yield _record(dict(zip(names, row, strict=True)))
+
+    def count(self, state: State | None = None, *, species: str | None = None) -> int:
+        """How many candidates are in `state`, of one species or of all."""
+        (count,) = self._connection.execute(
+            "SELECT count(*) FROM candidates"
+            " WHERE (:state IS NULL OR state = :state)"
+            " AND (:species IS NULL OR species = :species)",
+            {"state": state, "species": species},
+        ).fetchone()
+        return int(count)
+
+    def reasons(self) -> dict[str, int]:
+        """How often each reason was given for a skipped or failed candidate."""
+        return dict(
+            self._connection.execute(
+                "SELECT reason, count(*) FROM candidates WHERE state IN ('skipped', 'failed')"
+                " GROUP BY reason ORDER BY count(*) DESC, reason"
+            ).fetchall()
+        )
+
+    def keep(self, record: Record, body: bytes, *, content_type: str, fetched_at: str) -> str:
+        """Store the bytes of a candidate's image and settle its row; return their SHA-256."""
+        digest = hashlib.sha256(body).hexdigest()
+        self._store(digest, body)
+        self._settle(
+            record,
+            state="kept",
+            attempts=record.attempts + 1,
+            reason="",
+            sha256=digest,
+            bytes=len(body),
+            content_type=content_type,
+            fetched_at=fetched_at,
+        )
+        return digest
+
+    def refuse(
+        self, record: Record, state: Literal["skipped", "failed"], reason: str, *, fetched_at: str
+    ) -> None:
+        """Settle a candidate that brought no image, with the reason."""
+        self._settle(
+            record,
+            state=state,
+            attempts=record.attempts + 1,
+            reason=reason,
+            fetched_at=fetched_at,
+        )
+
+    def path(self, sha256: str) -> Path:
+        """Where the original with this digest lies."""
+        return self.root / "images" / sha256[:2] / sha256[2:]
+
+    def crawl_state(self, species: str, source: str, query: str) -> CrawlState:
+        """Where this crawl stands; `open` with nothing found when it never began."""
+        row = self._connection.execute(
+            "SELECT state, found, ended_because, resume_after FROM crawls"
+            " WHERE species = ? AND source = ? AND query = ?",
+            (species, source, query),
+        ).fetchone()
+        known = (
+            {}
+            if row is None
+            else dict(zip(("state", "found", "ended_because", "resume_after"), row, strict=True))
+        )
+        return CrawlState(species=species, source=source, query=query, **known)
+
+    def set_crawl_state(self, crawl: CrawlState) -> None:
+        """Remember where a crawl stands."""
+        values = asdict(crawl)
+        marks = ", ".join(f":{name}" for name in values)
+        with self._writing() as connection:
+            connection.execute(
+                f"INSERT OR REPLACE INTO crawls ({', '.join(values)}) VALUES ({marks})", values
+            )
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        try:
+            with self._connection:
+                yield self._connection
+        except sqlite3.Error as error:
+            raise HarvestError(f"cannot write to the harvest at {self.root}: {error}") from error
+
+    def _settle(self, record: Record, **values: object) -> None:
+        assignments = ", ".join(f"{name} = :{name}" for name in values)
+        with self._writing() as connection:
+            connection.execute(
+                f"UPDATE candidates SET {assignments} WHERE id = :id", {**values, "id": record.id}
+            )
+
+    def _store(self, digest: str, body: bytes) -> None:
+        target = self.path(digest)
+        if target.exists():
+            return
+        try:
+            target.parent.mkdir(exist_ok=True)
+            with tempfile.NamedTemporaryFile(dir=target.parent, prefix=".", delete=False) as file:
+                file.write(body)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(file.name).chmod(0o444)
+            Path(file.name).replace(target)
+        except OSError as error:
+            raise HarvestError(f"cannot store an image under {target.parent}: {error}") from error
+
+
+def _check_version(connection: sqlite3.Connection, root: Path) -> None:
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version not in {0, SCHEMA_VERSION}:
+        raise HarvestError(
+            f"the harvest at {root} has schema {version}, and this Bestiary reads"
+            f" {SCHEMA_VERSION}: use the Bestiary that wrote it"
+        )
+
+
+def _record(row: dict[str, object]) -> Record:
+    candidate = Candidate(**{name: row.pop(name) for name in _CANDIDATE_COLUMNS})  # type: ignore[arg-type]
+    row.pop("address")
+    return Record(candidate=candidate, **row)  # type: ignore[arg-type]

@@ -1,0 +1,1 @@
+"""Where candidates come from: Google Images, folders of local files, lists of addresses."""

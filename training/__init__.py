@@ -1,0 +1,1 @@
+"""Fit, measure and explain a classifier: dataset in, run out."""
