@@ -1,5 +1,346 @@
-"""The `bestiary` command."""
+"""The `bestiary` command: global options, `bestiary.toml`, exit codes, `init` and `doctor`.
+
+A stage's commands are imported when they are called, so that `bestiary --help` is
+instant and no command pays for another's libraries.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import json
+import platform
+import shutil
+import sys
+import tempfile
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from curation.errors import CurationError
+from scraper.errors import ScraperError
+from training.errors import TrainingError
+
+Document = dict[str, Any]
+
+SETTINGS = "bestiary.toml"
+ROOM_GB = 5
+"""Free disk below which `doctor` warns: 10,000 web photos and a dataset of them need about 4."""
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "init": ("bestiary:init", "Write a commented bestiary.toml to set your own defaults in."),
+    "doctor": ("bestiary:doctor", "Check browser, driver, TensorFlow, disk; say how to mend."),
+    "scrape": ("scraper.commands:scrape", "Gather images of species into a harvest."),
+    "curate": ("curation.commands:curate", "Make a clean, split and locked dataset of a harvest."),
+    "audit": ("curation.commands:audit", "Show a dataset's balance, sizes and what was dropped."),
+    "verify": ("curation.commands:verify", "Recompute every digest of a dataset against its lock."),
+    "models": ("training.commands:models", "List the networks that can be trained."),
+    "train": ("training.commands:train", "Train a network on a dataset and measure it."),
+    "evaluate": ("training.commands:evaluate", "Measure a trained network again."),
+    "predict": ("training.commands:predict", "Name the species in pictures."),
+    "demo": ("scraper.standin.demo:demo", "Walk the whole road offline, on drawn pictures."),
+    "draw": ("scraper.standin.commands:draw", "Draw pictures of imaginary mammals."),
+    "standin": ("scraper.standin.commands:standin", "Serve a folder as an image-search site."),
+}
 
 
-def main() -> None:
-    """Run the command line."""
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that `doctor` looked at; `mend` says what to do where it is not `ok`."""
+
+    name: str
+    ok: bool
+    detail: str
+    mend: str = ""
+
+
+class DoctorError(click.ClickException):
+    """Something that Bestiary needs is missing or broken."""
+
+    def __init__(self, message: str, document: Document) -> None:
+        super().__init__(message)
+        self.document = document
+
+
+class StageGroup(click.Group):
+    """A group that imports a command when it is called."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Read the settings before the command is looked up: they are its defaults."""
+        ctx.default_map = read_settings(Path(SETTINGS))
+        return super().invoke(ctx)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """Name the commands in the order in which they are used."""
+        return list(COMMANDS)
+
+    def get_command(
+        self,
+        ctx: click.Context,  # noqa: ARG002 - click's signature
+        cmd_name: str,
+    ) -> click.Command | None:
+        """Import a command; it takes the global flags behind its name, too."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[cmd_name][0].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        known = {parameter.name for parameter in command.params}
+        command.params += [option for option in _global_flags() if option.name not in known]
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command, and check what `bestiary.toml` says of it."""
+        name, command, rest = super().resolve_command(ctx, args)
+        if name is not None and command is not None:
+            _check_settings(name, command, ctx.default_map or {})
+        return name, command, rest
+
+    def format_commands(
+        self,
+        ctx: click.Context,  # noqa: ARG002 - click's signature
+        formatter: click.HelpFormatter,
+    ) -> None:
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
+
+
+def _set_flag(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:
+    """Remember a global flag where every command of the run can read it."""
+    if value:
+        ctx.meta[f"bestiary.{parameter.name}"] = True
+        ctx.meta["bestiary.quiet"] = True  # JSON leaves no room for talk.
+
+
+def _global_flags() -> list[click.Option]:
+    return [
+        click.Option(
+            ["--json"],
+            is_flag=True,
+            expose_value=False,
+            callback=_set_flag,
+            help="Print one JSON document on stdout, and nothing else.",
+        ),
+        click.Option(
+            ["--quiet"],
+            is_flag=True,
+            expose_value=False,
+            callback=_set_flag,
+            help="Print nothing but errors.",
+        ),
+    ]
+
+
+@click.group(cls=StageGroup, params=_global_flags())  # type: ignore[arg-type]
+@click.version_option(package_name="bestiary", message="%(prog)s %(version)s")
+def cli() -> None:
+    """Name the species; get a clean, locked image dataset and an honest classifier.
+
+    \b
+      bestiary scrape hamster mouse rabbit shrew squirrel --per-species 200
+      bestiary curate
+      bestiary audit
+      bestiary train scratch-224
+      bestiary predict runs/latest photo.jpg
+
+    Every command has its own --help. Defaults come from bestiary.toml in the
+    working directory where there is one; `bestiary init` writes it.
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit with its code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    is_json = "--json" in given
+    try:
+        answer = cli.main(args=given, prog_name="bestiary", standalone_mode=False)
+    except click.Abort:
+        sys.exit(_fail("interrupted", 130, is_json=is_json))
+    except click.UsageError as error:
+        if not is_json:
+            error.show()
+            sys.exit(error.exit_code)
+        sys.exit(_fail(error.format_message(), error.exit_code, is_json=True))
+    except click.ClickException as error:
+        document = getattr(error, "document", {})
+        sys.exit(_fail(error.format_message(), error.exit_code, document, is_json=is_json))
+    except (ScraperError, CurationError, TrainingError) as error:
+        sys.exit(_fail(str(error), error.exit_code, error.document, is_json=is_json))
+    if isinstance(answer, tuple):
+        _show(*answer, is_json=is_json, is_quiet="--quiet" in given)
+    sys.exit(answer if isinstance(answer, int) else 0)
+
+
+def _show(document: Document, text: str, *, is_json: bool, is_quiet: bool) -> None:
+    if is_json:
+        click.echo(json.dumps(document, ensure_ascii=False, indent=2))
+    elif not is_quiet:
+        click.echo(text, err=not sys.stdout.isatty())
+
+
+def _fail(
+    message: str, exit_code: int, document: Mapping[str, object] | None = None, *, is_json: bool
+) -> int:
+    if is_json:
+        whole = {"error": message, "exit_code": exit_code, **(document or {})}
+        click.echo(json.dumps(whole, ensure_ascii=False, indent=2))
+    else:
+        click.echo(f"Error: {message}", err=True)
+    return exit_code
+
+
+# --- bestiary.toml ---------------------------------------------------------------------
+
+
+def read_settings(path: Path) -> dict[str, dict[str, Any]]:
+    """Read defaults as click's `default_map`: command, then parameter, then value.
+
+    Raises:
+        click.UsageError: the file is not TOML, or names a command that does not exist.
+    """
+    if not path.is_file():
+        return {}
+    try:
+        settings = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise click.UsageError(f"{path} is not valid TOML: {error}") from error
+    for name, table in settings.items():
+        if name not in COMMANDS or not isinstance(table, dict):
+            raise click.UsageError(
+                f"{path} has [{name}], which is no command: use one of {', '.join(COMMANDS)}"
+            )
+    return {
+        name: {key.replace("-", "_"): value for key, value in table.items()}
+        for name, table in settings.items()
+    }
+
+
+def _check_settings(name: str, command: click.Command, settings: Mapping[str, Any]) -> None:
+    known = {parameter.name for parameter in command.params if parameter.name}
+    for key in settings.get(name, {}):
+        if key not in known:
+            names = ", ".join(sorted(known)).replace("_", "-")
+            raise click.UsageError(f"{SETTINGS} has {key!r} in [{name}]: it knows {names}")
+
+
+def settings_template(ctx: click.Context, species: Sequence[str]) -> str:
+    """Draw up a `bestiary.toml` in which every option stands commented out at its default."""
+    sections = [f"# Defaults of the bestiary command, read from the working directory.\n{_DOC}"]
+    for name in ("scrape", "curate", "train", "evaluate", "predict"):
+        command = cli.get_command(ctx, name)
+        if command is None:
+            continue
+        lines = [f"\n[{name}]"]
+        if name == "scrape" and species:
+            lines.append(f"species = {json.dumps(list(species), ensure_ascii=False)}")
+        lines += _setting_lines(command)
+        sections.append("\n".join(lines))
+    return "\n".join(sections) + "\n"
+
+
+_DOC = "# Remove the # before a line and change its value. The command line wins over this file."
+
+
+def _setting_lines(command: click.Command) -> Iterator[str]:
+    for option in command.params:
+        if not isinstance(option, click.Option) or not option.expose_value:
+            continue
+        key = (option.name or "").replace("_", "-")
+        if key == "help":
+            continue
+        yield f"\n# {' '.join((option.help or '').split())}"
+        default = option.to_info_dict()["default"]
+        has_default = isinstance(default, bool | int | float | str | list | tuple)
+        yield f"# {key} = {json.dumps(default if has_default else '')}"
+
+
+@click.command()
+@click.argument("species", nargs=-1)
+@click.option("--force", is_flag=True, help="Replace a bestiary.toml that is there.")
+@click.pass_context
+def init(ctx: click.Context, species: tuple[str, ...], force: bool) -> tuple[Document, str]:
+    """Write a commented bestiary.toml to set your own defaults in.
+
+    SPECIES, where given, become the species that `bestiary scrape` gathers.
+    """
+    path = Path(SETTINGS)
+    if path.exists() and not force:
+        raise click.UsageError(f"{path} is there already: edit it, or replace it with --force")
+    path.write_text(settings_template(ctx, species), encoding="utf-8")
+    return {"written": str(path)}, f"Wrote {path}: remove the # before what you want to change."
+
+
+# --- doctor ----------------------------------------------------------------------------
+
+
+@click.command()
+def doctor() -> tuple[Document, str]:
+    """Check browser, driver, TensorFlow and devices, disk and write access.
+
+    Exits with 1 where something is missing, and says how to mend it.
+    """
+    checks = list(_checks())
+    document: Document = {
+        "ok": all(check.ok for check in checks),
+        "checks": [asdict(check) for check in checks],
+    }
+    text = "\n".join(_check_lines(checks))
+    if document["ok"]:
+        return document, text
+    if not click.get_current_context().meta.get("bestiary.quiet"):
+        click.echo(text, err=not sys.stdout.isatty())
+    failed = ", ".join(check.name for check in checks if not check.ok)
+    raise DoctorError(f"not ready: {failed}; the lines above say how to mend it", document)
+
+
+def _checks() -> Iterator[Check]:
+    import scraper.browser
+    import training.devices
+
+    yield Check(
+        "python", True, f"{platform.python_version()} on {platform.system()} {platform.machine()}"
+    )
+    for row in scraper.browser.check():
+        yield Check(*row)
+    for row in training.devices.check():
+        yield Check(*row)
+    yield _check_disk(Path())
+    yield _check_writing(Path())
+
+
+def _check_disk(folder: Path) -> Check:
+    free_gb = shutil.disk_usage(folder).free / 1e9
+    return Check(
+        "disk",
+        free_gb >= ROOM_GB,
+        f"{free_gb:.0f} GB free in {folder.resolve()}",
+        f"free some space: a project of 10,000 photos needs about {ROOM_GB} GB",
+    )
+
+
+def _check_writing(folder: Path) -> Check:
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        mend = "change to a folder that you may write to"
+        return Check("write access", False, f"{folder.resolve()}: {error}", mend)
+    return Check("write access", True, str(folder.resolve()))
+
+
+def _check_lines(checks: Sequence[Check]) -> Iterator[str]:
+    width = max(len(check.name) for check in checks)
+    for check in checks:
+        yield f"{'ok ' if check.ok else 'BAD'}  {check.name:{width}}  {check.detail}"
+        if not check.ok:
+            yield f"     {'':{width}}  → {check.mend}"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,48 @@
+# Bestiary's two commands are `make demo` and `make test`; each sets everything up first.
+
+.DEFAULT_GOAL := help
+.PHONY: help setup browser demo test lint check lock clean
+
+BIN := .venv/bin
+# The lock's hashes are checked; the project itself is installed from this folder, editable.
+READY := .venv/.ready
+
+help:
+	@echo "make demo    set everything up and walk the whole road offline, on drawn pictures"
+	@echo "make test    set everything up and run the tests"
+	@echo "make setup   the set-up alone: .venv/bin/bestiary, and a browser"
+	@echo "make check   everything CI runs: the tests, ruff, mypy, import-linter"
+	@echo "make lock    write requirements.lock anew from pyproject.toml"
+
+setup: $(READY) browser
+
+$(READY): requirements.lock pyproject.toml tools/get-uv
+	UV=$$(tools/get-uv) && \
+	{ [ -x $(BIN)/python ] || $$UV venv -q --python '>=3.11,<3.14' .venv; } && \
+	$$UV pip sync -q --python $(BIN)/python --require-hashes requirements.lock && \
+	$$UV pip install -q --python $(BIN)/python --no-deps --no-build-isolation -e .
+	touch $@
+
+browser: $(READY)
+	@tools/get-browser
+
+demo: setup
+	$(BIN)/bestiary demo
+
+test: setup
+	$(BIN)/pytest
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+check: test lint
+
+lock:
+	UV=$$(tools/get-uv) && $$UV pip compile -q --universal --generate-hashes --group dev \
+	  --upgrade pyproject.toml -o requirements.lock
+
+clean:
+	rm -rf .venv .uv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
