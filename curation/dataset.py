@@ -1,0 +1,291 @@
+"""The dataset: what curation writes, and what training and anyone else reads.
+
+DATASET/train/<species>/<digest>.jpg   (val/…, test/… likewise)
+DATASET/manifest.parquet               one row per kept record of the harvest
+DATASET/report.html                    for a person
+datasets.lock                          beside DATASET, with an entry of its name
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Self, cast
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from curation import lock
+from curation.errors import DatasetError, LockMismatchError
+from curation.recipe import SPLITS, CurationRecipe, Split
+
+MANIFEST = "manifest.parquet"
+REPORT = "report.html"
+MANIFEST_VERSION = 1
+_METADATA_KEY = b"bestiary"
+_UNSAFE = re.compile(r"""^[. ]|[. ]$|[\x00-\x1f\x7f<>:"/\\|?*%]""")
+"""What a folder's name may not hold, or not there, on one system or another."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One image that was gathered: what it is, what became of it, and where it came from."""
+
+    digest: str
+    """SHA-256 of the original bytes."""
+    species: str
+    split: Split | None = None
+    """None when dropped."""
+    group: str | None = None
+    """Name of its look-alike group: the beginning of the group's smallest digest."""
+    kept: bool = False
+    reason: str = ""
+    """Why it was dropped (see `curation.reasons`); empty when kept."""
+    width: int | None = None
+    """Pixels, upright; None when the file could not be read."""
+    height: int | None = None
+    format: str = ""
+    bytes: int | None = None
+    frames: int | None = None
+    """More than 1 in an animation, of which the first frame is taken."""
+    phash: str | None = None
+    """64-bit perceptual hash, upright, as `imagehash.phash` writes it."""
+    brightness: float | None = None
+    """Mean grey value, 0 to 1."""
+    contrast: float | None = None
+    """Standard deviation of the grey values, 0 to 0.5."""
+    sharpness: float | None = None
+    """Share of the grey variance that is fine detail; low in a blurred picture."""
+    entropy: float | None = None
+    """Of the grey values, 0 to 8 bits; near 0 in a blank picture."""
+    file: str | None = None
+    """Path of the rendered file below the dataset, with forward slashes; None when dropped."""
+    file_sha256: str | None = None
+    source: str = ""
+    query: str = ""
+    rank: int = 0
+    image_url: str = ""
+    page_url: str = ""
+    title: str = ""
+    licence: str = ""
+    creator: str = ""
+
+
+_FLOATS = ("brightness", "contrast", "sharpness", "entropy")
+_INTEGERS = ("width", "height", "bytes", "frames", "rank")
+IDENTITY = tuple(field.name for field in fields(Row) if field.name not in _FLOATS)
+"""The columns that `rows_sha256` covers: all but measures in floating point."""
+
+SCHEMA = pa.schema(
+    [
+        pa.field(
+            field.name,
+            pa.bool_()
+            if field.name == "kept"
+            else pa.float64()
+            if field.name in _FLOATS
+            else pa.int64()
+            if field.name in _INTEGERS
+            else pa.string(),
+        )
+        for field in fields(Row)
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """One place where a dataset is not what its lock says."""
+
+    path: str
+    kind: str
+    """`corrupt`: an original changed, gather it again. `changed`, `missing`, `unlisted`: a
+    rendered file, rebuild with `bestiary curate`. `manifest`, `lock`: the record itself."""
+    detail: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dataset:
+    """An open dataset folder."""
+
+    root: Path
+    recipe: CurationRecipe
+    rows: tuple[Row, ...]
+    """The manifest, in order: by species, digest and address."""
+
+    @classmethod
+    def open(cls, root: Path) -> Self:
+        """Read the manifest of the dataset at `root`.
+
+        Raises:
+            DatasetError: there is no dataset at `root`, or another Bestiary wrote it.
+        """
+        path = root / MANIFEST
+        if not path.is_file():
+            raise DatasetError(f"no dataset at {root}: make one with `bestiary curate`")
+        try:
+            table = pq.read_table(path)
+            recipe = _recipe_of(table.schema.metadata)
+            rows = tuple(Row(**values) for values in table.to_pylist())
+        except (OSError, pa.ArrowException, ValueError, KeyError, TypeError) as error:
+            raise DatasetError(
+                f"cannot read {path} ({error}): run `bestiary curate` again"
+            ) from error
+        return cls(root=root, recipe=recipe, rows=rows)
+
+    @functools.cached_property
+    def species(self) -> tuple[str, ...]:
+        """The species that have images, sorted; a label is an index into this."""
+        return tuple(sorted({row.species for row in self.rows if row.kept}))
+
+    def images(self, split: str) -> tuple[Row, ...]:
+        """The kept rows of one split, in the manifest's order."""
+        return tuple(row for row in self.rows if row.kept and row.split == split)
+
+    def path(self, row: Row) -> Path:
+        """Where the rendered file of a kept row lies."""
+        if row.file is None:
+            raise DatasetError(f"{row.digest[:12]} has no file: it was dropped ({row.reason})")
+        return self.root / row.file
+
+    @property
+    def lock_entry(self) -> lock.Entry:
+        """The dataset's entry in `datasets.lock`.
+
+        Raises:
+            LockMismatchError: there is none.
+        """
+        path = lock.lock_path(self.root)
+        entry = lock.read_entry(path, self.root.absolute().name)
+        if entry is None:
+            raise LockMismatchError(
+                f"{path} has no entry for {self.root.absolute().name}:"
+                " restore the lock from version control, or run `bestiary curate` again"
+            )
+        return entry
+
+    @property
+    def lock_digest(self) -> str:
+        """SHA-256 of the lock entry's canonical JSON: the dataset's identity."""
+        return lock.digest_of(self.lock_entry)
+
+    def verify(self) -> tuple[Difference, ...]:
+        """Recompute every digest; empty when all is as locked."""
+        return tuple(differences(self))
+
+    def require_locked(self) -> None:
+        """Do nothing if all is as locked.
+
+        Raises:
+            LockMismatchError: it is not; the message names the first differences.
+        """
+        require_none(self.verify(), self.root)
+
+
+def require_none(found: Sequence[Difference], root: Path) -> None:
+    """Raise `LockMismatchError` if differences were found, naming the first of them."""
+    if not found:
+        return
+    first = "; ".join(f"{one.path}: {one.detail}" for one in found[:3])
+    more = f"; and {len(found) - 3} more" if len(found) > 3 else ""
+    raise LockMismatchError(
+        f"{root} is not what datasets.lock says: {first}{more}.",
+        document={"differences": [asdict(one) for one in found]},
+    )
+
+
+def differences(dataset: Dataset) -> Iterator[Difference]:
+    """Compare the folder with its manifest, and the manifest with the lock."""
+    yield from _file_differences(dataset)
+    try:
+        entry = dataset.lock_entry
+    except LockMismatchError as error:
+        yield Difference(path=lock.FILE_NAME, kind="lock", detail=str(error))
+        return
+    found = identity(dataset.rows, dataset.recipe)
+    for key in sorted({*found, *entry} - {"libraries"}):
+        if found.get(key) != entry.get(key):
+            kind, detail = "manifest", f"its {key} is not the locked one"
+            yield Difference(path=MANIFEST, kind=kind, detail=detail)
+
+
+def _file_differences(dataset: Dataset) -> Iterator[Difference]:
+    listed = {row.file: row for row in dataset.rows if row.file is not None}
+    for file, row in listed.items():
+        yield from _one_file(dataset.root / file, file, row.file_sha256 or "")
+    for file in sorted(set(_rendered_files(dataset.root)) - set(listed)):
+        yield Difference(path=file, kind="unlisted", detail="the manifest does not list it")
+
+
+def _one_file(path: Path, file: str, expected: str) -> Iterator[Difference]:
+    try:
+        found = hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        detail = f"it cannot be read ({error.strerror}): rebuild with `bestiary curate`"
+        yield Difference(path=file, kind="missing", detail=detail)
+        return
+    if found != expected:
+        detail = "its bytes are not the rendered ones: rebuild with `bestiary curate`"
+        yield Difference(path=file, kind="changed", detail=detail)
+
+
+def _rendered_files(root: Path) -> Iterator[str]:
+    for split in SPLITS:
+        for path in (root / split).rglob("*"):
+            if not path.is_dir():
+                yield path.relative_to(root).as_posix()
+
+
+def identity(rows: Sequence[Row], recipe: CurationRecipe) -> dict[str, object]:
+    """A lock entry but for `libraries`: what a dataset is, recomputed from its manifest."""
+    return {
+        "recipe": recipe.record(),
+        "seed": recipe.seed,
+        "sources_sha256": lock.digest_of_lines(
+            sorted({f"{row.digest} {row.species}" for row in rows})
+        ),
+        "rows_sha256": lock.digest_of_lines(
+            lock.canonical([getattr(row, name) for name in IDENTITY]) for row in rows
+        ),
+        "files_sha256": lock.digest_of_lines(
+            sorted(f"{row.file_sha256} {row.file}" for row in rows if row.file)
+        ),
+        "counts": counts(rows),
+    }
+
+
+def counts(rows: Iterable[Row]) -> dict[str, dict[str, int]]:
+    """Kept images per split and species: every split and every kept species is there."""
+    kept = Counter((row.split, row.species) for row in rows if row.kept)
+    species = sorted({name for _, name in kept})
+    return {split: {name: kept[split, name] for name in species} for split in SPLITS}
+
+
+def file_name(row: Row, split: Split) -> str:
+    """Where the rendered file of an image belongs, below the dataset."""
+    return f"{split}/{folder_name(row.species)}/{row.digest}.jpg"
+
+
+def folder_name(species: str) -> str:
+    """A species' name as one harmless folder name; most names are their own."""
+    safe = _UNSAFE.sub(lambda found: f"%{ord(found.group()):02X}", species)
+    return safe or "%"
+
+
+def write_manifest(path: Path, rows: Sequence[Row], recipe: CurationRecipe) -> None:
+    """Write the manifest, the recipe in its metadata."""
+    record = {"version": MANIFEST_VERSION, "recipe": recipe.record()}
+    columns = {name: [getattr(row, name) for row in rows] for name in SCHEMA.names}
+    table = pa.table(columns, schema=SCHEMA.with_metadata({_METADATA_KEY: lock.canonical(record)}))
+    pq.write_table(table, path, compression="zstd")
+
+
+def _recipe_of(metadata: Mapping[bytes, bytes] | None) -> CurationRecipe:
+    record = json.loads((metadata or {})[_METADATA_KEY])
+    return CurationRecipe.from_record(cast("dict[str, object]", record["recipe"]))

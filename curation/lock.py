@@ -1,0 +1,115 @@
+"""datasets.lock: what each dataset beside it must hold, in a form to review and commit.
+
+An entry has no name, path or time of its own, so the same harvest and recipe give the same
+entry, byte for byte, wherever and with however many workers it was made.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from curation.errors import LockMismatchError
+
+FILE_NAME = "datasets.lock"
+LOCK_VERSION = 1
+
+Entry = Mapping[str, object]
+
+
+def lock_path(root: Path) -> Path:
+    """Where the lock of the dataset at `root` lies: beside it."""
+    return root.absolute().parent / FILE_NAME
+
+
+def canonical(value: object) -> str:
+    """The one way to write a value as JSON, for digests: sorted keys, no spaces."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def digest_of(value: object) -> str:
+    """SHA-256 of a value's canonical JSON."""
+    return hashlib.sha256(canonical(value).encode()).hexdigest()
+
+
+def digest_of_lines(lines: Iterable[str]) -> str:
+    """SHA-256 over lines, each ended by a newline, without holding them all."""
+    digest = hashlib.sha256()
+    for line in lines:
+        digest.update(f"{line}\n".encode())
+    return digest.hexdigest()
+
+
+def read_entry(path: Path, name: str) -> Entry | None:
+    """The entry of dataset `name` in the lock file at `path`; None where there is none.
+
+    Raises:
+        LockMismatchError: the file is there and is no lock that this Bestiary can read.
+    """
+    return _read_all(path).get(name)
+
+
+def write_entry(path: Path, name: str, entry: Entry) -> None:
+    """Set the entry of dataset `name`, and leave every other entry as it is."""
+    with _held(path.parent):
+        entries = {**_read_all(path), name: entry}
+        document = {"version": LOCK_VERSION, "datasets": entries}
+        text = json.dumps(document, sort_keys=True, indent=2, ensure_ascii=False) + "\n"
+        write_atomically(path, text.encode())
+
+
+def write_atomically(path: Path, body: bytes) -> None:
+    """Give `path` this content in one step: a reader sees the old file or the new one."""
+    with tempfile.NamedTemporaryFile(
+        dir=path.parent, prefix=f".{path.name}.", delete=False
+    ) as file:
+        try:
+            file.write(body)
+            file.flush()
+            os.fsync(file.fileno())
+            Path(file.name).chmod(0o644)
+            Path(file.name).replace(path)
+        except OSError:
+            Path(file.name).unlink(missing_ok=True)
+            raise
+
+
+def _read_all(path: Path) -> dict[str, Entry]:
+    try:
+        document = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return {}
+    except ValueError as error:
+        raise LockMismatchError(
+            f"{path} is not a readable lock ({error}): restore it from version control,"
+            " or delete it and run `bestiary curate` again"
+        ) from error
+    datasets = document.get("datasets") if isinstance(document, dict) else None
+    if not isinstance(datasets, dict) or document.get("version") != LOCK_VERSION:
+        raise LockMismatchError(
+            f"{path} is not a lock of version {LOCK_VERSION}: use the Bestiary that wrote it,"
+            " or delete it and run `bestiary curate` again"
+        )
+    return datasets
+
+
+@contextlib.contextmanager
+def _held(folder: Path) -> Iterator[None]:
+    """Keep other Bestiaries from updating a lock in `folder` meanwhile (not on Windows)."""
+    if sys.platform == "win32":
+        yield
+        return
+    import fcntl
+
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)

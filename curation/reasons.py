@@ -1,0 +1,37 @@
+"""Why an image is not in the dataset: the fixed words that scripts may count by.
+
+A reason is one of these words, or a word, a colon and its particulars:
+`near-duplicate: of 1f0c22aa90be`, `too small: 20 × 31 px`.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+MISSING: Final = "missing"
+"""The harvest lists the original, and its file is gone or cannot be read."""
+DAMAGED: Final = "damaged"
+"""The original's bytes are not those that were harvested."""
+EMPTY: Final = "empty file"
+NOT_AN_IMAGE: Final = "not an image"
+"""No format that we read: a web page, a text, a document, a drawing program's file."""
+UNSUPPORTED: Final = "unsupported"
+"""An image, in a format that this installation cannot decode."""
+TRUNCATED: Final = "truncated"
+"""The file ends before the picture does."""
+CORRUPT: Final = "corrupt"
+"""The decoder found the picture broken."""
+TOO_SMALL: Final = "too small"
+TOO_LARGE: Final = "too large"
+TOO_NARROW: Final = "too narrow"
+DUPLICATE: Final = "duplicate"
+"""The same bytes as a kept image."""
+NEAR_DUPLICATE: Final = "near-duplicate"
+"""A look-alike of the kept image."""
+CONFLICT: Final = "conflict"
+"""The same picture, or a look-alike, was gathered under another species too."""
+
+
+def word(reason: str) -> str:
+    """The fixed word of a reason, without its particulars."""
+    return reason.partition(":")[0]

@@ -1,0 +1,116 @@
+"""The recipe: every choice that decides what a dataset holds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Literal, Self, get_args
+
+from curation.errors import DatasetError, UsageError
+
+Fit = Literal["pad", "crop", "stretch"]
+"""How a picture becomes square: whole on a background, its middle, or distorted."""
+
+Split = Literal["train", "val", "test"]
+SPLITS: tuple[Split, ...] = get_args(Split)
+
+_PILLOW_LIMIT_PX = 178_956_970
+"""Pillow itself refuses to open anything larger."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CurationRecipe:
+    """What is kept, how it is rendered and how it is split.
+
+    The number of workers is no part of it: it changes nothing but the time.
+    """
+
+    side_px: int = 224
+    fit: Fit = "pad"
+    background: tuple[int, int, int] = (255, 255, 255)
+    """RGB, 0-255: under transparent pixels, and around a padded picture."""
+    jpeg_quality: int = 92
+    splits: tuple[float, float, float] = (0.7, 0.15, 0.15)
+    """Shares of train, val and test; they sum to 1, and train is not empty."""
+    seed: int = 0
+    min_side_px: int = 32
+    """Of the shorter side, upright."""
+    max_pixels: int = 50_000_000
+    """Larger pictures are refused by their header, before anything is decoded."""
+    max_aspect: float = 20.0
+    """Longer side over shorter side."""
+    candidate_bits: int = 10
+    """Perceptual hashes that differ in at most this many of 64 bits are looked at closer."""
+    min_likeness: float = 0.93
+    """Correlation, after alignment, from which two pictures count as look-alikes; -1 to 1."""
+
+    def __post_init__(self) -> None:
+        self._check_rendering()
+        self._check_splits()
+        _require(self.min_side_px >= 1, "min_side_px must be at least 1", self.min_side_px)
+        _require(
+            1 <= self.max_pixels <= _PILLOW_LIMIT_PX,
+            f"max_pixels must lie in 1 to {_PILLOW_LIMIT_PX}",
+            self.max_pixels,
+        )
+        _require(self.max_aspect >= 1, "max_aspect must be at least 1", self.max_aspect)
+        _require(
+            0 <= self.candidate_bits <= 16,
+            "candidate_bits must lie in 0 to 16",
+            self.candidate_bits,
+        )
+        _require(0 < self.min_likeness <= 1, "min_likeness must lie in 0 to 1", self.min_likeness)
+
+    def _check_rendering(self) -> None:
+        _require(8 <= self.side_px <= 4096, "side_px must lie in 8 to 4096", self.side_px)
+        _require(
+            self.fit in get_args(Fit), f"fit must be one of {', '.join(get_args(Fit))}", self.fit
+        )
+        _require(
+            len(self.background) == 3 and all(0 <= value <= 255 for value in self.background),
+            "background must be three numbers from 0 to 255",
+            self.background,
+        )
+        _require(
+            1 <= self.jpeg_quality <= 100, "jpeg_quality must lie in 1 to 100", self.jpeg_quality
+        )
+
+    def _check_splits(self) -> None:
+        _require(
+            len(self.splits) == 3 and all(0 <= share <= 1 for share in self.splits),
+            "splits must be three shares from 0 to 1, of train, val and test",
+            self.splits,
+        )
+        _require(abs(sum(self.splits) - 1) < 1e-6, "splits must sum to 1", self.splits)
+        _require(self.splits[0] > 0, "the share of train must be more than 0", self.splits)
+
+    def record(self) -> dict[str, object]:
+        """The recipe as JSON can hold it; `from_record` reads it back."""
+        return {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in asdict(self).items()
+        }
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, object]) -> Self:
+        """Read what `record` wrote.
+
+        Raises:
+            DatasetError: another version of Bestiary wrote it.
+        """
+        strange = set(record) ^ {field.name for field in fields(cls)}
+        if strange:
+            raise DatasetError(
+                f"the dataset's recipe is of another Bestiary ({', '.join(sorted(strange))}):"
+                " run `bestiary curate` again"
+            )
+        values = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in record.items()
+        }
+        return cls(**values)  # type: ignore[arg-type]
+
+
+def _require(holds: bool, law: str, value: object) -> None:
+    if not holds:
+        raise UsageError(f"{law}, not {value}")

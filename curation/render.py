@@ -1,0 +1,64 @@
+"""Rendering: of any image's bytes, the square RGB picture that the dataset holds."""
+
+from __future__ import annotations
+
+from io import BytesIO
+
+from PIL import Image
+
+from curation.decode import decode
+from curation.errors import UnusableImageError
+from curation.recipe import CurationRecipe
+
+
+def render(body: bytes, recipe: CurationRecipe) -> Image.Image:
+    """Make the RGB picture, `side_px` square, that the dataset would hold of these bytes.
+
+    It has been through the dataset's JPEG too, so a model sees at prediction what it saw
+    in training, to the last value. How small or narrow the image is does not matter here.
+
+    Raises:
+        UnusableImageError: the bytes are no image that can be decoded.
+    """
+    decoded = decode(body, recipe)
+    if isinstance(decoded, str):
+        raise UnusableImageError(decoded)
+    with Image.open(BytesIO(to_jpeg(fitted(decoded.picture, recipe), recipe))) as image:
+        image.load()
+        return image.copy()
+
+
+def fitted(picture: Image.Image, recipe: CurationRecipe) -> Image.Image:
+    """Make an upright RGB picture of any size `side_px` square, as `recipe.fit` says."""
+    side = recipe.side_px
+    width, height = fitted_size(picture.size, recipe)
+    box = crop_box(picture.size) if recipe.fit == "crop" else None
+    small = picture.resize((width, height), Image.Resampling.BICUBIC, box=box, reducing_gap=2.0)
+    if small.size == (side, side):
+        return small
+    square = Image.new("RGB", (side, side), recipe.background)
+    square.paste(small, ((side - width) // 2, (side - height) // 2))
+    return square
+
+
+def fitted_size(size: tuple[int, int], recipe: CurationRecipe) -> tuple[int, int]:
+    """Width and height in pixels that a picture of `size` has inside the square."""
+    if recipe.fit != "pad":
+        return recipe.side_px, recipe.side_px
+    scale = recipe.side_px / max(size)
+    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+
+
+def crop_box(size: tuple[int, int]) -> tuple[float, float, float, float]:
+    """The largest square in the middle of a picture of `size`."""
+    width, height = size
+    side = min(size)
+    left, top = (width - side) / 2, (height - side) / 2
+    return left, top, left + side, top + side
+
+
+def to_jpeg(square: Image.Image, recipe: CurationRecipe) -> bytes:
+    """Encode a rendered picture; the same pixels give the same bytes."""
+    file = BytesIO()
+    square.save(file, "JPEG", quality=recipe.jpeg_quality, subsampling=0)
+    return file.getvalue()
