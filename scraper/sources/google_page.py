@@ -1,0 +1,359 @@
+"""A results page of Google Images, as text: its candidates, and what kind of page it is.
+
+Class names change every few months, so none is read. What has stayed for years is: records
+in the scripts that name each image by a docid, attributes that carry the same docid
+(`data-docid`, `data-tbnid`, `id`), `data-lpage`, and links to `/imgres?imgurl=`. A card is
+whatever element carries one of these; the record with its docid says the rest.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from html import unescape
+from typing import Final
+from urllib.parse import parse_qs, urlsplit
+
+from scraper.harvest import Candidate
+from scraper.sources.image_address import (
+    clean,
+    full_size,
+    is_google,
+    is_thumbnail,
+    names_a_picture,
+    web_address,
+)
+from scraper.sources.image_records import ImageRecord, docid, in_script, in_text, pixels
+from scraper.sources.markup import TEXT, Element, Markup
+from scraper.sources.page_kind import PageKind, kind_of
+
+__all__ = ["PageKind", "classify", "parse"]
+
+_DOCID_ATTRIBUTES: Final = ("data-docid", "data-tbnid")
+_MIN_DOCID_LENGTH: Final = 6
+"""Shorter values are found in attributes that mean something else."""
+_MAX_ICON_SIDE_PX: Final = 32
+_PLACEHOLDER: Final = "data:image/gif;base64,R0lGODlhAQABA"
+
+_INLINE_BY_IDS = re.compile(
+    r"(?P<quote>['\"])(?P<data>data:image[^'\"]*+)(?P=quote)[^'\"\[\]]{0,80}+"
+    r"\[(?P<ids>[^\]]{1,400}+)\]"
+)
+_INLINE_BY_ID = re.compile(
+    r"\(\s*+['\"](?P<ids>[^'\"]{1,80}+)['\"]\s*+,\s*+['\"](?P<data>data:image[^'\"]*+)['\"]"
+)
+_QUOTED = re.compile(r"['\"]([^'\"]*+)['\"]")
+_JS_ESCAPE = re.compile(r"\\(?:x([0-9a-fA-F]{2})|u00([0-9a-fA-F]{2})|([0-7]{2,3})|(.))", re.DOTALL)
+
+
+def parse(html: str) -> list[Candidate]:
+    """Read every image that a results page offers, in the order of its cards.
+
+    Images that only the page's scripts know of come last. No image is named twice, and no
+    thumbnail's address is ever given as an `image_url`. Never raises, whatever `html` is.
+    """
+    markup = Markup(html)
+    return _candidates(markup)
+
+
+def classify(html: str, url: str) -> PageKind:
+    """Say what kind of page came back, from the final address and the page's structure."""
+    markup = Markup(html)
+    return kind_of(markup, url, offers_images=bool(_candidates(markup)))
+
+
+@dataclass(slots=True)
+class _Card:
+    """One result as the page's elements show it, gathered while walking over them."""
+
+    docid: str = ""
+    record: ImageRecord | None = None
+    lpage: str = ""
+    links: list[str] = field(default_factory=list)
+    thumbnails: list[str] = field(default_factory=list)
+    titles: list[str] = field(default_factory=list)
+    texts: list[str] = field(default_factory=list)
+    stated: tuple[int | None, int | None] = (None, None)
+    shown: tuple[int, int] | None = None
+
+
+def _candidates(markup: Markup) -> list[Candidate]:
+    records = _records(markup)
+    cards = _Cards(markup, records)
+    cards.walk()
+    used = {id(card.record) for card in cards.found}
+    rest = [_Card(record=record) for record in records.values() if id(record) not in used]
+    return list(_first_of_each(map(_candidate, cards.found + rest)))
+
+
+def _records(markup: Markup) -> dict[str, ImageRecord]:
+    """The page's records by docid; one without a docid goes by its address."""
+    texts = (node.raw for node in markup.elements if node.name == TEXT and '"ou"' in node.raw)
+    found = [record for script in markup.scripts for record in in_script(script)]
+    found += [record for text in texts if (record := in_text(_plain(text)))]
+    by_docid: dict[str, ImageRecord] = {}
+    for record in found:
+        key = record.docid or record.image_url or record.thumbnail_url
+        known = by_docid.get(key)
+        by_docid[key] = _joined(known, record) if known else record
+    return by_docid
+
+
+def _plain(text: str) -> str:
+    return unescape(text).strip()
+
+
+def _joined(first: ImageRecord, second: ImageRecord) -> ImageRecord:
+    """The first record, with the gaps filled from the second."""
+    if not first.image_url and second.image_url:
+        first, second = second, first
+    gaps = {
+        name: getattr(second, name)
+        for name in ("image_url", "thumbnail_url", "page_url", "title")
+        if not getattr(first, name)
+    }
+    return replace(first, **gaps)
+
+
+class _Cards:
+    """The cards of a page, found in one walk over its elements.
+
+    Each element belongs to the innermost card around it.
+    """
+
+    def __init__(self, markup: Markup, records: dict[str, ImageRecord]) -> None:
+        self.markup, self.records = markup, records
+        self.found: list[_Card] = []
+        self._by_docid: dict[str, _Card] = {}
+
+    def walk(self) -> None:
+        inline = _inline_thumbnails(self.markup.scripts)
+        owners: list[_Card | None] = [None]
+        for element in self.markup.elements[1:]:
+            owner = owners[element.parent]
+            if element.name != TEXT:
+                owner = self._owner(element, owner)
+            owners.append(owner)
+            if owner is not None:
+                _note(element, owner, inline)
+        self._join_by_thumbnail()
+
+    def _owner(self, element: Element, around: _Card | None) -> _Card | None:
+        """The card that begins at an element, or else the one around it."""
+        name = _docid_of(element, self.records)
+        if not name:
+            is_new = around is None and _begins_nameless_card(element, self.markup)
+            return self._begin("") if is_new else around
+        if name in self._by_docid:
+            return self._by_docid[name]
+        if around is not None and not around.docid:
+            return self._name(around, name)
+        return self._begin(name)
+
+    def _begin(self, name: str) -> _Card:
+        card = _Card()
+        self.found.append(card)
+        return self._name(card, name) if name else card
+
+    def _name(self, card: _Card, name: str) -> _Card:
+        card.docid, card.record = name, self.records.get(name)
+        self._by_docid[name] = card
+        return card
+
+    def _join_by_thumbnail(self) -> None:
+        """Give cards that no docid joined the record that shows the same preview."""
+        by_preview = {_preview(one.thumbnail_url): one for one in self.records.values()}
+        for card in self.found:
+            if card.record is None:
+                previews = map(_preview, card.thumbnails)
+                card.record = next((by_preview[one] for one in previews if one in by_preview), None)
+
+
+def _docid_of(element: Element, records: dict[str, ImageRecord]) -> str:
+    raw = element.raw
+    if "data-" not in raw and "id" not in raw:
+        return ""
+    attributes = element.attributes
+    for name in _DOCID_ATTRIBUTES:
+        if value := docid(attributes.get(name)):
+            return value
+    for name, value in attributes.items():
+        is_name = name == "id" or name.startswith("data-")
+        if is_name and len(value) >= _MIN_DOCID_LENGTH and value.rstrip(":") in records:
+            return value.rstrip(":")
+    return ""
+
+
+def _begins_nameless_card(element: Element, markup: Markup) -> bool:
+    """Whether an element without a docid is a result all the same."""
+    if web_address(element.get("data-lpage")):
+        return True
+    if element.name != "a":
+        return False
+    link = _link(element.get("href"))
+    return bool(link.image_url) or (
+        (bool(link.page_url) or _opens_a_picture(element))
+        and any(_shows_thumbnail(inner) for inner in markup.inside(element))
+    )
+
+
+def _opens_a_picture(anchor: Element) -> bool:
+    return bool(names_a_picture(anchor.get("href")))
+
+
+def _shows_thumbnail(element: Element) -> bool:
+    if element.name != "img":
+        return False
+    sources = (element.get("src"), element.get("data-src"))
+    return any(is_thumbnail(source) and "favicon" not in source for source in sources)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Link:
+    """What the address of a link says about an image."""
+
+    image_url: str = ""
+    page_url: str = ""
+    width: int | None = None
+    height: int | None = None
+
+
+def _link(href: str) -> _Link:
+    """Take apart `/imgres?imgurl=…&imgrefurl=…` and `/url?q=…`; anything else is empty."""
+    if not any(mark in href for mark in ("imgurl=", "/url?", "imgrefurl=")):
+        return _Link()
+    try:
+        parts = urlsplit(href)
+        query = parse_qs(parts.query or parts.fragment, max_num_fields=200)
+    except ValueError:
+        return _Link()
+    first = {name: values[0] for name, values in query.items()}
+    if "imgurl" in first or "imgrefurl" in first:
+        return _Link(
+            image_url=full_size(first.get("imgurl")),
+            page_url=web_address(first.get("imgrefurl")),
+            width=pixels(first.get("w")),
+            height=pixels(first.get("h")),
+        )
+    page_url = web_address(first.get("q") or first.get("url"))
+    return _Link(page_url="" if is_google(page_url) else page_url)
+
+
+def _note(element: Element, card: _Card, inline: dict[str, str]) -> None:
+    """Write down what one element says about the card it belongs to."""
+    if element.name == TEXT:
+        card.texts.append(element.raw)
+        return
+    attributes = element.attributes
+    card.lpage = card.lpage or web_address(attributes.get("data-lpage"))
+    if element.name == "img":
+        _note_image(attributes, card, inline)
+    elif element.name == "a" and attributes.get("href"):
+        card.links.append(attributes["href"])
+    if "data-ow" in attributes:
+        card.stated = (pixels(attributes["data-ow"]), pixels(attributes.get("data-oh")))
+    card.titles += [attributes[name] for name in ("title", "aria-label") if attributes.get(name)]
+
+
+def _note_image(attributes: dict[str, str], card: _Card, inline: dict[str, str]) -> None:
+    sides = [pixels(attributes.get(name)) for name in ("width", "height", "data-sz")]
+    if any(side and side <= _MAX_ICON_SIDE_PX for side in sides):
+        return
+    if sides[0] and sides[1] and card.shown is None:
+        card.shown = (sides[0], sides[1])
+    sources = [attributes.get(name, "") for name in ("src", "data-src")]
+    sources += [inline.get(attributes.get(name, ""), "") for name in ("id", "data-iid")]
+    card.thumbnails += filter(_is_preview, sources)
+    if attributes.get("alt"):
+        card.titles.insert(0, attributes["alt"])
+
+
+def _is_preview(source: str) -> bool:
+    is_inline = source.startswith("data:image") and not source.startswith(_PLACEHOLDER)
+    return is_inline or (bool(web_address(source)) and "favicon" not in source)
+
+
+def _preview(address: str) -> str:
+    """What names a preview, whatever size of it is asked for."""
+    _, marked, name = address.partition("tbn:")
+    return re.split(r"[&#]", name)[0] if marked else address
+
+
+def _inline_thumbnails(scripts: list[str]) -> dict[str, str]:
+    """The `data:` pictures that scripts put into the page, by the id of their element."""
+    found: dict[str, str] = {}
+    for script in scripts:
+        if "data:image" not in script:
+            continue
+        for match in (*_INLINE_BY_IDS.finditer(script), *_INLINE_BY_ID.finditer(script)):
+            ids = _QUOTED.findall(match["ids"]) or [match["ids"]]
+            found.update(dict.fromkeys(ids, _unescaped(match["data"])))
+    return found
+
+
+def _unescaped(text: str) -> str:
+    def plain(match: re.Match[str]) -> str:
+        hexadecimal, octal = match[1] or match[2], match[3]
+        if hexadecimal:
+            return chr(int(hexadecimal, 16))
+        return chr(int(octal, 8)) if octal else match[4]
+
+    return _JS_ESCAPE.sub(plain, text) if "\\" in text else text
+
+
+def _candidate(card: _Card) -> Candidate:
+    links = [_link(href) for href in card.links]
+    linked = next((link for link in links if link.image_url), _Link())
+    record = card.record or ImageRecord()
+    direct = next(filter(None, map(names_a_picture, card.links)), "")
+    width, height = _sides(card, linked, record)
+    return Candidate(
+        image_url=record.image_url or linked.image_url or direct,
+        page_url=card.lpage or record.page_url or linked.page_url or _page(card, links),
+        title=_plain(record.title) or _title(card),
+        thumbnail_url=_thumbnail(card, record),
+        width=width,
+        height=height,
+    )
+
+
+def _sides(card: _Card, linked: _Link, record: ImageRecord) -> tuple[int | None, int | None]:
+    """Width and height: the elements name them, while the records only order them."""
+    for stated in (card.stated, (linked.width, linked.height)):
+        if all(stated):
+            return stated
+    width, height = record.width, record.height
+    if width and height and card.shown:
+        lies, stands = card.shown[0] > 1.1 * card.shown[1], card.shown[1] > 1.1 * card.shown[0]
+        if (lies and height > width) or (stands and width > height):
+            return height, width
+    return width, height
+
+
+def _page(card: _Card, links: list[_Link]) -> str:
+    wrapped = [link.page_url for link in links]
+    plain = [web_address(href) for href in card.links]
+    away = [href for href in plain if not is_google(href) and not names_a_picture(href)]
+    return next(filter(None, wrapped + away), "")
+
+
+def _title(card: _Card) -> str:
+    texts = (_plain(text) for text in card.texts)
+    named = (clean(title) for title in card.titles if not web_address(title))
+    found = (*named, *(clean(text) for text in texts if not text.startswith("{")))
+    return next(filter(None, found), "")
+
+
+def _thumbnail(card: _Card, record: ImageRecord) -> str:
+    """An address is worth more than a picture written into the page: it is short and stays."""
+    linked = [record.thumbnail_url, *(url for url in card.thumbnails if web_address(url))]
+    return next(filter(None, (*linked, *card.thumbnails)), "")
+
+
+def _first_of_each(candidates: Iterable[Candidate]) -> Iterator[Candidate]:
+    seen: set[str] = set()
+    for candidate in candidates:
+        if candidate.address and candidate.address not in seen:
+            seen.add(candidate.address)
+            yield candidate

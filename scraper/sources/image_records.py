@@ -1,0 +1,193 @@
+"""The records of images that a results page carries in its scripts, found by their shape.
+
+Two shapes are known. Lists, since 2020, anywhere inside any script:
+
+    [0, "DOCID", ["https://encrypted-tbn0…", n, n], ["https://FULL", n, n], …, {"2003": […]}]
+
+and objects, until 2020, in scripts or as the text of an element:
+
+    {"id": "DOCID", "ou": FULL, "ow": …, "oh": …, "tu": THUMBNAIL, "ru": PAGE, "pt": TITLE}
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from scraper.sources.image_address import clean, full_size, is_thumbnail, web_address
+
+_SCALARS = r'\[\s*+(?:(?:-?[\d.]++|null|true|false|"[^"\\]{0,128}+")\s*+,\s*+){1,8}+'
+_LIST_RECORD = re.compile(_SCALARS + r'\[\s*+"https?:')
+_OBJECT_RECORD = re.compile(r'\{(?=[^{}]*?"ou"\s*+:)')
+_CUT_RECORD = re.compile(
+    rf"(?P<scalars>{_SCALARS})"
+    r'\[\s*+"(?P<thumbnail>https?:[^"]*+)"[^\]"]{0,40}+\]\s*+,\s*+'
+    r'\[\s*+"(?P<full>https?:[^"]*+)"(?:\s*+,\s*+(?P<first>\d{1,6})\s*+,\s*+(?P<second>\d{1,6}))?'
+)
+_STRING = re.compile(r'"([^"\\]*+)"')
+_HEX_ESCAPE = re.compile(r"\\x([0-9a-fA-F]{2})")
+_DECODE = json.JSONDecoder().raw_decode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageRecord:
+    """What a script says about one image; what it does not say is empty or None."""
+
+    docid: str = ""
+    image_url: str = ""
+    thumbnail_url: str = ""
+    page_url: str = ""
+    title: str = ""
+    width: int | None = None
+    height: int | None = None
+
+
+def docid(value: object) -> str:
+    """An image's name on the page; older pages end it with a colon."""
+    return clean(value).rstrip(":")
+
+
+def in_script(script: str) -> Iterator[ImageRecord]:
+    """Yield the records of a script, also where they lie inside a quoted string."""
+    if "http" not in script:
+        return
+    found = list(_records(_json_escapes(script)))
+    if not found and '\\"http' in script.replace("\\x22", '\\"'):
+        found = list(_records(_unquoted(script)))
+    yield from found
+
+
+def in_text(text: str) -> ImageRecord | None:
+    """The record that an element's text is, if it is one."""
+    value = _decoded(text, 0)
+    return _of_object(value) if isinstance(value, dict) else None
+
+
+def _records(script: str) -> Iterator[ImageRecord]:
+    is_height_first = "AF_initDataCallback" in script
+    for match in _LIST_RECORD.finditer(script):
+        value = _decoded(script, match.start())
+        record = (
+            _of_list(value, is_height_first=is_height_first)
+            if isinstance(value, list)
+            else _of_cut_list(script, match.start(), is_height_first=is_height_first)
+        )
+        if record:
+            yield record
+    if '"ou"' in script:
+        for match in _OBJECT_RECORD.finditer(script):
+            value = _decoded(script, match.start())
+            if isinstance(value, dict) and (record := _of_object(value)):
+                yield record
+
+
+def _decoded(text: str, start: int) -> object:
+    """The JSON value that begins at `start`; None where it is broken."""
+    try:
+        return _DECODE(text, start)[0]
+    except (ValueError, RecursionError):
+        return None
+
+
+def _of_list(value: list[Any], *, is_height_first: bool) -> ImageRecord | None:
+    sized = [item for item in value if _is_sized_address(item)]
+    thumbnail = next((item for item in sized if is_thumbnail(item[0])), None)
+    full = next((item for item in sized if item is not thumbnail and full_size(item[0])), None)
+    page_url, title, is_described = _described(value)
+    if thumbnail is None and full is not None and not is_described:
+        # No host that we know: the small one has always come first.
+        thumbnail, full = full, next((item for item in sized[1:] if full_size(item[0])), None)
+        if full is None:
+            return None
+    if thumbnail is None and full is None:
+        return None
+    first, second = _sides(full)
+    names = [item for item in value[: value.index(sized[0])] if isinstance(item, str)]
+    return ImageRecord(
+        docid=docid(names[-1]) if names else "",
+        image_url=full_size(full[0]) if full else "",
+        thumbnail_url=web_address(thumbnail[0]) if thumbnail else "",
+        page_url=page_url,
+        title=title,
+        width=second if is_height_first else first,
+        height=first if is_height_first else second,
+    )
+
+
+def _of_cut_list(script: str, start: int, *, is_height_first: bool) -> ImageRecord | None:
+    """Save the addresses of a record whose end is missing or broken."""
+    match = _CUT_RECORD.match(script, start)
+    if match is None:
+        return None
+    thumbnail, full = (_decoded(f'"{match[name]}"', 0) for name in ("thumbnail", "full"))
+    sides = [int(match[name]) for name in ("first", "second") if match[name]]
+    names = _STRING.findall(match["scalars"])
+    return _of_list([*names, [thumbnail], [full, *sides]], is_height_first=is_height_first)
+
+
+def _of_object(value: dict[str, Any]) -> ImageRecord | None:
+    image_url, thumbnail_url = full_size(value.get("ou")), web_address(value.get("tu"))
+    if not image_url and not ("ou" in value and thumbnail_url):
+        return None
+    return ImageRecord(
+        docid=docid(value.get("id")),
+        image_url=image_url,
+        thumbnail_url=thumbnail_url,
+        page_url=web_address(value.get("ru")),
+        title=clean(value.get("pt")),
+        width=pixels(value.get("ow")),
+        height=pixels(value.get("oh")),
+    )
+
+
+def _is_sized_address(item: object) -> bool:
+    """Whether an item is `["https://…", n, n]`."""
+    return (
+        isinstance(item, list)
+        and 1 <= len(item) <= 6
+        and bool(web_address(item[0]))
+        and not any(isinstance(other, str | list | dict) for other in item[1:3])
+    )
+
+
+def _sides(sized: list[Any] | None) -> tuple[int | None, int | None]:
+    numbers = [pixels(item) for item in (sized or [])[1:3]]
+    return (numbers[0], numbers[1]) if len(numbers) == 2 else (None, None)
+
+
+def _described(value: list[Any]) -> tuple[str, str, bool]:
+    """The page and title that a record's objects state, and whether there is such an object.
+
+    Google keeps them under "2003", as […, …, page, title, …].
+    """
+    objects = [item for item in value if isinstance(item, dict)]
+    described = [item["2003"] for item in objects if isinstance(item.get("2003"), list)]
+    others = [item for one in objects for item in one.values() if isinstance(item, list)]
+    for facts in described + others:
+        for place, fact in enumerate(facts):
+            page_url = "" if is_thumbnail(fact) else web_address(fact)
+            if page_url:
+                return page_url, clean(facts[place + 1] if place + 1 < len(facts) else ""), True
+    return "", "", bool(described)
+
+
+def pixels(value: object) -> int | None:
+    """A side's length, from a number or its digits; None where it cannot be one."""
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 7:
+        value = int(value)
+    is_length = isinstance(value, int) and not isinstance(value, bool) and 0 < value < 1_000_000
+    return value if is_length else None  # type: ignore[return-value]
+
+
+def _json_escapes(script: str) -> str:
+    """Write JavaScript's `\\x3d` as JSON would."""
+    return _HEX_ESCAPE.sub(r"\\u00\1", script) if "\\x" in script else script
+
+
+def _unquoted(script: str) -> str:
+    """Take one layer of string quoting off."""
+    plain = _HEX_ESCAPE.sub(lambda match: chr(int(match[1], 16)), script)
+    return plain.replace("\\\\", "\0").replace('\\"', '"').replace("\\/", "/").replace("\0", "\\")
