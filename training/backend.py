@@ -1,0 +1,57 @@
+"""The one place where Keras and its backend are started, and kept from chattering.
+
+TensorFlow writes half a dozen lines about itself to the standard error of every process,
+partly before its own switches for that are read. They are held back here, and shown if the
+start fails.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+
+from training.errors import TrainingError
+
+
+def start() -> None:
+    """Import Keras with the backend that KERAS_BACKEND names; a second call costs nothing.
+
+    Raises:
+        TrainingError: the backend is not installed, or does not start.
+    """
+    if "keras" in sys.modules:
+        return
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    try:
+        with _standard_error_held():
+            import keras
+
+            keras.ops.zeros(1)  # The backend says the rest of its lines at its first work.
+    except (ImportError, ValueError) as error:
+        backend = os.environ.get("KERAS_BACKEND", "tensorflow")
+        raise TrainingError(
+            f"Keras does not start with the backend {backend!r} ({error}):"
+            " run `bestiary doctor`, or set KERAS_BACKEND to an installed one"
+        ) from error
+
+
+@contextlib.contextmanager
+def _standard_error_held() -> Iterator[None]:
+    """Hold back what is written to file descriptor 2; let it go if the block fails."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            held.seek(0)
+            os.write(kept, held.read())
+            raise
+        finally:
+            sys.stderr.flush()
+            os.dup2(kept, 2)
+            os.close(kept)

@@ -1,0 +1,335 @@
+"""The commands of this stage. Keras is imported by their work, never by their definition."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from curation.dataset import Dataset
+from training import history as histories
+from training import models as registry
+from training import weights as pretrained
+from training.errors import PredictionError
+from training.history import Epoch, History
+from training.measure import Measures
+from training.pictures import Skipped
+from training.recipe import Monitor, Optimizer, TrainRecipe
+from training.wording import in_words, verdict_in_words
+
+Result = tuple[dict[str, Any], str]
+"""The document for `--json`, and the text for a person."""
+
+DEFAULTS = TrainRecipe()
+RUNS = Path("runs")
+
+
+@click.command()
+@click.option(
+    "--classes",
+    type=click.IntRange(min=2),
+    help="Count the parameters for this many species; builds every network (seconds).",
+)
+def models(classes: int | None) -> Result:
+    """List the networks: input size, parameters, source."""
+    rows = [_model_row(entry, classes) for entry in registry.MODELS.values()]
+    head = f"{'model':13} {'input':>9} {'parameters':>11} {'trainable':>11} {'not':>9}  species"
+    lines = [
+        f"{row['name']:13} {row['side_px']:>3} × {row['side_px']:<3} {row['parameters']:>11,}"
+        f" {row['trainable']:>11,} {row['non_trainable']:>9,} {row['classes']:>8}  {row['source']}"
+        for row in rows
+    ]
+    return {"models": rows}, "\n".join([head, *lines])
+
+
+def _model_row(entry: registry.ModelEntry, classes: int | None) -> dict[str, Any]:
+    if classes is not None:
+        entry = _recounted(entry, classes)
+    return {
+        "name": entry.name,
+        "side_px": entry.side_px,
+        "parameters": entry.parameters,
+        "trainable": entry.trainable,
+        "non_trainable": entry.non_trainable,
+        "classes": entry.classes,
+        "source": entry.source,
+        "pretrained": entry.pretrained is not None,
+    }
+
+
+def _recounted(entry: registry.ModelEntry, classes: int) -> registry.ModelEntry:
+    from training import backend
+
+    backend.start()
+    network = entry.build(classes=classes)
+    non_trainable = sum(weight.numpy().size for weight in network.non_trainable_weights)
+    total = network.count_params()
+    return replace(entry, classes=classes, parameters=total, trainable=total - non_trainable)
+
+
+@click.command()
+@click.argument("model")
+@click.option(
+    "--dataset",
+    "dataset_root",
+    type=click.Path(path_type=Path),
+    default=Path("dataset"),
+    show_default=True,
+    help="The curated dataset.",
+)
+@click.option(
+    "--run",
+    "root",
+    type=click.Path(path_type=Path),
+    help="Where the run goes, or goes on.  [default: the next runs/MODEL-N]",
+)
+@click.option("--epochs", type=int, default=DEFAULTS.epochs, show_default=True)
+@click.option("--batch-size", type=int, default=DEFAULTS.batch_size, show_default=True)
+@click.option("--learning-rate", type=float, default=DEFAULTS.learning_rate, show_default=True)
+@click.option(
+    "--optimizer",
+    type=click.Choice(["adam", "adamw", "sgd"]),
+    default=DEFAULTS.optimizer,
+    show_default=True,
+)
+@click.option(
+    "--monitor",
+    type=click.Choice(["accuracy", "loss"]),
+    default=DEFAULTS.monitor,
+    show_default=True,
+    help="What chooses the best epoch on the validation pictures.",
+)
+@click.option(
+    "--patience",
+    type=int,
+    default=DEFAULTS.patience,
+    show_default=True,
+    help="Epochs without a better one until training stops; 0: never.",
+)
+@click.option(
+    "--weights",
+    help="First weights of a network with a backbone: imagenet, none or a file."
+    "  [default: imagenet]",
+)
+@click.option(
+    "--frozen-epochs",
+    type=int,
+    help="Train a frozen backbone too after this many epochs.  [default: never]",
+)
+@click.option("--resize", is_flag=True, help="Scale the pictures in memory to the network's side.")
+@click.option("--no-augment", is_flag=True, help="Do not flip and shift pictures at random.")
+@click.option("--no-balance", is_flag=True, help="Do not weigh pictures of rare species more.")
+@click.option("--seed", type=int, default=DEFAULTS.seed, show_default=True)
+def train(
+    *,
+    model: str,
+    dataset_root: Path,
+    root: Path | None,
+    epochs: int,
+    batch_size: int,
+    learning_rate: float,
+    optimizer: Optimizer,
+    monitor: Monitor,
+    patience: int,
+    weights: str | None,
+    frozen_epochs: int | None,
+    resize: bool,
+    no_augment: bool,
+    no_balance: bool,
+    seed: int,
+) -> Result:
+    """Fit MODEL to a dataset, and measure it. Stopped at any moment, the same command goes on."""
+    entry = registry.find(model)
+    recipe = TrainRecipe(
+        epochs=epochs,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        optimizer=optimizer,
+        monitor=monitor,
+        patience=patience,
+        weights=pretrained.meant(entry, weights),
+        frozen_epochs=frozen_epochs,
+        image_fit="resize" if resize else "exact",
+        augments=not no_augment,
+        balances_classes=not no_balance,
+        seed=seed,
+    )
+    return _train(entry, recipe, Dataset.open(dataset_root), root)
+
+
+def _train(
+    entry: registry.ModelEntry, recipe: TrainRecipe, dataset: Dataset, root: Path | None
+) -> Result:
+    from training import train as training
+
+    run = training.begin(training.checked_record(dataset, entry, recipe), root, runs=RUNS)
+    _tell(f"Training {entry.name} in {run.root}")
+    progress = _Progress(recipe, pictures=len(dataset.images("train")))
+    network = training.train(
+        run,
+        dataset,
+        entry,
+        weights_cache=_weights_cache(),
+        tell=_tell,
+        on_step=progress.on_step,
+        on_epoch=progress.on_epoch,
+    )
+    return _evaluate(run, dataset, network)
+
+
+def _weights_cache() -> Path:
+    return Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser() / "models"
+
+
+@click.command()
+@click.argument("run_root", metavar="[RUN]", required=False, type=click.Path(path_type=Path))
+@click.option(
+    "--dataset",
+    "dataset_root",
+    type=click.Path(path_type=Path),
+    help="Where the run's dataset lies now.  [default: where it lay]",
+)
+def evaluate(run_root: Path | None, dataset_root: Path | None) -> Result:
+    """Measure RUN (runs/latest) again; writes its metrics.json and report.html."""
+    from training import backend
+    from training.evaluate import require_same_data
+    from training.run import LATEST, Run
+
+    run = Run.open(run_root or RUNS / LATEST)
+    dataset = Dataset.open(dataset_root or Path(run.record.dataset))
+    require_same_data(run, dataset)
+    backend.start()
+    return _evaluate(run, dataset, run.load_network())
+
+
+def _evaluate(run: Any, dataset: Dataset, network: Any) -> Result:
+    from training.evaluate import evaluate, metrics_document, write_metrics
+    from training.report import write_report
+
+    evaluations = evaluate(run, dataset, network)
+    document = metrics_document(run, evaluations)
+    write_metrics(run, document)
+    write_report(run, dataset, evaluations)
+    measures = [evaluation.measures for evaluation in evaluations.values()]
+    return {"run": str(run.root), "metrics": document}, _summary(run, measures)
+
+
+def _summary(run: Any, measures: list[Measures]) -> str:
+    record = run.record
+    lines = [f"{record.model}: epoch {record.best_epoch} of {record.epochs} is the best."]
+    for one in measures:
+        lines += ["", f"{one.split}: accuracy {in_words(one.accuracy)}."]
+        lines.append(f"  {verdict_in_words(one)}")
+        lines += [
+            f"  {row.species:24} {row.n:>4} pictures, recognised {in_words(row.recall)}"
+            for row in one.species
+        ]
+    return "\n".join([*lines, "", f"Report: {run.root / 'report.html'}"])
+
+
+@click.command()
+@click.argument("run_root", metavar="RUN", type=click.Path(path_type=Path))
+@click.argument(
+    "images", metavar="IMAGE...", nargs=-1, required=True, type=click.Path(path_type=Path)
+)
+def predict(run_root: Path, images: tuple[Path, ...]) -> Result:
+    """Say which species each IMAGE shows; a folder stands for the files in it.
+
+    An image that cannot be read is told with its reason, and the others go on. Only when
+    none can be read does the command fail.
+    """
+    from training import backend
+    from training.predict import files_of
+    from training.predict import predict as predictions
+    from training.run import Run
+
+    run = Run.open(run_root)
+    backend.start()
+    found = list(predictions(run.load_network(), run.record, files_of(images)))
+    document = {"run": str(run.root), "images": [_prediction_row(one) for one in found]}
+    if all(isinstance(one, Skipped) for one in found):
+        raise PredictionError(_why_none(found), document=document)
+    return document, "\n".join(_prediction_line(one) for one in found)
+
+
+def _prediction_row(one: Any) -> dict[str, Any]:
+    if isinstance(one, Skipped):
+        return {"image": one.file, "error": one.reason}
+    return {
+        "image": one.image,
+        "species": one.species,
+        "probability": one.probability,
+        "probabilities": dict(one.probabilities),
+    }
+
+
+def _prediction_line(one: Any) -> str:
+    if isinstance(one, Skipped):
+        return f"{one.file}: cannot be read: {one.reason}"
+    ranked = [f"{name} {share:.0%}" for name, share in one.probabilities.items()]
+    return f"{one.image}: {', '.join(ranked[:3])}"
+
+
+def _why_none(found: list[Any]) -> str:
+    if not found:
+        return "there are no files in the folders named: name images"
+    reasons = "; ".join(f"{one.file}: {one.reason}" for one in found[:3])
+    more = f"; and {len(found) - 3} more" if len(found) > 3 else ""
+    return f"none of the images can be read: {reasons}{more}"
+
+
+class _Progress:
+    """Tells of a training on standard error: a bar in the epoch, then a line for it."""
+
+    def __init__(self, recipe: TrainRecipe, *, pictures: int) -> None:
+        self._recipe, self._pictures = recipe, pictures
+        self._steps = -(-pictures // recipe.batch_size)
+        self._bar: Any = None
+
+    def on_step(self, epoch: int) -> None:
+        """Move the bar on, at a terminal."""
+        if self._bar is None:
+            self._bar = click.progressbar(
+                length=self._steps,
+                label=f"epoch {epoch + 1:>3}/{self._recipe.epochs}",
+                file=sys.stderr,
+                hidden=_is_quiet() or not sys.stderr.isatty(),
+            )
+        self._bar.update(1)
+
+    def on_epoch(self, epoch: Epoch, history: History) -> None:
+        """Put a line in the bar's place."""
+        if self._bar is not None and not self._bar.hidden:
+            click.echo("\r\033[K", err=True, nl=False)
+        self._bar = None
+        _tell(self._line(epoch, history))
+
+    def _line(self, epoch: Epoch, history: History) -> str:
+        parts = [f"epoch {epoch.epoch:>3}/{self._recipe.epochs}", f"loss {epoch.loss:.3f}"]
+        parts.append(f"accuracy {epoch.accuracy:.3f}")
+        if epoch.val_loss is not None:
+            parts += [f"val loss {epoch.val_loss:.3f}", f"val accuracy {epoch.val_accuracy:.3f}"]
+        parts.append(f"{self._pictures / max(epoch.duration_s, 1e-3):.0f} pictures/s")
+        left_s = epoch.duration_s * (self._recipe.epochs - epoch.epoch)
+        parts.append(f"{_duration(left_s)} left" if left_s else "done")
+        is_best = histories.best(history, self._recipe.monitor) is epoch
+        return "  ".join(parts) + ("  (best so far)" if is_best else "")
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
+
+
+def _is_quiet() -> bool:
+    return bool(click.get_current_context().meta.get("bestiary.quiet"))
+
+
+def _tell(text: str) -> None:
+    if not _is_quiet():
+        click.echo(text, err=True)

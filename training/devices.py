@@ -1,0 +1,68 @@
+"""What training runs on, for `bestiary doctor`."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import metadata
+
+from training import backend
+from training.errors import TrainingError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One thing that was looked at."""
+
+    name: str
+    ok: bool
+    detail: str
+    how_to_mend: str = ""
+    """Empty when it is well."""
+
+
+def check() -> Iterator[Check]:
+    """Look at Keras, its backend and its devices. This imports them: seconds."""
+    yield _version("tensorflow", "pip install tensorflow")
+    try:
+        backend.start()
+    except TrainingError as error:
+        yield Check(
+            name="keras",
+            ok=False,
+            detail=str(error),
+            how_to_mend="pip install --upgrade keras tensorflow",
+        )
+        return
+    yield _keras()
+    yield _devices()
+
+
+def _version(package: str, how_to_mend: str) -> Check:
+    try:
+        version = metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return Check(name=package, ok=False, detail="is not installed", how_to_mend=how_to_mend)
+    return Check(name=package, ok=True, detail=version)
+
+
+def _keras() -> Check:
+    import keras
+
+    return Check(
+        name="keras", ok=True, detail=f"{keras.__version__}, backend {keras.backend.backend()}"
+    )
+
+
+def _devices() -> Check:
+    import keras
+
+    try:
+        accelerators = keras.distribution.list_devices("gpu")
+    except (AttributeError, NotImplementedError, RuntimeError, ValueError):
+        accelerators = []  # What backends say where they know of none.
+    processor = platform.processor() or platform.machine()
+    if accelerators:
+        return Check(name="devices", ok=True, detail=", ".join(accelerators))
+    return Check(name="devices", ok=True, detail=f"CPU alone ({processor}): all works, slowly")

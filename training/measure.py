@@ -1,0 +1,246 @@
+"""Measures: how well a classifier does, and how far to trust the figure.
+
+Proportions carry Wilson's interval; figures that are no proportion carry the percentile
+bootstrap over test pictures. All of it follows from labels and probabilities alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Z_95 = 1.959963984540054
+"""Two-sided 95 % of a normal distribution."""
+
+RESAMPLES = 2000
+
+Floats = NDArray[np.float64]
+Counts = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """A measured value with its 95 % interval; all three None where nothing was measured."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+    n: int
+    """What it was measured on: pictures, or those that bear on it."""
+    interval: Literal["wilson", "bootstrap"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeciesMeasures:
+    """How one species fares."""
+
+    species: str
+    n: int
+    """Pictures of it."""
+    precision: Figure
+    """Of the pictures said to show it, how many do."""
+    recall: Figure
+    """Of the pictures that show it, how many were recognised."""
+    f1: Figure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measures:
+    """How a classifier fares on one split."""
+
+    split: str
+    n: int
+    accuracy: Figure
+    balanced_accuracy: Figure
+    """Mean recall of the species that occur."""
+    macro_f1: Figure
+    """Mean F1 of the species that occur."""
+    top_2: Figure
+    loss: float | None
+    """Mean cross-entropy."""
+    baseline: Baseline
+    species: tuple[SpeciesMeasures, ...]
+    confusion: tuple[tuple[int, ...], ...]
+    """Rows: what a picture shows; columns: what was said."""
+
+    def record(self) -> dict[str, Any]:
+        """The measures as `metrics.json` holds them."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Baseline:
+    """What always naming the commonest training species would score on the same pictures."""
+
+    species: str
+    accuracy: Figure
+    verdict: Literal["better", "not better", "cannot tell"]
+    """The classifier against it: whether its interval lies above, below or around it."""
+
+
+def measure(
+    labels: NDArray[np.int32],
+    probabilities: NDArray[np.float32],
+    *,
+    split: str,
+    species: Sequence[str],
+    commonest: int,
+    seed: int,
+) -> Measures:
+    """Measure one split.
+
+    Args:
+        labels: What the pictures show, shape (n,).
+        probabilities: What was said of them, shape (n, species).
+        split: Its name.
+        species: Their names, in the order of the labels.
+        commonest: The label that is commonest among the training pictures.
+        seed: Of the bootstrap.
+    """
+    confusion = confusion_of(labels, probabilities.argmax(axis=1), len(species))
+    n, right = len(labels), int(np.trace(confusion))
+    resamples = resampled(confusion, seed=seed)
+    accuracy = wilson(right, n)
+    return Measures(
+        split=split,
+        n=n,
+        accuracy=accuracy,
+        balanced_accuracy=_bootstrap(confusion, resamples, balanced_accuracy_of, n=n),
+        macro_f1=_bootstrap(confusion, resamples, macro_f1_of, n=n),
+        top_2=wilson(_in_top_2(labels, probabilities), n),
+        loss=_cross_entropy(labels, probabilities),
+        baseline=_baseline(accuracy, int(confusion[commonest].sum()), n, species[commonest]),
+        species=tuple(
+            _species_measures(name, label, confusion, resamples)
+            for label, name in enumerate(species)
+        ),
+        confusion=tuple(tuple(int(count) for count in row) for row in confusion),
+    )
+
+
+def wilson(successes: int, n: int) -> Figure:
+    """A proportion with Wilson's score interval, which holds for few and for extreme counts."""
+    if n == 0:
+        return Figure(value=None, low=None, high=None, n=0, interval="wilson")
+    share = successes / n
+    width = 1 + Z_95**2 / n
+    centre = (share + Z_95**2 / (2 * n)) / width
+    reach = Z_95 * math.sqrt(share * (1 - share) / n + Z_95**2 / (4 * n * n)) / width
+    return Figure(
+        value=share,
+        low=0.0 if successes == 0 else max(0.0, centre - reach),
+        high=1.0 if successes == n else min(1.0, centre + reach),
+        n=n,
+        interval="wilson",
+    )
+
+
+def confusion_of(labels: NDArray[np.int32], predicted: NDArray[np.intp], species: int) -> Counts:
+    """Count what was said (columns) of what was shown (rows), shape (species, species)."""
+    cells = labels.astype(np.int64) * species + predicted
+    return np.bincount(cells, minlength=species * species).reshape(species, species)
+
+
+def resampled(confusion: Counts, *, seed: int) -> Counts:
+    """Confusion matrices of as many pictures drawn anew, shape (RESAMPLES, species, species).
+
+    Drawing pictures with replacement is drawing the cells they fall in.
+    """
+    n = int(confusion.sum())
+    shares = confusion.ravel() / max(n, 1)
+    draws = (
+        np.random.default_rng(seed).multinomial(n, shares, size=RESAMPLES)
+        if n
+        else (np.zeros((RESAMPLES, confusion.size), np.int64))
+    )
+    return draws.reshape(RESAMPLES, *confusion.shape)
+
+
+def recalls_of(confusion: Counts) -> Floats:
+    """Recall of each species, NaN where it does not occur; shape (…, species)."""
+    return _ratio(_diagonal(confusion), confusion.sum(axis=-1))
+
+
+def f1s_of(confusion: Counts) -> Floats:
+    """F1 of each species, NaN where it neither occurs nor was said; shape (…, species)."""
+    return _ratio(2 * _diagonal(confusion), confusion.sum(axis=-1) + confusion.sum(axis=-2))
+
+
+def balanced_accuracy_of(confusion: Counts) -> Floats:
+    """Mean recall of the species that occur; shape (…)."""
+    return _mean_where(recalls_of(confusion), confusion.sum(axis=-1) > 0)
+
+
+def macro_f1_of(confusion: Counts) -> Floats:
+    """Mean F1 of the species that occur; shape (…)."""
+    return _mean_where(f1s_of(confusion), confusion.sum(axis=-1) > 0)
+
+
+def _diagonal(confusion: Counts) -> Counts:
+    return np.diagonal(confusion, axis1=-2, axis2=-1)
+
+
+def _ratio(parts: Counts | Floats, wholes: Counts) -> Floats:
+    ratios: Floats = np.full(wholes.shape, np.nan)
+    return np.divide(parts, wholes, out=ratios, where=wholes > 0)
+
+
+def _mean_where(values: Floats, present: NDArray[np.bool_]) -> Floats:
+    sums: Floats = np.where(present, np.nan_to_num(values), 0.0).sum(axis=-1)
+    counts: Counts = present.sum(axis=-1)
+    return _ratio(sums, counts)
+
+
+def _bootstrap(
+    confusion: Counts, resamples: Counts, statistic: Callable[[Counts], Floats], *, n: int
+) -> Figure:
+    value = float(statistic(confusion))
+    drawn = statistic(resamples)
+    drawn = drawn[np.isfinite(drawn)]
+    if n == 0 or math.isnan(value) or not len(drawn):
+        return Figure(value=None, low=None, high=None, n=n, interval="bootstrap")
+    low, high = np.quantile(drawn, (0.025, 0.975))
+    return Figure(value=value, low=float(low), high=float(high), n=n, interval="bootstrap")
+
+
+def _species_measures(
+    name: str, label: int, confusion: Counts, resamples: Counts
+) -> SpeciesMeasures:
+    right = int(confusion[label, label])
+    shown, said = int(confusion[label].sum()), int(confusion[:, label].sum())
+    return SpeciesMeasures(
+        species=name,
+        n=shown,
+        precision=wilson(right, said),
+        recall=wilson(right, shown),
+        f1=_bootstrap(confusion, resamples, lambda counts: f1s_of(counts)[..., label], n=shown),
+    )
+
+
+def _in_top_2(labels: NDArray[np.int32], probabilities: NDArray[np.float32]) -> int:
+    two = np.argsort(-probabilities, axis=1, kind="stable")[:, :2]
+    return int((two == labels[:, None]).any(axis=1).sum())
+
+
+def _cross_entropy(labels: NDArray[np.int32], probabilities: NDArray[np.float32]) -> float | None:
+    if not len(labels):
+        return None
+    of_truth = probabilities[np.arange(len(labels)), labels].astype(np.float64)
+    return float(-np.log(np.clip(of_truth, 1e-7, 1.0)).mean())
+
+
+def _baseline(accuracy: Figure, right: int, n: int, species: str) -> Baseline:
+    baseline = wilson(right, n)
+    share = baseline.value
+    verdict: Literal["better", "not better", "cannot tell"] = "cannot tell"
+    if share is not None and accuracy.low is not None and accuracy.high is not None:
+        if accuracy.low > share:
+            verdict = "better"
+        elif accuracy.high <= share:
+            verdict = "not better"
+    return Baseline(species=species, accuracy=baseline, verdict=verdict)

@@ -1,0 +1,233 @@
+"""Pictures: a split decoded once, and the order in which training sees it.
+
+The order is a function of the seed and the epoch alone, so that a training which was killed
+goes on with the very batches that it would have seen.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from curation.dataset import Dataset, Row
+from training.errors import ModelMismatchError, PicturesError
+
+IN_MEMORY_BYTES = 256 * 2**20
+"""A larger split lies in a memory-mapped file, where the run keeps its cache."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Skipped:
+    """A picture that could not be read, and was left out."""
+
+    file: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Pictures:
+    """The pictures of one split, in the dataset's order."""
+
+    pixels: NDArray[np.uint8]
+    """Shape (n, side_px, side_px, 3), RGB."""
+    labels: NDArray[np.int32]
+    """Shape (n,): indices into the dataset's species."""
+    rows: tuple[Row, ...]
+    skipped: tuple[Skipped, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+def side_of(dataset: Dataset, side_px: int, *, resizes: bool, model: str) -> int:
+    """The side at which a model sees the dataset's pictures.
+
+    Raises:
+        ModelMismatchError: it is not theirs, and they may not be scaled.
+    """
+    theirs = dataset.recipe.side_px
+    if theirs != side_px and not resizes:
+        raise ModelMismatchError(
+            f"{model} takes pictures of {side_px} × {side_px} px, and those of the dataset have"
+            f" {theirs} × {theirs}: curate again with --size {side_px},"
+            " or train with --resize to scale them in memory"
+        )
+    return side_px
+
+
+def load(dataset: Dataset, split: str, *, side_px: int, cache: Path) -> Pictures:
+    """Decode the pictures of a split, scaled to `side_px` where that is not theirs.
+
+    Args:
+        dataset: Where they lie.
+        split: `train`, `val` or `test`.
+        side_px: The side to bring them to.
+        cache: A folder for what is too large for memory; made when needed.
+    """
+    rows = dataset.images(split)
+    shape = (len(rows), side_px, side_px, 3)
+    if math.prod(shape) <= IN_MEMORY_BYTES:
+        pixels = np.empty(shape, np.uint8)
+        return _pictures(dataset, rows, pixels, _decode_all(dataset, rows, pixels))
+    stem = cache / f"{dataset.lock_digest[:16]}-{split}-{side_px}"
+    data, notes = stem.with_suffix(".npy"), stem.with_suffix(".json")
+    if not notes.exists():  # It is written last, so what stands before it is whole.
+        _fill_cache(dataset, rows, shape, data=data, notes=notes)
+    skipped = {int(place): reason for place, reason in json.loads(notes.read_text()).items()}
+    return _pictures(dataset, rows, np.load(data, mmap_mode="r"), skipped)
+
+
+def _fill_cache(
+    dataset: Dataset, rows: tuple[Row, ...], shape: tuple[int, ...], *, data: Path, notes: Path
+) -> None:
+    data.parent.mkdir(parents=True, exist_ok=True)
+    unready = data.with_suffix(".unready")
+    pixels = np.lib.format.open_memmap(unready, mode="w+", dtype=np.uint8, shape=shape)
+    skipped = _decode_all(dataset, rows, pixels)
+    pixels.flush()
+    unready.replace(data)
+    unready.write_text(json.dumps(skipped))
+    unready.replace(notes)
+
+
+def _decode_all(
+    dataset: Dataset, rows: tuple[Row, ...], pixels: NDArray[np.uint8]
+) -> dict[int, str]:
+    """Fill `pixels` row by row; return the reason for each row that stays empty.
+
+    The pictures that were read come first, in order, without gaps.
+    """
+    skipped: dict[int, str] = {}
+    for place, row in enumerate(rows):
+        picture = _decode(dataset.path(row), dataset.recipe.side_px)
+        if isinstance(picture, str):
+            skipped[place] = picture
+        else:
+            pixels[place - len(skipped)] = scaled(picture, pixels.shape[1])
+    return skipped
+
+
+def _decode(path: Path, side_px: int) -> Image.Image | str:
+    """The picture in a file of the dataset, or why it cannot be one of them."""
+    try:
+        with Image.open(path) as image:
+            if image.size != (side_px, side_px):
+                width, height = image.size
+                return f"{width} × {height} px instead of {side_px} × {side_px}"
+            return image.convert("RGB")
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        return str(error) or type(error).__name__
+
+
+def scaled(picture: Image.Image, side_px: int) -> NDArray[np.uint8]:
+    """The pixels of a square RGB picture at another side, (side_px, side_px, 3)."""
+    if picture.size != (side_px, side_px):
+        picture = picture.resize((side_px, side_px), Image.Resampling.BICUBIC)
+    return np.asarray(picture, np.uint8)
+
+
+def _pictures(
+    dataset: Dataset,
+    rows: tuple[Row, ...],
+    pixels: NDArray[np.uint8],
+    skipped: dict[int, str],
+) -> Pictures:
+    kept = tuple(row for place, row in enumerate(rows) if place not in skipped)
+    return Pictures(
+        pixels=pixels[: len(kept)],
+        labels=labels_of(kept, dataset.species),
+        rows=kept,
+        skipped=tuple(
+            Skipped(file=os.fspath(dataset.path(rows[place])), reason=reason)
+            for place, reason in skipped.items()
+        ),
+    )
+
+
+def labels_of(rows: tuple[Row, ...], species: tuple[str, ...]) -> NDArray[np.int32]:
+    """What each row shows, as an index into `species`, shape (n,)."""
+    index = {name: label for label, name in enumerate(species)}
+    return np.array([index[row.species] for row in rows], np.int32)
+
+
+def require_every_species(labels: NDArray[np.int32], species: tuple[str, ...]) -> None:
+    """Make sure that there is something to tell apart, and something to learn it from.
+
+    Raises:
+        PicturesError: fewer than two species, or one without a training picture.
+    """
+    if len(species) < 2:
+        raise PicturesError(
+            f"the dataset holds {' and '.join(species) or 'no species'} alone, and a classifier"
+            " tells at least two apart: scrape another species, then curate again"
+        )
+    counts = counts_of(labels, len(species))
+    missing = [name for name, count in zip(species, counts, strict=True) if not count]
+    if missing:
+        raise PicturesError(
+            f"no training pictures of {', '.join(missing)}: gather more with"
+            f" `bestiary scrape {' '.join(missing)}`, then curate again"
+        )
+
+
+def counts_of(labels: NDArray[np.int32], classes: int) -> NDArray[np.int64]:
+    """How many labels there are of each class, shape (classes,)."""
+    return np.bincount(labels, minlength=classes)
+
+
+def balanced_weights(labels: NDArray[np.int32], classes: int) -> NDArray[np.float32]:
+    """A weight for each class such that all weigh the same, and a picture 1 on average.
+
+    Shape (classes,); a class without pictures weighs nothing.
+    """
+    counts = counts_of(labels, classes)
+    present = int(np.count_nonzero(counts))
+    return np.divide(len(labels), present * counts, out=np.zeros(classes), where=counts > 0).astype(
+        np.float32
+    )
+
+
+def steps_in_epoch(pictures: int, batch_size: int) -> int:
+    """How many batches an epoch has."""
+    return math.ceil(pictures / batch_size)
+
+
+def epoch_batches(
+    *, pictures: int, batch_size: int, seed: int, epoch: int
+) -> Iterator[NDArray[np.intp]]:
+    """Yield the places of each batch of one epoch, counted from 0.
+
+    Every picture comes once an epoch. Batches have `batch_size` pictures or, so that no
+    tiny one is left over, fewer by about the same number each.
+    """
+    order = np.random.default_rng((seed, epoch)).permutation(pictures)
+    yield from np.array_split(order, steps_in_epoch(pictures, batch_size))
+
+
+def batches(
+    pictures: Pictures,
+    *,
+    weights: NDArray[np.float32],
+    batch_size: int,
+    seed: int,
+    first_epoch: int,
+    epochs: int,
+) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.int32], NDArray[np.float32]]]:
+    """Yield pixels, labels and weights of every batch from `first_epoch` until `epochs`.
+
+    `weights` has one for each class, shape (classes,).
+    """
+    for epoch in range(first_epoch, epochs):
+        for places in epoch_batches(
+            pictures=len(pictures), batch_size=batch_size, seed=seed, epoch=epoch
+        ):
+            labels = pictures.labels[places]
+            yield pictures.pixels[places], labels, weights[labels]

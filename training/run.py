@@ -1,0 +1,278 @@
+"""The run: what training writes, and `evaluate` and `predict` read.
+
+    RUN/run.json        what was trained on what, and how; written first and last
+    RUN/labels.txt      the species, one a line, in the order of the model's outputs
+    RUN/history.csv     one line an epoch
+    RUN/model.keras     the best epoch's network, without optimizer
+    RUN/metrics.json    every figure with its n and 95 % interval
+    RUN/report.html     for a person
+    RUN/checkpoint/     to go on from (`training.checkpoint`)
+    latest              beside RUN: a link, or a line of text, that names the newest
+
+A model is never loaded from what the file says it is: the network is built anew from the
+registry, and takes nothing but numbers from a file whose SHA-256 `run.json` knows.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import itertools
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from curation.errors import CurationError
+from curation.recipe import CurationRecipe
+from training import models
+from training.checkpoint import Checkpoints
+from training.errors import RunError, TrainingError
+from training.history import History, to_csv
+from training.recipe import TrainRecipe
+
+RUN_VERSION = 1
+LATEST = "latest"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRecord:
+    """What `run.json` says."""
+
+    model: str
+    species: tuple[str, ...]
+    """In the order of the model's outputs."""
+    side_px: int
+    """At which the model sees its pictures."""
+    dataset: str
+    """Where the dataset lay, absolute."""
+    lock_digest: str
+    curation: CurationRecipe
+    """How the dataset's pictures were rendered, and how those to predict have to be."""
+    recipe: TrainRecipe
+    commonest: str
+    """The species with the most training pictures: the baseline's only word."""
+    backend: str = ""
+    versions: Mapping[str, str]
+    """Of what decides about the weights."""
+    pretrained_sha256: str | None = None
+    """Of the file that the backbone's first weights came from."""
+    state: Literal["training", "done"] = "training"
+    epochs: int = 0
+    best_epoch: int | None = None
+    model_sha256: str | None = None
+
+    def to_json(self) -> str:
+        """The record as `run.json` holds it."""
+        document = {
+            "version": RUN_VERSION,
+            **asdict(self),
+            "curation": self.curation.record(),
+        }
+        return json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Read what `to_json` wrote; ValueError, KeyError or TypeError for anything else."""
+        document = json.loads(text)
+        if document.pop("version") != RUN_VERSION:
+            raise ValueError("another version of Bestiary wrote it")
+        document["species"] = tuple(document["species"])
+        document["curation"] = CurationRecipe.from_record(document["curation"])
+        document["recipe"] = TrainRecipe(**document["recipe"])
+        return cls(**document)
+
+    def differences(self, other: RunRecord) -> list[str]:
+        """What keeps a run of `other` from going on as one of this."""
+        mine, theirs = self.recipe.identity(), other.recipe.identity()
+        return [
+            name
+            for name in ("model", "dataset", "species", "side_px", "backend")
+            if not self._agrees(other, name)
+        ] + [name for name in mine if mine[name] != theirs[name]]
+
+    def _agrees(self, other: RunRecord, name: str) -> bool:
+        key = "lock_digest" if name == "dataset" else name
+        return bool(getattr(self, key) == getattr(other, key))
+
+
+class Run:
+    """One run folder."""
+
+    def __init__(self, root: Path, record: RunRecord) -> None:
+        self.root = root
+        self.record = record
+
+    @classmethod
+    def open(cls, root: Path) -> Self:
+        """Read the run at `root`, or the one that a pointer there names.
+
+        Raises:
+            RunError: there is no run, or it cannot be read.
+        """
+        folder = pointed_to(root)
+        path = folder / "run.json"
+        if not path.is_file():
+            raise RunError(f"no run at {root}: make one with `bestiary train MODEL`")
+        try:
+            return cls(folder, RunRecord.from_json(path.read_text("utf-8")))
+        except (OSError, ValueError, KeyError, TypeError, TrainingError, CurationError) as error:
+            raise RunError(
+                f"cannot read {path} ({error}): train again into another folder"
+            ) from error
+
+    @classmethod
+    def begin(cls, root: Path, record: RunRecord) -> Self:
+        """Make the run at `root`, or take up the one that is there if it is of the same kind.
+
+        Raises:
+            RunError: another model, dataset or recipe lives there.
+        """
+        if (root / "run.json").exists():
+            other = cls.open(root).record.differences(record)
+            if other:
+                raise RunError(
+                    f"{root} holds a run with another {', '.join(_spoken(name) for name in other)}:"
+                    " choose another folder with --run, or repeat that run's command"
+                )
+        elif root.exists() and (not root.is_dir() or any(root.iterdir())):
+            raise RunError(f"{root} is not a run, and not empty: choose another folder with --run")
+        run = cls(root, record)
+        run._write_record(record)
+        run.write("labels.txt", "".join(f"{name}\n" for name in record.species))
+        return run
+
+    @property
+    def checkpoints(self) -> Checkpoints:
+        """What the run goes on from."""
+        return Checkpoints(self.root / "checkpoint")
+
+    @property
+    def cache(self) -> Path:
+        """Where pictures lie that are too many for memory."""
+        return self.root / "cache"
+
+    @property
+    def model_path(self) -> Path:
+        """The best epoch's network."""
+        return self.root / "model.keras"
+
+    def write(self, name: str, text: str) -> None:
+        """Write one of the run's files whole, or not at all."""
+        unready = self.root / f".{name}"
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            unready.write_text(text, "utf-8")
+            unready.replace(self.root / name)
+        except OSError as error:
+            raise RunError(f"cannot write {self.root / name}: {error}") from error
+
+    def note_pretrained(self, digest: str | None) -> None:
+        """Record which file the backbone's first weights came from."""
+        self._write_record(replace(self.record, pretrained_sha256=digest))
+
+    def write_history(self, history: History) -> None:
+        """Write `history.csv`."""
+        self.write("history.csv", to_csv(history))
+
+    def finish(self, network: Any, history: History, *, best_epoch: int) -> None:
+        """Keep the trained network, and say in `run.json` that it is there."""
+        unready = self.root / ".model.keras"
+        try:
+            network.save(unready, include_optimizer=False)
+            digest = hashlib.sha256(unready.read_bytes()).hexdigest()
+            unready.replace(self.model_path)
+        except OSError as error:
+            raise RunError(f"cannot write {self.model_path}: {error}") from error
+        self._write_record(
+            replace(
+                self.record,
+                state="done",
+                epochs=len(history),
+                best_epoch=best_epoch,
+                model_sha256=digest,
+            )
+        )
+
+    def load_network(self) -> Any:
+        """Build the run's network from the registry and give it the trained numbers.
+
+        Raises:
+            RunError: the training is not complete, or the model file was changed since.
+        """
+        self._require_model()
+        network = models.find(self.record.model).build(
+            side_px=self.record.side_px, classes=len(self.record.species)
+        )
+        try:
+            network.load_weights(self.model_path)
+        except (OSError, ValueError, KeyError) as error:
+            raise RunError(
+                f"{self.model_path} does not fit {self.record.model} as this Bestiary builds it"
+                " (another version wrote it?): train again"
+            ) from error
+        return network
+
+    def _require_model(self) -> None:
+        if self.record.model_sha256 is None or not self.model_path.is_file():
+            raise RunError(
+                f"the training of {self.root} is not complete: go on with"
+                f" `bestiary train {self.record.model} --run {self.root}`"
+            )
+        if hashlib.sha256(self.model_path.read_bytes()).hexdigest() != self.record.model_sha256:
+            raise RunError(
+                f"{self.model_path} is not the file that the training wrote:"
+                f" get it back, or train again"
+            )
+
+    def _write_record(self, record: RunRecord) -> None:
+        self.write("run.json", record.to_json())
+        self.record = record
+
+
+def pointed_to(path: Path) -> Path:
+    """The folder that a pointer file names; any other path is itself."""
+    if not path.is_file():
+        return path
+    name = path.read_text("utf-8", errors="replace").strip()
+    return path.parent / name if 0 < len(name) < 256 and "\n" not in name else path
+
+
+def point_latest(root: Path) -> None:
+    """Make `latest`, beside the run, name it; something else of that name is left alone."""
+    pointer = root.parent / LATEST
+    if pointer.exists() and not pointer.is_symlink() and pointed_to(pointer) == pointer:
+        return
+    unready = root.parent / f".{LATEST}-{os.getpid()}"
+    try:
+        unready.symlink_to(root.name, target_is_directory=True)
+    except (OSError, NotImplementedError):  # Windows grants links to few.
+        unready.write_text(f"{root.name}\n", "utf-8")
+    with contextlib.suppress(OSError):
+        unready.replace(pointer)
+    unready.unlink(missing_ok=True)
+
+
+def default_root(parent: Path, record: RunRecord) -> Path:
+    """Where a run goes that was given no folder: on with the newest unfinished one of its
+    kind, or into the next number."""
+    roots = (parent / f"{record.model}-{number}" for number in itertools.count(1))
+    taken = list(itertools.takewhile(Path.exists, roots))
+    newest = taken[-1] if taken else None
+    if newest is not None and _is_unfinished(newest, record):
+        return newest
+    return parent / f"{record.model}-{len(taken) + 1}"
+
+
+def _is_unfinished(root: Path, record: RunRecord) -> bool:
+    try:
+        found = Run.open(root).record
+    except RunError:
+        return False
+    return found.state == "training" and not found.differences(record)
+
+
+def _spoken(name: str) -> str:
+    return name.replace("_", " ")

@@ -1,0 +1,131 @@
+"""Training: a locked dataset and a recipe in, a finished run out."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from curation.dataset import Dataset
+from training import backend, weights
+from training.history import Epoch, History, best
+from training.models import ModelEntry
+from training.pictures import (
+    Pictures,
+    counts_of,
+    labels_of,
+    load,
+    require_every_species,
+    side_of,
+)
+from training.recipe import TrainRecipe
+from training.run import Run, RunRecord, default_root, point_latest
+
+Tell = Callable[[str], None]
+
+
+def checked_record(dataset: Dataset, entry: ModelEntry, recipe: TrainRecipe) -> RunRecord:
+    """Make sure that the dataset can be trained on, and note what will be trained on what.
+
+    Raises:
+        LockMismatchError: the dataset is not as locked.
+        TrainingError: it does not fit the network, or holds too little.
+    """
+    side_px = side_of(
+        dataset, entry.side_px, resizes=recipe.image_fit == "resize", model=entry.name
+    )
+    labels = labels_of(dataset.images("train"), dataset.species)
+    require_every_species(labels, dataset.species)
+    dataset.require_locked()
+    backend.start()
+    import keras
+
+    return RunRecord(
+        model=entry.name,
+        species=dataset.species,
+        side_px=side_px,
+        dataset=str(dataset.root.absolute()),
+        lock_digest=dataset.lock_digest,
+        curation=dataset.recipe,
+        recipe=recipe,
+        commonest=dataset.species[int(counts_of(labels, len(dataset.species)).argmax())],
+        backend=keras.backend.backend(),
+        versions=_versions(keras.backend.backend()),
+    )
+
+
+def _versions(backend_name: str) -> dict[str, str]:
+    packages = ("bestiary", "keras", backend_name, "numpy", "pillow")
+    return {"python": platform.python_version()} | {
+        package: metadata.version(package) for package in packages
+    }
+
+
+def begin(record: RunRecord, root: Path | None, *, runs: Path) -> Run:
+    """Make the run's folder, or take up the one that is there; by default below `runs`."""
+    return Run.begin(default_root(runs, record) if root is None else root, record)
+
+
+def train(
+    run: Run,
+    dataset: Dataset,
+    entry: ModelEntry,
+    *,
+    weights_cache: Path,
+    tell: Tell,
+    on_step: Callable[[int], None],
+    on_epoch: Callable[[Epoch, History], None],
+) -> Any:
+    """Fit the run's network, and keep it in the run; returns it with its best epoch's weights.
+
+    Args:
+        run: As `begin` returned it.
+        dataset: What it is trained on.
+        entry: Its network.
+        weights_cache: Keras' cache of pre-trained weights.
+        tell: Told what a person should know along the way.
+        on_step: Told the epoch, counted from 0, after each of its steps.
+        on_epoch: Told each epoch, and the history up to it.
+    """
+    import keras
+
+    from training.fit import fit
+
+    recipe = run.record.recipe
+    pictures = {split: _load(run, dataset, split, tell) for split in ("train", "val")}
+    require_every_species(pictures["train"].labels, dataset.species)
+    if not len(pictures["val"]):
+        tell("There are no validation pictures to choose by: the last epoch's weights stand.")
+    keras.utils.set_random_seed(recipe.seed)
+    network = entry.build(side_px=run.record.side_px, classes=len(dataset.species))
+    run.note_pretrained(weights.load(network, entry, recipe.weights, cache=weights_cache))
+
+    def keep(epoch: Epoch, history: History) -> None:
+        run.write_history(history)
+        on_epoch(epoch, history)
+
+    history = fit(
+        network,
+        train=pictures["train"],
+        val=pictures["val"],
+        recipe=recipe,
+        is_frozen=entry.is_frozen,
+        checkpoints=run.checkpoints,
+        on_step=on_step,
+        on_epoch=keep,
+    )
+    leader = best(history, recipe.monitor)
+    run.finish(network, history, best_epoch=leader.epoch if leader else 0)
+    point_latest(run.root)
+    return network
+
+
+def _load(run: Run, dataset: Dataset, split: str, tell: Tell) -> Pictures:
+    pictures = load(dataset, split, side_px=run.record.side_px, cache=run.cache)
+    for skipped in pictures.skipped:
+        tell(f"Left out {skipped.file}: {skipped.reason}")
+    if pictures.skipped:
+        tell(f"{len(pictures.skipped)} {split} pictures could not be read and were left out.")
+    return pictures

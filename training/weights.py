@@ -1,0 +1,104 @@
+"""Pre-trained weights: from a file, else Keras' cache, else the network, else one clear word."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from training.errors import UsageError, WeightsError
+from training.models import ModelEntry, PretrainedWeights
+
+IMAGENET, NONE = "imagenet", "none"
+
+
+def meant(entry: ModelEntry, given: str | None) -> str:
+    """What a choice of weights comes to: `imagenet`, `none`, or the path of a file.
+
+    Raises:
+        UsageError: weights were named for a network that has no backbone.
+    """
+    if entry.pretrained is None:
+        if given not in {None, NONE}:
+            raise UsageError(f"{entry.name} begins from random weights: leave out --weights")
+        return NONE
+    return given or IMAGENET
+
+
+def load(network: Any, entry: ModelEntry, choice: str, *, cache: Path) -> str | None:
+    """Give the backbone of `network` its first weights; return their file's SHA-256.
+
+    Args:
+        network: As `entry` builds it.
+        entry: Its place in the registry.
+        choice: As `meant` returned it.
+        cache: The folder of Keras' cache that holds weights; a download lands there.
+
+    Raises:
+        WeightsError: there is no such file, nothing could be fetched, or it does not fit.
+    """
+    if choice == NONE or entry.pretrained is None:
+        return None
+    path = fetched(entry, cache) if choice == IMAGENET else Path(choice)
+    if not path.is_file():
+        raise WeightsError(f"there is no file {path}: --weights takes a file, imagenet or none")
+    try:
+        network.get_layer("backbone").load_weights(path)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise WeightsError(
+            f"{path} does not hold the weights of {entry.name} without its top:"
+            f" it wants a file like {entry.pretrained.url}"
+        ) from error
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def fetched(entry: ModelEntry, cache: Path) -> Path:
+    """The file of a network's ImageNet weights in the cache, downloaded if it is not there.
+
+    Raises:
+        WeightsError: it could not be; the message says which file goes where.
+    """
+    wanted = entry.pretrained
+    assert wanted is not None
+    path = cache / wanted.file
+    if path.is_file():
+        return path
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        _download(wanted, path)
+    except (OSError, requests.RequestException) as error:
+        raise WeightsError(
+            f"the ImageNet weights of {entry.name} are not in the cache and cannot be fetched"
+            f" ({_in_short(error)}): download {wanted.url} elsewhere and either name the file with"
+            f" --weights or put it into {cache}; --weights none begins from random weights"
+        ) from error
+    return path
+
+
+def _download(wanted: PretrainedWeights, path: Path) -> None:
+    md5 = hashlib.md5(usedforsecurity=False)  # What Keras publishes; TLS vouches for the rest.
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", delete=False) as file:
+        unready = Path(file.name)
+        try:
+            with requests.get(wanted.url, stream=True, timeout=30) as answer:
+                answer.raise_for_status()
+                for piece in answer.iter_content(2**20):
+                    md5.update(piece)
+                    file.write(piece)
+            if wanted.md5 not in {None, md5.hexdigest()}:
+                raise OSError("what arrived is not the published file")
+        except BaseException:
+            unready.unlink()
+            raise
+    unready.replace(path)
+
+
+def _in_short(error: Exception) -> str:
+    if isinstance(error, requests.ConnectionError):
+        return "no connection"
+    if isinstance(error, requests.Timeout):
+        return "no answer in 30 s"
+    return str(error)
