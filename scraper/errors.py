@@ -7,6 +7,7 @@ ScraperError                 stop; the shell exits with `exit_code`
 ├── LayoutError              a page was read, and nothing on it could be understood (1)
 ├── BlockedError             the source turned us away: stop it, resume later (3)
 └── FetchError               one image failed for `reason`: record that and go on
+    ├── UnwantedError        it is there, and we refuse it on purpose: a row `skipped`
     └── TransientFetchError  worth another attempt
 """
 
@@ -58,6 +59,10 @@ class FetchError(ScraperError):
     def __init__(self, url: str, reason: str) -> None:
         super().__init__(f"{reason}: {url}")
         self.url, self.reason = url, reason
+
+
+class UnwantedError(FetchError):
+    """Refused on purpose: not an image, too large, or at an address that we do not ask."""
 
 
 class TransientFetchError(FetchError):

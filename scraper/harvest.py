@@ -22,6 +22,7 @@ from typing import Literal, Self
 from scraper.errors import HarvestError
 
 SCHEMA_VERSION = 1
+_UNFINISHED = ".unfinished-"
 
 State = Literal["pending", "kept", "skipped", "failed"]
 """`pending`: not fetched yet; `kept`: its file is in `images/`; `skipped`: refused on purpose
@@ -205,10 +206,14 @@ class Harvest:
             return connection.total_changes - before
 
     def records(
-        self, state: State | None = None, *, species: str | None = None
+        self,
+        state: State | None = None,
+        *,
+        species: str | None = None,
+        source: str | None = None,
     ) -> Iterator[Record]:
         """Yield records by species and rank; read them all before writing to the harvest."""
-        wanted = {"state": state, "species": species}
+        wanted = {"state": state, "species": species, "source": source}
         given = {name: value for name, value in wanted.items() if value is not None}
         where = " AND ".join(f"{name} = :{name}" for name in given) or "1"
         cursor = self._connection.execute(
@@ -219,24 +224,63 @@ class Harvest:
             for row in rows:
                 yield _record(dict(zip(names, row, strict=True)))
 
-    def count(self, state: State | None = None, *, species: str | None = None) -> int:
-        """How many candidates are in `state`, of one species or of all."""
+    def count(
+        self,
+        state: State | None = None,
+        *,
+        species: str | None = None,
+        source: str | None = None,
+    ) -> int:
+        """How many candidates are in `state`, of one species or source or of all."""
         (count,) = self._connection.execute(
             "SELECT count(*) FROM candidates"
             " WHERE (:state IS NULL OR state = :state)"
-            " AND (:species IS NULL OR species = :species)",
-            {"state": state, "species": species},
+            " AND (:species IS NULL OR species = :species)"
+            " AND (:source IS NULL OR source = :source)",
+            {"state": state, "species": species, "source": source},
         ).fetchone()
         return int(count)
 
-    def reasons(self) -> dict[str, int]:
-        """How often each reason was given for a skipped or failed candidate."""
+    def reasons(self, *, species: str | None = None) -> dict[str, int]:
+        """How often each reason was given for a skipped or failed candidate, most first."""
         return dict(
             self._connection.execute(
                 "SELECT reason, count(*) FROM candidates WHERE state IN ('skipped', 'failed')"
-                " GROUP BY reason ORDER BY count(*) DESC, reason"
+                " AND (:species IS NULL OR species = :species)"
+                " GROUP BY reason ORDER BY count(*) DESC, reason",
+                {"species": species},
             ).fetchall()
         )
+
+    def retry(self, *, species: str) -> int:
+        """Put the failed candidates of a species back among the pending; return how many."""
+        with self._writing() as connection:
+            return connection.execute(
+                "UPDATE candidates SET state = 'pending', reason = ''"
+                " WHERE state = 'failed' AND species = ?",
+                (species,),
+            ).rowcount
+
+    @contextlib.contextmanager
+    def claim(self) -> Iterator[None]:
+        """Be the only one to gather into this folder, and sweep what a killed gatherer left.
+
+        Raises:
+            HarvestError: another process is gathering into it.
+        """
+        claim = sqlite3.connect(self.root / "claim.sqlite", timeout=0, isolation_level=None)
+        try:
+            # The lock of a database ends with its process, however that ends.
+            claim.execute("BEGIN EXCLUSIVE")
+            for leftover in (self.root / "images").glob(f"*/{_UNFINISHED}*"):
+                leftover.unlink(missing_ok=True)
+            yield
+        except sqlite3.OperationalError as error:
+            raise HarvestError(
+                f"another scrape is writing to {self.root}: wait for it, or use another --harvest"
+            ) from error
+        finally:
+            claim.close()
 
     def keep(self, record: Record, body: bytes, *, content_type: str, fetched_at: str) -> str:
         """Store the bytes of a candidate's image and settle its row; return their SHA-256."""
@@ -314,7 +358,9 @@ class Harvest:
             return
         try:
             target.parent.mkdir(exist_ok=True)
-            with tempfile.NamedTemporaryFile(dir=target.parent, prefix=".", delete=False) as file:
+            with tempfile.NamedTemporaryFile(
+                dir=target.parent, prefix=_UNFINISHED, delete=False
+            ) as file:
                 file.write(body)
                 file.flush()
                 os.fsync(file.fileno())

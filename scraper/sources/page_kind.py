@@ -154,9 +154,8 @@ class _Evidence:
         links = [element.get("href") for element in self.markup.named("a")]
         if self.offers_images or self._has_search_box():
             return False  # Ordinary pages offer the same to browsers without scripts.
-        return (
-            any("/enablejs" in target for target in self._sent_to())
-            or any("emsg=SG_REL" in link for link in links)
+        return any("/enablejs" in target for target in self._sent_to()) or any(
+            "emsg=SG_REL" in link for link in links
         )
 
     def _has_search_box(self) -> bool:

@@ -1,0 +1,84 @@
+"""Which network addresses may be asked: the public ones, and what the user allows.
+
+A web page can name any address, also `http://169.254.169.254/` or the router's. The check
+is made on the resolved address, at the moment of connecting, and the connection goes to
+that very address: a name that resolves differently a moment later gains nothing.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+
+from scraper.errors import FetchError, TransientFetchError, UnwantedError, UsageError
+
+Network = IPv4Network | IPv6Network
+Address = IPv4Address | IPv6Address
+
+_NEVER_PUBLIC = tuple(
+    ip_network(network)
+    for network in ("100.64.0.0/10", "192.0.0.0/24", "198.18.0.0/15", "64:ff9b::/96", "2002::/16")
+)
+"""Carrier-grade NAT, protocol assignments, benchmarks, and IPv4 inside of IPv6."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddressRule:
+    """Decides about resolved addresses; `allowed` networks are asked though they are private."""
+
+    allowed: tuple[Network, ...] = ()
+
+    @classmethod
+    def of(cls, networks: Iterable[str]) -> AddressRule:
+        """Read networks as the command line writes them, like 127.0.0.0/8.
+
+        Raises:
+            UsageError: one of them is not a network.
+        """
+        try:
+            return cls(allowed=tuple(ip_network(text.strip(), strict=False) for text in networks))
+        except ValueError as error:
+            raise UsageError(
+                f"--allow-host wants a network like 127.0.0.0/8 or 192.168.1.5: {error}"
+            ) from error
+
+    def allows(self, address: Address) -> bool:
+        """Whether this address may be connected to."""
+        if isinstance(address, IPv6Address) and address.ipv4_mapped:
+            address = address.ipv4_mapped
+        if any(address in network for network in self.allowed):
+            return True
+        is_public = address.is_global and not address.is_multicast
+        return is_public and not any(address in network for network in _NEVER_PUBLIC)
+
+
+Resolved = tuple[socket.AddressFamily, str]
+
+
+def resolve(host: str, port: int, rule: AddressRule, *, url: str) -> Sequence[Resolved]:
+    """Where a host may be connected to, in the resolver's order.
+
+    Raises:
+        FetchError: there is no such host.
+        UnwantedError: the rule refuses one of its addresses.
+        TransientFetchError: the name could not be resolved just now.
+    """
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except socket.gaierror as error:
+        if error.errno == socket.EAI_AGAIN:
+            raise TransientFetchError(url, f"the name of {host} cannot be resolved now") from error
+        raise FetchError(url, f"no such host: {host}") from error
+    except (UnicodeError, OSError) as error:
+        raise FetchError(url, f"no such host: {host}") from error
+    resolved = [(family, str(place[0])) for family, _, _, _, place in found]
+    for _, address in resolved:
+        if not rule.allows(ip_address(address.partition("%")[0])):
+            raise UnwantedError(
+                url,
+                f"refused: {host} is at the private address {address}"
+                f" (--allow-host {address} allows it)",
+            )
+    return resolved

@@ -1,0 +1,41 @@
+"""What every source gives the crawl: candidates in batches, and why there are no more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from scraper.harvest import Candidate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """Candidates found together, in rank order; the last batch says why the search ended."""
+
+    candidates: tuple[Candidate, ...] = ()
+    ended_because: str = ""
+
+
+ENOUGH = "enough candidates"
+"""The one end of a search after which the source may have more."""
+
+
+class Source(Protocol):
+    """Where candidates come from."""
+
+    name: str
+    """As the command line writes it."""
+    is_local: bool
+    """Whether a search costs nothing, as in a list on this machine."""
+
+    def query(self, species: str) -> str:
+        """What the source is asked for; crawls are remembered under it."""
+
+    def search(self, species: str, *, wanted: int) -> Iterator[Batch]:
+        """Yield candidates of a species until there are `wanted`, or no more.
+
+        Raises:
+            BlockedError: the source turned us away.
+            LayoutError: it answered, and the answer could not be understood.
+        """
