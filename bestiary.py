@@ -137,7 +137,7 @@ def _global_flags() -> list[click.Option]:
     ]
 
 
-@click.group(cls=StageGroup, params=_global_flags())  # type: ignore[arg-type]
+@click.group(cls=StageGroup, params=_global_flags())
 @click.version_option(package_name="bestiary", message="%(prog)s %(version)s")
 def cli() -> None:
     """Name the species; get a clean, locked image dataset and an honest classifier.
@@ -306,10 +306,8 @@ def _checks() -> Iterator[Check]:
     yield Check(
         "python", True, f"{platform.python_version()} on {platform.system()} {platform.machine()}"
     )
-    for row in scraper.browser.check():
-        yield Check(*row)
-    for row in training.devices.check():
-        yield Check(*row)
+    for found in (*scraper.browser.check(), *training.devices.check()):
+        yield Check(found.name, found.ok, found.detail, found.how_to_mend)
     yield _check_disk(Path())
     yield _check_writing(Path())
 

@@ -1,0 +1,136 @@
+"""The command itself: what scripts rely on, whatever the stages do."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import bestiary
+
+
+def run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "bestiary", *arguments]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=120)
+
+
+def test_help_lists_every_command_and_imports_no_heavy_library(tmp_path):
+    code = (
+        "import sys, bestiary\n"
+        "try: bestiary.main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "heavy = {'tensorflow', 'keras', 'selenium', 'pyarrow', 'numpy', 'PIL', 'requests'}\n"
+        "print(sorted(heavy & set(sys.modules)), file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+
+    assert all(f"\n  {name} " in done.stdout for name in bestiary.COMMANDS)
+    assert done.stderr.strip() == "[]"
+
+
+@pytest.mark.parametrize("name", bestiary.COMMANDS)
+def test_the_summary_in_the_list_of_commands_is_what_the_command_says_of_itself(name):
+    context = bestiary.click.Context(bestiary.cli)
+    command = bestiary.cli.get_command(context, name)
+
+    assert command is not None
+    assert command.get_short_help_str(200).rstrip(".") == bestiary.COMMANDS[name][1].rstrip(".")
+
+
+@pytest.mark.parametrize("name", bestiary.COMMANDS)
+def test_every_command_shows_its_help_without_tensorflow_or_selenium(name, tmp_path):
+    code = (
+        f"import sys, bestiary\n"
+        f"try: bestiary.main([{name!r}, '--help'])\n"
+        "except SystemExit as end: assert end.code == 0\n"
+        "assert not {'tensorflow', 'keras', 'selenium'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, check=True)
+
+
+def test_an_error_under_json_is_one_document_wherever_the_flag_stands(tmp_path):
+    for arguments in (["--json", "audit", "nowhere"], ["audit", "nowhere", "--json"]):
+        done = run(*arguments, cwd=tmp_path)
+
+        document = json.loads(done.stdout)
+        assert done.returncode == document["exit_code"] == 1
+        assert "nowhere" in document["error"]
+        assert done.stderr == ""
+
+
+def test_a_usage_error_exits_with_2_also_under_json(tmp_path):
+    plain = run("curate", "--size", "many", cwd=tmp_path)
+    scripted = run("--json", "curate", "--size", "many", cwd=tmp_path)
+
+    assert plain.returncode == scripted.returncode == 2
+    assert "--size" in plain.stderr
+    assert json.loads(scripted.stdout)["exit_code"] == 2
+
+
+def test_text_for_people_leaves_a_piped_stdout_alone(tmp_path):
+    done = run("init", cwd=tmp_path)
+
+    assert done.stdout == ""
+    assert "Wrote bestiary.toml" in done.stderr
+
+
+def test_init_writes_settings_that_change_nothing_until_uncommented(tmp_path):
+    run("init", "hamster", "Sorex araneus", cwd=tmp_path)
+
+    text = (tmp_path / "bestiary.toml").read_text(encoding="utf-8")
+    assert tomllib.loads(text)["scrape"] == {"species": ["hamster", "Sorex araneus"]}
+    assert "# per-species = " in text
+    assert "# size = 224" in text
+    uncommented = "\n".join(
+        line.removeprefix("# ") if " = " in line else line for line in text.splitlines()
+    )
+    assert "size" in tomllib.loads(uncommented)["curate"]
+
+
+def test_init_does_not_replace_settings_unasked(tmp_path):
+    (tmp_path / "bestiary.toml").write_text("[scrape]\n")
+
+    assert run("init", cwd=tmp_path).returncode == 2
+    assert run("init", "--force", cwd=tmp_path).returncode == 0
+
+
+def test_settings_are_defaults_that_the_command_line_overrides(tmp_path):
+    (tmp_path / "bestiary.toml").write_text('[audit]\ndataset = "from-the-file"\n')
+
+    assert "from-the-file" in run("audit", cwd=tmp_path).stderr
+    assert "from-the-line" in run("audit", "from-the-line", cwd=tmp_path).stderr
+
+
+@pytest.mark.parametrize(
+    ("settings", "culprit"),
+    [
+        ("[scrap]\n", "scrap"),
+        ("[audit]\ncolour = 1\n", "colour"),
+        ("[audit\n", "not valid TOML"),
+        ("audit = 3\n", "audit"),
+    ],
+)
+def test_a_mistake_in_the_settings_is_named(tmp_path, settings, culprit):
+    (tmp_path / "bestiary.toml").write_text(settings)
+
+    done = run("audit", cwd=tmp_path)
+
+    assert done.returncode == 2
+    assert culprit in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_doctor_answers_for_each_thing_that_bestiary_needs(tmp_path):
+    done = run("--json", "doctor", cwd=tmp_path)
+
+    document = json.loads(done.stdout)
+    names = {check["name"] for check in document["checks"]}
+    assert {"python", "browser", "driver", "disk", "write access"} <= names
+    assert done.returncode == (0 if document["ok"] else 1)
+    assert all(check["mend"] for check in document["checks"] if not check["ok"])
