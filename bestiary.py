@@ -15,7 +15,7 @@ import sys
 import tempfile
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -306,8 +306,8 @@ def _checks() -> Iterator[Check]:
     yield Check(
         "python", True, f"{platform.python_version()} on {platform.system()} {platform.machine()}"
     )
-    for found in (*scraper.browser.check(), *training.devices.check()):
-        yield Check(found.name, found.ok, found.detail, found.how_to_mend)
+    yield from (Check(*found) for found in scraper.browser.check())
+    yield from (Check(*astuple(found)) for found in training.devices.check())
     yield _check_disk(Path())
     yield _check_writing(Path())
 
