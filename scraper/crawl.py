@@ -57,7 +57,7 @@ class CrawlPlan:
 
     def candidates(self, round_number: int) -> int:
         """How many candidates to look for in the given 1-based round."""
-        return int(self.wanted * (1 + self.spare)) * 2 ** (round_number - 1) + 5
+        return int(self.wanted * (1 + self.spare)) * (1 << (round_number - 1)) + 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -268,19 +268,18 @@ class Harvest:
         Raises:
             HarvestError: another process is gathering into it.
         """
-        claim = sqlite3.connect(self.root / "claim.sqlite", timeout=0, isolation_level=None)
-        try:
-            # The lock of a database ends with its process, however that ends.
-            claim.execute("BEGIN EXCLUSIVE")
+        path = self.root / "claim.sqlite"
+        with contextlib.closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as claim:
+            try:
+                claim.execute("BEGIN EXCLUSIVE")  # Ends with the process, however that ends.
+            except sqlite3.OperationalError as error:
+                raise HarvestError(
+                    f"another scrape is writing to {self.root}: wait for it to end, or give"
+                    f" another --harvest ({error})"
+                ) from error
             for leftover in (self.root / "images").glob(f"*/{_UNFINISHED}*"):
                 leftover.unlink(missing_ok=True)
             yield
-        except sqlite3.OperationalError as error:
-            raise HarvestError(
-                f"another scrape is writing to {self.root}: wait for it, or use another --harvest"
-            ) from error
-        finally:
-            claim.close()
 
     def keep(self, record: Record, body: bytes, *, content_type: str, fetched_at: str) -> str:
         """Store the bytes of a candidate's image and settle its row; return their SHA-256."""

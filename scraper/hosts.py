@@ -20,7 +20,8 @@ from urllib.parse import urlsplit
 
 from scraper.clock import Clock
 from scraper.errors import FetchError, TransientFetchError
-from scraper.fetch import Body, FetchPolicy, Redirect
+from scraper.fetch import Body, Redirect
+from scraper.policy import FetchPolicy
 
 Ask = Callable[[str], Body | Redirect]
 

@@ -1,0 +1,474 @@
+"""`bestiary scrape`: the request read, the crawl run, and what it brought home told."""
+
+from __future__ import annotations
+
+import contextlib
+import shlex
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+from click.core import ParameterSource
+
+from scraper.browser import BrowserPolicy
+from scraper.clock import SystemClock
+from scraper.errors import BlockedError, ScraperError, UsageError
+from scraper.policy import FetchPolicy
+from scraper.sources.google import SearchPolicy
+from scraper.species import in_species_file, species_names
+
+if TYPE_CHECKING:
+    from scraper.crawl import CrawlPlan, Outcome, Stopped
+    from scraper.harvest import Harvest, State
+    from scraper.hosts import Ask
+    from scraper.sources.offers import Source
+
+Document = dict[str, Any]
+
+PER_SPECIES: Final = 100
+"""Images of each species from a search; a folder or a list is taken whole."""
+_REASONS_SHOWN: Final = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Request:
+    """What was asked for on the command line."""
+
+    species: tuple[str, ...]
+    source: str
+    origin: Path | None
+    per_species: int | None
+    harvest: Path
+    fetch: FetchPolicy
+    search: SearchPolicy
+    browser: BrowserPolicy
+    allowed_networks: tuple[str, ...]
+
+
+@click.command()
+@click.argument("species", nargs=-1)
+@click.option(
+    "--species-file",
+    type=click.Path(dir_okay=False, exists=True, path_type=Path),
+    help="A file of species, one a line; # begins a comment.",
+)
+@click.option(
+    "--source",
+    type=click.Choice(["google", "folder", "urls"]),
+    default="google",
+    show_default=True,
+    help="Where images come from.",
+)
+@click.option(
+    "--from",
+    "origin",
+    type=click.Path(path_type=Path),
+    help="For folder: a folder of class folders. For urls: a CSV, TSV, JSON lines or Parquet"
+    " file with the columns url and species.",
+)
+@click.option(
+    "--per-species",
+    type=click.IntRange(min=1),
+    help=f"Images wanted of each species.  [default: {PER_SPECIES} from google, else all]",
+)
+@click.option(
+    "--harvest",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("harvest"),
+    show_default=True,
+    help="The folder to gather into; what it already has counts.",
+)
+@click.option("--retry-failed", is_flag=True, help="Ask again for images that failed before.")
+@click.option(
+    "--base-url",
+    default=SearchPolicy().base_url,
+    show_default=True,
+    help="Where the search site is.",
+)
+@click.option("--headed", is_flag=True, help="Show the browser's window.")
+@click.option("--grid-url", default="", help="Use a browser of this Selenium Grid.")
+@click.option("--driver-path", type=click.Path(path_type=Path), help="The chromedriver to use.")
+@click.option("--browser-path", type=click.Path(path_type=Path), help="The browser to use.")
+@click.option(
+    "--allow-host",
+    multiple=True,
+    metavar="CIDR",
+    help="A private network that may be asked for images, like 127.0.0.0/8. May be repeated.",
+)
+@click.option(
+    "--pause",
+    type=float,
+    default=FetchPolicy().pause_s,
+    show_default=True,
+    help="Seconds of rest for a host between two requests, at least.",
+)
+@click.option(
+    "--attempts",
+    type=int,
+    default=FetchPolicy().attempts,
+    show_default=True,
+    help="How often an image is asked for while the failure may pass.",
+)
+@click.option(
+    "--timeout",
+    type=float,
+    default=FetchPolicy().timeout_s,
+    show_default=True,
+    help="Seconds to wait for a host to answer.",
+)
+@click.option(
+    "--max-bytes",
+    type=int,
+    default=FetchPolicy().max_bytes,
+    show_default=True,
+    help="Larger images are skipped.",
+)
+@click.option(
+    "--workers",
+    type=int,
+    default=FetchPolicy().workers,
+    show_default=True,
+    help="Hosts that are asked at the same time.",
+)
+@click.option(
+    "--contact",
+    default="",
+    help="Your web or mail address, for the user agent; some hosts ask for one.",
+)
+def scrape(
+    *,
+    species: tuple[str, ...],
+    species_file: Path | None,
+    source: str,
+    origin: Path | None,
+    per_species: int | None,
+    harvest: Path,
+    retry_failed: bool,
+    base_url: str,
+    headed: bool,
+    grid_url: str,
+    driver_path: Path | None,
+    browser_path: Path | None,
+    allow_host: tuple[str, ...],
+    pause: float,
+    attempts: int,
+    timeout: float,
+    max_bytes: int,
+    workers: int,
+    contact: str,
+) -> tuple[Document, str]:
+    """Gather images of SPECIES into a harvest.
+
+    A second run fetches only what is missing. Images come with their provenance: where
+    each was found, under what title, and, where the source says so, its licence.
+    """
+    with _as_usage_errors():
+        request = _Request(
+            species=species_names([*species, *_read_species(species_file)]),
+            source=source,
+            origin=origin,
+            per_species=per_species or (PER_SPECIES if source == "google" else None),
+            harvest=harvest,
+            fetch=FetchPolicy(
+                pause_s=pause,
+                attempts=attempts,
+                timeout_s=timeout,
+                max_bytes=max_bytes,
+                workers=workers,
+                contact=contact,
+            ),
+            search=SearchPolicy(base_url=base_url),
+            browser=BrowserPolicy(
+                driver_path=driver_path,
+                browser_path=browser_path,
+                grid_url=grid_url,
+                is_headed=headed,
+            ),
+            allowed_networks=allow_host,
+        )
+    return _gather(request, retry_failed=retry_failed)
+
+
+@contextlib.contextmanager
+def _as_usage_errors() -> Iterator[None]:
+    """What a policy refuses at its birth, the user wrote."""
+    try:
+        yield
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+
+
+def _read_species(path: Path | None) -> list[str]:
+    if path is None:
+        return []
+    try:
+        return in_species_file(path.read_text(encoding="utf-8-sig"))
+    except (OSError, UnicodeError) as error:
+        raise UsageError(f"cannot read the species file {path}: {error}") from error
+
+
+# --- the run ---------------------------------------------------------------------------
+
+
+def _gather(request: _Request, *, retry_failed: bool) -> tuple[Document, str]:
+    from scraper.crawl import Crawl, CrawlPlan
+    from scraper.harvest import Harvest
+    from scraper.hosts import Downloads
+
+    clock = SystemClock()
+    with ExitStack() as stack:
+        source, ask = _SOURCES[request.source](request, stack)
+        plan = CrawlPlan(species=_species(request, source), per_species=request.per_species)
+        harvest = stack.enter_context(Harvest.create(request.harvest))
+        stack.enter_context(harvest.claim())
+        if retry_failed:
+            for name in plan.species:
+                harvest.retry(species=name)
+        downloads = stack.enter_context(
+            Downloads(ask, policy=request.fetch, clock=clock, rng=Random())
+        )
+        crawl = Crawl(plan, harvest=harvest, source=source, downloads=downloads, clock=clock)
+        stopped = _Show(harvest, plan).all(crawl.outcomes())
+        return _result(plan, harvest, source, stopped)
+
+
+def _species(request: _Request, source: Source) -> tuple[str, ...]:
+    offered = getattr(source, "species", ())
+    if not request.species and not offered:
+        raise UsageError(
+            "no species given: name them, as in `bestiary scrape hamster mouse`, or give"
+            " --species-file"
+        )
+    for name in request.species:
+        source.query(name)  # Says so where a source does not have it.
+    return request.species or tuple(offered)
+
+
+def _google(request: _Request, stack: ExitStack) -> tuple[Source, Ask]:
+    from scraper.browser import window
+    from scraper.evidence import Evidence
+    from scraper.sources.google import GoogleSource
+
+    if request.origin is not None:
+        raise UsageError("--from belongs to --source folder or urls, not to google")
+    evidence = Evidence(folder=request.harvest / "evidence", clock=SystemClock())
+    source = GoogleSource(lambda: window(request.browser), policy=request.search, evidence=evidence)
+    return stack.enter_context(source), _web(request, stack)
+
+
+def _folder(request: _Request, stack: ExitStack) -> tuple[Source, Ask]:  # noqa: ARG001 - nothing to close
+    from scraper.sources.folder import FolderSource, read_file
+
+    source = FolderSource(_origin(request, "a folder of class folders"))
+    return source, partial(read_file, max_bytes=request.fetch.max_bytes)
+
+
+def _urls(request: _Request, stack: ExitStack) -> tuple[Source, Ask]:
+    from scraper.sources.urls import UrlsSource
+
+    source = UrlsSource(_origin(request, "a file with the columns url and species"))
+    return source, _web(request, stack)
+
+
+_SOURCES: Final[Mapping[str, Callable[[_Request, ExitStack], tuple[Source, Ask]]]] = {
+    "google": _google,
+    "folder": _folder,
+    "urls": _urls,
+}
+
+
+def _origin(request: _Request, what: str) -> Path:
+    if request.origin is None:
+        raise UsageError(f"--source {request.source} needs --from: {what}")
+    return request.origin
+
+
+def _web(request: _Request, stack: ExitStack) -> Ask:
+    from scraper.addresses import AddressRule
+    from scraper.fetch import Web
+
+    rule = AddressRule.of(request.allowed_networks)
+    web = Web(policy=request.fetch, rule=rule, clock=SystemClock())
+    stack.callback(web.close)
+    return web.ask
+
+
+# --- what the user sees ----------------------------------------------------------------
+
+
+class _Show:
+    """Shows outcomes as they come: a line for each search, a bar for the downloads."""
+
+    def __init__(self, harvest: Harvest, plan: CrawlPlan) -> None:
+        self._harvest, self._plan = harvest, plan
+        self._bar = ExitStack()
+
+    def all(self, outcomes: Iterator[Outcome]) -> Stopped | None:
+        """Let everything happen; return why the source stopped, if it did."""
+        from scraper.crawl import Searched, Settled, Stopped
+
+        stopped, bar = None, None
+        with self._bar:
+            for outcome in outcomes:
+                if isinstance(outcome, Settled):
+                    bar = bar or self._begin_bar()
+                    bar.update(int(outcome.state == "kept" or self._plan.per_species is None))
+                    continue
+                self._bar.close()
+                bar = None
+                if isinstance(outcome, Searched):
+                    _say(f"{outcome.species}: {outcome.found} candidates ({outcome.because})")
+                elif isinstance(outcome, Stopped):
+                    stopped = outcome
+                    _say(f"{outcome.species}: {outcome.error}")
+        return stopped
+
+    def _begin_bar(self) -> Any:
+        return self._bar.enter_context(
+            click.progressbar(
+                length=max(1, self._to_come()),
+                label="Downloading",
+                file=sys.stderr,
+                hidden=_is_quiet(),
+                show_pos=True,
+            )
+        )
+
+    def _to_come(self) -> int:
+        """How many images there are to be had, the one that was just settled among them."""
+        count = self._harvest.count
+        missing = (
+            min(self._plan.wanted - count("kept", species=name), count("pending", species=name))
+            for name in self._plan.species
+        )
+        return 1 + sum(max(0, number) for number in missing)
+
+
+def _is_quiet() -> bool:
+    return bool(click.get_current_context().meta.get("bestiary.quiet"))
+
+
+def _say(text: str) -> None:
+    if not _is_quiet():
+        click.echo(text, err=True)
+
+
+def _result(
+    plan: CrawlPlan, harvest: Harvest, source: Source, stopped: Stopped | None
+) -> tuple[Document, str]:
+    document = _document(plan, harvest, source, stopped)
+    if stopped is not None:
+        raise _stop_error(stopped, document)
+    kept = sum(species["kept"] for species in document["species"].values())
+    if not kept and not any(species["pending"] for species in document["species"].values()):
+        raise ScraperError(_nothing_found(document), document=document)
+    return document, _text(document)
+
+
+def _document(
+    plan: CrawlPlan, harvest: Harvest, source: Source, stopped: Stopped | None
+) -> Document:
+    states: tuple[State, ...] = ("kept", "skipped", "failed", "pending")
+    crawls = [harvest.crawl_state(name, source.name, source.query(name)) for name in plan.species]
+    blocked = None
+    if stopped is not None and isinstance(stopped.error, BlockedError):
+        blocked = {
+            "species": stopped.species,
+            "reason": str(stopped.error),
+            "resume_after": stopped.resume_after,
+            "resume_with": _this_command(),
+        }
+    return {
+        "harvest": str(harvest.root),
+        "species": {
+            name: {state: harvest.count(state, species=name) for state in states}
+            | {"wanted": plan.per_species}
+            for name in plan.species
+        },
+        "reasons": harvest.reasons(),
+        "sources": [
+            {
+                "species": crawl.species,
+                "source": crawl.source,
+                "query": crawl.query,
+                "found": crawl.found,
+                "ended_because": crawl.ended_because,
+            }
+            for crawl in crawls
+        ],
+        "blocked": blocked,
+    }
+
+
+def _stop_error(stopped: Stopped, document: Document) -> ScraperError:
+    kept = sum(species["kept"] for species in document["species"].values())
+    message = f"{stopped.error}. Everything gathered is kept ({kept} images)"
+    if stopped.resume_after:
+        message += f". Resume after {stopped.resume_after} with: {_this_command()}"
+    return type(stopped.error)(message, document=document)
+
+
+def _nothing_found(document: Document) -> str:
+    ends = {
+        f"{crawl['species']}: {crawl['found']} candidates, {crawl['ended_because']}"
+        for crawl in document["sources"]
+    }
+    reasons = "".join(f"; {count} × {reason}" for reason, count in document["reasons"].items())
+    return f"no image was gathered ({'; '.join(sorted(ends))}{reasons}): try other names"
+
+
+def _text(document: Document) -> str:
+    """The table of species, and what was not kept."""
+    columns = ("kept", "wanted", "skipped", "failed", "pending")
+    width = max(len("species"), *map(len, document["species"]))
+    lines = [f"{'species':{width}}" + "".join(f"{column:>9}" for column in columns)]
+    for name, species in document["species"].items():
+        cells = ("all" if species[column] is None else species[column] for column in columns)
+        lines.append(f"{name:{width}}" + "".join(f"{cell:>9}" for cell in cells))
+    lines += _reason_lines(document)
+    lines.append(f"Harvest: {document['harvest']}   Next: bestiary curate")
+    return "\n".join(lines)
+
+
+def _reason_lines(document: Document) -> Iterator[str]:
+    reasons = list(document["reasons"].items())
+    for reason, count in reasons[:_REASONS_SHOWN]:
+        yield f"not kept: {count} × {reason}"
+    if len(reasons) > _REASONS_SHOWN:
+        yield f"not kept: {sum(count for _, count in reasons[_REASONS_SHOWN:])} × other reasons"
+    for crawl in document["sources"]:
+        species = document["species"][crawl["species"]]
+        if species["wanted"] and species["kept"] < species["wanted"]:
+            yield f"{crawl['species']} is short of images: {crawl['ended_because'] or 'no search'}"
+    if any(one["failed"] and one["kept"] < (one["wanted"] or 0) for one in _all(document)):
+        yield "Failed images are asked for again with --retry-failed"
+
+
+def _all(document: Document) -> list[dict[str, Any]]:
+    return list(document["species"].values())
+
+
+def _this_command() -> str:
+    """What to type to run the same again."""
+    context = click.get_current_context()
+    words = ["bestiary", context.command.name or "scrape"]
+    for parameter in context.command.params:
+        name = parameter.name or ""
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE and parameter.opts:
+            words += _words(parameter, context.params.get(name))
+    return shlex.join(words)
+
+
+def _words(parameter: click.Parameter, value: Any) -> list[str]:
+    values = [str(one) for one in (value if isinstance(value, tuple | list) else (value,))]
+    if isinstance(parameter, click.Argument):
+        return values
+    if isinstance(value, bool) or value is None:
+        return [parameter.opts[0]]
+    return [word for one in values for word in (parameter.opts[0], one)]
