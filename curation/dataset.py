@@ -61,7 +61,7 @@ class Row:
     contrast: float | None = None
     """Standard deviation of the grey values, 0 to 0.5."""
     sharpness: float | None = None
-    """Share of the grey variance that is fine detail; low in a blurred picture."""
+    """Mean step between neighbouring grey values over their deviation; low when blurred."""
     entropy: float | None = None
     """Of the grey values, 0 to 8 bits; near 0 in a blank picture."""
     file: str | None = None
@@ -219,7 +219,7 @@ def _file_differences(dataset: Dataset) -> Iterator[Difference]:
     listed = {row.file: row for row in dataset.rows if row.file is not None}
     for file, row in listed.items():
         yield from _one_file(dataset.root / file, file, row.file_sha256 or "")
-    for file in sorted(set(_rendered_files(dataset.root)) - set(listed)):
+    for file in sorted(set(rendered_files(dataset.root)) - set(listed)):
         yield Difference(path=file, kind="unlisted", detail="the manifest does not list it")
 
 
@@ -235,7 +235,8 @@ def _one_file(path: Path, file: str, expected: str) -> Iterator[Difference]:
         yield Difference(path=file, kind="changed", detail=detail)
 
 
-def _rendered_files(root: Path) -> Iterator[str]:
+def rendered_files(root: Path) -> Iterator[str]:
+    """Every file in the split folders, as a path below the dataset."""
     for split in SPLITS:
         for path in (root / split).rglob("*"):
             if not path.is_dir():

@@ -8,6 +8,8 @@ they are, the answer is a picture or a reason, never an exception and never a wa
 from __future__ import annotations
 
 import contextlib
+import functools
+import logging
 import struct
 import threading
 import warnings
@@ -23,11 +25,13 @@ from curation import reasons
 from curation.recipe import CurationRecipe
 
 FORMATS = (
-    *("JPEG", "MPO", "PNG", "WEBP", "AVIF", "HEIF", "GIF", "TIFF", "BMP", "DIB"),
-    *("PPM", "JPEG2000", "ICO", "ICNS"),
+    *("JPEG", "PNG", "WEBP", "AVIF", "HEIF", "GIF", "TIFF", "BMP", "DIB", "PPM", "JPEG2000"),
+    *("ICO", "ICNS"),
 )
-"""What is read, by content. Nothing that starts another program (EPS) or hardly has a
-signature of its own (TGA) is among them."""
+"""What is read, by content, where Pillow was built with it or a plugin adds it.
+
+Nothing that starts another program (EPS) or hardly has a signature of its own (TGA).
+"""
 
 MEASURED_SIDE_PX = 160
 """The shorter side that hashes and measures want; rendering may want more."""
@@ -63,6 +67,9 @@ _TRANSPOSITIONS = {
     8: Image.Transpose.ROTATE_90,
 }
 """What makes a picture with this EXIF orientation upright."""
+
+_LOSSLESS_JPEG = b"\xff\xc3"
+"""A frame that libjpeg decodes, but not at a reduced scale."""
 
 _SIDEWAYS = frozenset({5, 6, 7, 8})
 _ORIENTATION_TAG = 0x0112
@@ -109,18 +116,25 @@ def decode(
 
 
 def _decode(body: bytes, recipe: CurationRecipe, refuse: Callable[[Header], str]) -> Decoded | str:
-    with Image.open(BytesIO(body), formats=FORMATS) as image:
+    with Image.open(BytesIO(body), formats=_formats()) as image:
         header = _header(image)
         if header.width * header.height > recipe.max_pixels:
             return f"{reasons.TOO_LARGE}: {header.width} × {header.height} px"
         if refusal := refuse(header):
             return refusal
-        image.draft(None, _wanted_size(image.size, recipe))
+        if _LOSSLESS_JPEG not in body[:65536]:
+            image.draft(None, _wanted_size(image.size, recipe))
         image.load()
         picture = _to_rgb(_shrunk(image, recipe), image, recipe.background)
     if transposition := _TRANSPOSITIONS.get(header.orientation):
         picture = picture.transpose(transposition)
     return Decoded(header=header, picture=picture)
+
+
+@functools.cache
+def _formats() -> tuple[str, ...]:
+    Image.init()
+    return tuple(name for name in FORMATS if name in Image.OPEN)
 
 
 def _header(image: Image.Image) -> Header:
@@ -237,6 +251,9 @@ def _unidentified(body: bytes) -> str:
 
 _SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a", b"BM")
 """Beginnings that promise an image: what cannot be opened after them is a broken one."""
+
+logging.getLogger("PIL").addHandler(logging.NullHandler())
+"""Else what Pillow logs of broken files would reach stderr, through logging's last resort."""
 
 _quiet_lock = threading.Lock()
 _quiet_depth = 0

@@ -39,10 +39,12 @@ class CurationRecipe:
     """Larger pictures are refused by their header, before anything is decoded."""
     max_aspect: float = 20.0
     """Longer side over shorter side."""
-    candidate_bits: int = 10
-    """Perceptual hashes that differ in at most this many of 64 bits are looked at closer."""
+    candidate_bits: int = 12
+    """Pictures whose perceptual hashes differ in at most this many of 64 bits are compared."""
+    crop_bits: int = 10
+    """The same for the hash of a part of one picture and the hash of another."""
     min_likeness: float = 0.93
-    """Correlation, after alignment, from which two pictures count as look-alikes; -1 to 1."""
+    """Correlation, after alignment, from which two pictures count as look-alikes; 0 to 1."""
 
     def __post_init__(self) -> None:
         self._check_rendering()
@@ -54,11 +56,9 @@ class CurationRecipe:
             self.max_pixels,
         )
         _require(self.max_aspect >= 1, "max_aspect must be at least 1", self.max_aspect)
-        _require(
-            0 <= self.candidate_bits <= 16,
-            "candidate_bits must lie in 0 to 16",
-            self.candidate_bits,
-        )
+        for name in ("candidate_bits", "crop_bits"):
+            bits = getattr(self, name)
+            _require(0 <= bits <= 16, f"{name} must lie in 0 to 16", bits)
         _require(0 < self.min_likeness <= 1, "min_likeness must lie in 0 to 1", self.min_likeness)
 
     def _check_rendering(self) -> None:

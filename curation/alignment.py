@@ -1,0 +1,184 @@
+"""Alignment: are two pictures, laid on each other as well as they will, the same picture?
+
+Hashes only suggest. Here the thumbnails of a suggested pair are registered by an affine
+map (mirror and turn come with the suggestion; shift, scale and shear are found by
+enhanced-correlation Gauss-Newton steps, many pairs at once) and then compared, so different
+photos of one scene, which hash alike, are told apart from copies of one photo.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+_COARSE = 18
+"""Samples along each side on which two pictures are first aligned …"""
+_FINE = 36
+"""… and on which those are aligned and compared that are worth it."""
+_STEPS = 6
+_WORTH_IT = 0.5
+"""Correlation that a pair must reach on the coarse grid."""
+_BATCH = 512
+_MIN_OVERLAP = 0.75
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suggestions:
+    """Pairs of pictures to compare, with the parts that seem to be the same."""
+
+    first: NDArray[np.int64]
+    second: NDArray[np.int64]
+    first_box: Floats
+    """Shape (n, 4): left, top, right, bottom as shares."""
+    second_box: Floats
+    orientation: NDArray[np.int64]
+    """How the second is turned to look like the first, see `signature.ORIENTATIONS`."""
+
+    def part(self, which: slice | NDArray[np.int64] | NDArray[np.bool_]) -> Suggestions:
+        """Some of the pairs."""
+        return Suggestions(
+            first=self.first[which],
+            second=self.second[which],
+            first_box=self.first_box[which],
+            second_box=self.second_box[which],
+            orientation=self.orientation[which],
+        )
+
+
+def likeness(thumbs: NDArray[np.uint8], pairs: Suggestions) -> Floats:
+    """How alike the pictures of each pair are once aligned, -1 to 1; shape (n,)."""
+    scores = [
+        _likeness(thumbs, pairs.part(slice(start, start + _BATCH)))
+        for start in range(0, len(pairs.first), _BATCH)
+    ]
+    return np.concatenate([np.empty((0,), np.float32), *scores])
+
+
+def _likeness(thumbs: NDArray[np.uint8], pairs: Suggestions) -> Floats:
+    first = thumbs[pairs.first].astype(np.float32)
+    second = thumbs[pairs.second].astype(np.float32)
+    still = np.tile(np.eye(3, dtype=np.float32), (len(first), 1, 1))
+    warp, score = _aligned(_halved(first), _halved(second), pairs, still, _COARSE)
+    worth = np.flatnonzero(score >= _WORTH_IT)
+    first, second, pairs = first[worth], second[worth], pairs.part(worth)
+    warp, _ = _aligned(first, second, pairs, warp[worth], _FINE)
+    result = np.full(len(score), -1.0, np.float32)
+    result[worth] = _judged(first, second, pairs, warp)
+    return result
+
+
+def _aligned(
+    first: Floats, second: Floats, pairs: Suggestions, warp: Floats, per_side: int
+) -> tuple[Floats, Floats]:
+    """The best warp on the way from the given one, and the correlation it reaches."""
+    grid = _grid(per_side)
+    template, _ = _sampled(first, _in_box(grid[None], pairs.first_box))
+    jacobian = _jacobian(template, grid)
+    hessian = np.einsum("nkp,nlp->nkl", jacobian, jacobian)
+    damping = 1e-3 * np.trace(hessian, axis1=1, axis2=2)[:, None, None]
+    inverse = np.linalg.inv(hessian + (damping + 1e-9) * np.eye(6, dtype=np.float32))
+    best, best_warp = np.full(len(first), -1.0, np.float32), warp.copy()
+    for step in range(_STEPS + 1):
+        image, inside = _sampled(second, _places(grid, warp, pairs))
+        error, score = _compare(template, image, inside)
+        better = score > best
+        best[better], best_warp[better] = score[better], warp[better]
+        if step < _STEPS:
+            change = inverse @ (jacobian @ error[..., None])
+            warp = warp @ _inverse_of_step(change[..., 0])
+    return best_warp, best
+
+
+def _judged(first: Floats, second: Floats, pairs: Suggestions, warp: Floats) -> Floats:
+    grid = _grid(_FINE)
+    here, there = _in_box(grid[None], pairs.first_box), _places(grid, warp, pairs)
+    one, _ = _sampled(first, here)
+    other, inside = _sampled(second, there)
+    _, score = _compare(one, other, inside)
+    return score
+
+
+def _halved(pictures: Floats) -> Floats:
+    count, side, _ = pictures.shape
+    quads = pictures.reshape(count, side // 2, 2, side // 2, 2)
+    return np.asarray(quads.mean(axis=(2, 4)), np.float32)
+
+
+def _places(grid: Floats, warp: Floats, pairs: Suggestions) -> Floats:
+    """Where the points of the grid lie in the second pictures, as shares."""
+    moved = grid @ warp[:, :2, :2].transpose(0, 2, 1) + warp[:, None, :2, 2]
+    return _in_box(_turned(moved, pairs.orientation), pairs.second_box)
+
+
+def _grid(per_side: int) -> Floats:
+    """Points spread over the square from -1 to 1; shape (points, 2), across and down."""
+    line = (np.arange(per_side, dtype=np.float32) + 0.5) / per_side * 2 - 1
+    down, across = np.meshgrid(line, line, indexing="ij")
+    return np.stack([across.ravel(), down.ravel()], axis=1)
+
+
+def _turned(points: Floats, orientation: NDArray[np.int64]) -> Floats:
+    """Where points of a turned picture lie in the picture as it is."""
+    across = np.where((orientation & 1)[:, None] > 0, -points[..., 0], points[..., 0])
+    down = np.where((orientation & 2)[:, None] > 0, -points[..., 1], points[..., 1])
+    swapped = (orientation & 4)[:, None] > 0
+    return np.stack([np.where(swapped, down, across), np.where(swapped, across, down)], axis=-1)
+
+
+def _in_box(points: Floats, boxes: Floats) -> Floats:
+    """Shares of a picture for points of the square that lies on a box of it."""
+    middle = (boxes[:, None, :2] + boxes[:, None, 2:]) / 2
+    half = (boxes[:, None, 2:] - boxes[:, None, :2]) / 2
+    return np.asarray(middle + points * half, np.float32)
+
+
+def _sampled(pictures: Floats, place: Floats) -> tuple[Floats, NDArray[np.bool_]]:
+    """Bilinear grey values at places, and which of the places lie inside; shape (n, points)."""
+    side = pictures.shape[1]
+    inside = (np.abs(place - 0.5) <= 0.5).min(axis=-1)
+    at = np.clip(place * side - 0.5, 0, side - 1.001)
+    corner = at.astype(np.int64)
+    across, down = (at - corner)[..., 0], (at - corner)[..., 1]
+    flat = pictures.reshape(len(pictures), -1)
+    index = corner[..., 1] * side + corner[..., 0]
+    a, b, c, d = (np.take_along_axis(flat, index + offset, 1) for offset in (0, 1, side, side + 1))
+    top, bottom = a + (b - a) * across, c + (d - c) * across
+    return top + (bottom - top) * down, inside
+
+
+def _jacobian(template: Floats, grid: Floats) -> Floats:
+    """How the normalised template changes with each of six affine parameters; (n, 6, points)."""
+    per_side = math.isqrt(len(grid))
+    square = _normalised(template, np.ones(template.shape, bool))
+    square = square.reshape(-1, per_side, per_side)
+    down, across = (np.asarray(slope) for slope in np.gradient(square, 2 / per_side, axis=(1, 2)))
+    slopes = np.stack([across, down], axis=1).reshape(len(square), 2, -1)
+    weights = np.stack([grid[:, 0], grid[:, 1], np.ones(len(grid), np.float32)])
+    product = slopes[:, :, None] * weights
+    return np.asarray(product.reshape(len(square), 6, -1), np.float32)
+
+
+def _inverse_of_step(step: Floats) -> Floats:
+    change = np.zeros((len(step), 3, 3), np.float32)
+    change[:, :2] = np.clip(step, -0.15, 0.15).reshape(-1, 2, 3)
+    return np.asarray(np.linalg.inv(np.eye(3, dtype=np.float32) + change), np.float32)
+
+
+def _normalised(values: Floats, inside: NDArray[np.bool_]) -> Floats:
+    """Mean 0 and length 1 over the places inside, 0 elsewhere."""
+    count = np.maximum(inside.sum(axis=1, keepdims=True), 1)
+    centred = np.where(inside, values - (values * inside).sum(axis=1, keepdims=True) / count, 0)
+    length = np.sqrt((centred**2).sum(axis=1, keepdims=True))
+    return np.asarray(centred / np.maximum(length, 1e-3), np.float32)
+
+
+def _compare(template: Floats, image: Floats, inside: NDArray[np.bool_]) -> tuple[Floats, Floats]:
+    """The error that a step should lessen, and the correlation; too little overlap gets -1."""
+    one, other = _normalised(template, inside), _normalised(image, inside)
+    score = (one * other).sum(axis=1)
+    return other - one, np.where(inside.mean(axis=1) >= _MIN_OVERLAP, score, np.float32(-1))
