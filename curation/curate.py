@@ -28,6 +28,7 @@ from curation.errors import EmptyHarvestError
 from curation.inspect import Dropped, Inspected, inspect
 from curation.lookalikes import Album
 from curation.recipe import SPLITS, CurationRecipe
+from curation.report import write_report
 from curation.signature import Signature
 from scraper.harvest import Harvest
 
@@ -88,10 +89,12 @@ def curate(
         ]
         rows = decide(records, findings, pairs, recipe)
         _require_some(rows, harvest)
-        _furnish(site, rows, recipe)
-    lock.write_entry(
-        lock.lock_path(root), root.absolute().name, {**identity(rows, recipe), **_libraries()}
-    )
+        _furnish(site, rows)
+        write_manifest(site / MANIFEST, rows, recipe, refused=harvest.reasons())
+        entry = {**identity(rows, recipe), "libraries": _libraries()}
+        name = root.absolute().name
+        write_report(Dataset.open(site), name=name, lock_digest=lock.digest_of(entry))
+    lock.write_entry(lock.lock_path(root), name, entry)
     dataset = Dataset.open(root)
     yield Curated(dataset=dataset, warnings=tuple(_warnings(dataset, harvest)))
 
@@ -176,8 +179,8 @@ def _require_some(rows: Iterable[Row], harvest: Harvest) -> None:
     )
 
 
-def _furnish(site: Path, rows: tuple[Row, ...], recipe: CurationRecipe) -> None:
-    """Put everything in its place below `site`."""
+def _furnish(site: Path, rows: Iterable[Row]) -> None:
+    """Put every rendered file in its place below `site`, and away what was dropped."""
     rendered = site / _RENDERED
     for name in SPLITS:
         (site / name).mkdir()
@@ -189,7 +192,6 @@ def _furnish(site: Path, rows: tuple[Row, ...], recipe: CurationRecipe) -> None:
     for path in rendered.iterdir():
         path.unlink()
     rendered.rmdir()
-    write_manifest(site / MANIFEST, rows, recipe)
 
 
 def _keep_thumbnails(rendered: Path, folder: Path, rows: Iterable[Row]) -> None:
@@ -208,16 +210,12 @@ def _keep_thumbnails(rendered: Path, folder: Path, rows: Iterable[Row]) -> None:
                 image.save(folder / f"{digest}.jpg", quality=80)
 
 
-def _libraries() -> dict[str, object]:
+def _libraries() -> dict[str, str]:
     """Versions of what shapes pixels and hashes."""
-    parts = {name: str(features.version(name) or "") for name in ("webp", "avif", "littlecms2")}
-    versions = {
-        "numpy": np.__version__,
-        "pillow": str(features.version("pil") or ""),
-        "libjpeg_turbo": str(features.version("libjpeg_turbo") or ""),
-        **parts,
-    }
-    return {"libraries": versions}
+    versions = {"numpy": np.__version__, "pillow": features.version("pil")}
+    for name in ("libjpeg_turbo", "webp", "avif", "littlecms2"):
+        versions[name] = features.version(name)
+    return {name: str(version or "") for name, version in versions.items()}
 
 
 def _warnings(dataset: Dataset, harvest: Harvest) -> Iterator[str]:

@@ -14,9 +14,9 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Self, cast
+from typing import Any, Self
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -118,6 +118,8 @@ class Dataset:
     recipe: CurationRecipe
     rows: tuple[Row, ...]
     """The manifest, in order: by species, digest and address."""
+    refused: Mapping[str, int] = field(default_factory=dict)
+    """How often the harvest got no image at all, by its reason."""
 
     @classmethod
     def open(cls, root: Path) -> Self:
@@ -131,13 +133,15 @@ class Dataset:
             raise DatasetError(f"no dataset at {root}: make one with `bestiary curate`")
         try:
             table = pq.read_table(path)
-            recipe = _recipe_of(table.schema.metadata)
+            record = json.loads((table.schema.metadata or {})[_METADATA_KEY])
+            recipe = CurationRecipe.from_record(record["recipe"])
+            refused = dict(record.get("refused", {}))
             rows = tuple(Row(**values) for values in table.to_pylist())
         except (OSError, pa.ArrowException, ValueError, KeyError, TypeError) as error:
             raise DatasetError(
                 f"cannot read {path} ({error}): run `bestiary curate` again"
             ) from error
-        return cls(root=root, recipe=recipe, rows=rows)
+        return cls(root=root, recipe=recipe, rows=rows, refused=refused)
 
     @functools.cached_property
     def species(self) -> tuple[str, ...]:
@@ -279,14 +283,19 @@ def folder_name(species: str) -> str:
     return safe or "%"
 
 
-def write_manifest(path: Path, rows: Sequence[Row], recipe: CurationRecipe) -> None:
-    """Write the manifest, the recipe in its metadata."""
-    record = {"version": MANIFEST_VERSION, "recipe": recipe.record()}
+def write_manifest(
+    path: Path,
+    rows: Sequence[Row],
+    recipe: CurationRecipe,
+    *,
+    refused: Mapping[str, int] | None = None,
+) -> None:
+    """Write the manifest, with the recipe and what the harvest refused in its metadata."""
+    record: dict[str, Any] = {
+        "version": MANIFEST_VERSION,
+        "recipe": recipe.record(),
+        "refused": dict(refused or {}),
+    }
     columns = {name: [getattr(row, name) for row in rows] for name in SCHEMA.names}
     table = pa.table(columns, schema=SCHEMA.with_metadata({_METADATA_KEY: lock.canonical(record)}))
     pq.write_table(table, path, compression="zstd")
-
-
-def _recipe_of(metadata: Mapping[bytes, bytes] | None) -> CurationRecipe:
-    record = json.loads((metadata or {})[_METADATA_KEY])
-    return CurationRecipe.from_record(cast("dict[str, object]", record["recipe"]))

@@ -1,0 +1,267 @@
+"""`bestiary curate`, `audit` and `verify`: the request read, the work run, the outcome told."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+import click
+
+from curation.errors import DatasetError
+from curation.recipe import CurationRecipe, Fit
+
+if TYPE_CHECKING:
+    from curation.audit import Audit
+    from curation.curate import Curated, Looked
+    from curation.dataset import Dataset
+    from scraper.harvest import Harvest
+
+Document = dict[str, Any]
+
+_DEFAULTS = CurationRecipe()
+
+
+def _is_quiet() -> bool:
+    return bool(click.get_current_context().meta.get("bestiary.quiet"))
+
+
+def _shares(context: click.Context, parameter: click.Parameter, value: str) -> tuple[float, ...]:
+    """Read `0.7,0.15,0.15`."""
+    try:
+        return tuple(float(part) for part in value.split(","))
+    except ValueError as error:
+        raise click.BadParameter(
+            f"{value!r} is not three shares such as 0.7,0.15,0.15", context, parameter
+        ) from error
+
+
+def _colour(context: click.Context, parameter: click.Parameter, value: str) -> tuple[int, int, int]:
+    """Read a colour's name or #rrggbb."""
+    from PIL import ImageColor
+
+    try:
+        red, green, blue, *_ = ImageColor.getrgb(value)
+    except ValueError as error:
+        raise click.BadParameter(
+            f"{value!r} is no colour: write a name, or #rrggbb", context, parameter
+        ) from error
+    return red, green, blue
+
+
+def _hex(colour: tuple[int, int, int]) -> str:
+    return "#" + "".join(f"{value:02x}" for value in colour)
+
+
+@click.command()
+@click.option(
+    "--harvest",
+    "harvest_path",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("harvest"),
+    show_default=True,
+    help="What `bestiary scrape` gathered.",
+)
+@click.option(
+    "--dataset",
+    type=click.Path(path_type=Path),
+    default=Path("dataset"),
+    show_default=True,
+    help="The folder to write; a dataset that is there is replaced, nothing else ever is.",
+)
+@click.option(
+    "--size",
+    "side_px",
+    type=int,
+    default=_DEFAULTS.side_px,
+    show_default=True,
+    help="Side of the square pictures, in pixels.",
+)
+@click.option(
+    "--fit",
+    type=click.Choice(get_args(Fit)),
+    default=_DEFAULTS.fit,
+    show_default=True,
+    help="How a picture becomes square: whole on a background, its middle, or distorted.",
+)
+@click.option(
+    "--background",
+    callback=_colour,
+    default=_hex(_DEFAULTS.background),
+    show_default=True,
+    help="Colour around padded and under transparent pictures.",
+)
+@click.option(
+    "--splits",
+    callback=_shares,
+    default=",".join(f"{share:g}" for share in _DEFAULTS.splits),
+    show_default=True,
+    help="Shares of train, val and test.",
+)
+@click.option(
+    "--seed", type=int, default=_DEFAULTS.seed, show_default=True, help="Of the split's chance."
+)
+@click.option(
+    "--min-side",
+    "min_side_px",
+    type=int,
+    default=_DEFAULTS.min_side_px,
+    show_default=True,
+    help="Images with a shorter side below this many pixels are dropped.",
+)
+@click.option(
+    "--max-pixels",
+    type=int,
+    default=_DEFAULTS.max_pixels,
+    show_default=True,
+    help="Images with more pixels are dropped undecoded.",
+)
+@click.option(
+    "--min-likeness",
+    type=float,
+    default=_DEFAULTS.min_likeness,
+    show_default=True,
+    help="Correlation from which two aligned pictures count as look-alikes.",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    help="Threads; the result does not depend on it.  [default: one per processor]",
+)
+def curate(
+    *, harvest_path: Path, dataset: Path, workers: int | None, **choices: Any
+) -> tuple[Document, str]:
+    """Make a clean, split and locked dataset of a harvest.
+
+    Broken, tiny and non-image files are dropped; of look-alikes the best one is kept; a
+    picture gathered under two species is dropped from both. Every image that was gathered
+    has a row in manifest.parquet, and every dropped one a reason.
+    """
+    from scraper.harvest import Harvest
+
+    recipe = CurationRecipe(**choices)
+    with Harvest.open(harvest_path) as harvest:
+        curated = _run(harvest, dataset, recipe, workers)
+    return _told(curated)
+
+
+def _run(harvest: Harvest, root: Path, recipe: CurationRecipe, workers: int | None) -> Curated:
+    """Curate under a progress bar."""
+    from curation.curate import Curated, curate, default_workers
+
+    outcomes = curate(harvest, root, recipe=recipe, workers=workers or default_workers())
+    with click.progressbar(
+        outcomes,
+        length=len({record.sha256 for record in harvest.records("kept")}) + 1,
+        label="Curating",
+        file=sys.stderr,
+        hidden=_is_quiet(),
+        item_show_func=_progress(),
+    ) as bar:
+        for outcome in bar:
+            if isinstance(outcome, Curated):
+                return outcome
+    raise AssertionError("curate ends with Curated")
+
+
+def _progress() -> Any:
+    """Count on the bar how many images cannot be used."""
+    unusable = 0
+
+    def shown(outcome: Looked | Curated | None) -> str | None:
+        nonlocal unusable
+        unusable += bool(getattr(outcome, "reason", ""))
+        return f"{unusable} unusable" if unusable else None
+
+    return shown
+
+
+def _told(curated: Curated) -> tuple[Document, str]:
+    from curation.audit import audit, table
+    from curation.dataset import REPORT
+
+    dataset, figures = curated.dataset, audit(curated.dataset.rows)
+    document = _document(dataset, figures)
+    document["warnings"] = list(curated.warnings)
+    lines = [
+        f"Kept {figures.kept} of {figures.gathered} images of {len(figures.total)} species.",
+        "",
+        table(figures),
+        "",
+        *(f"Warning: {warning}." for warning in curated.warnings),
+        f"Dataset  {dataset.root}",
+        f"Report   {dataset.root / REPORT}",
+        f"Lock     {dataset.lock_digest}",
+    ]
+    return document, "\n".join(lines)
+
+
+def _document(dataset: Dataset, figures: Audit) -> Document:
+    from curation.dataset import REPORT
+
+    return {
+        "dataset": str(dataset.root),
+        **figures.document(),
+        "refused": dict(dataset.refused),
+        "report": str(dataset.root / REPORT),
+        "lock_digest": dataset.lock_digest,
+    }
+
+
+@click.command()
+@click.argument("dataset", type=click.Path(path_type=Path), default=Path("dataset"))
+def audit(*, dataset: Path) -> tuple[Document, str]:
+    """Show a dataset's balance, its sizes, and what was dropped and why.
+
+    The same figures, with pictures, are written into DATASET/report.html.
+    """
+    from curation.audit import audit as count
+    from curation.audit import table
+    from curation.dataset import Dataset
+    from curation.report import write_report
+
+    opened = Dataset.open(dataset)
+    figures = count(opened.rows)
+    document = _document(opened, figures)
+    try:
+        write_report(opened, name=dataset.absolute().name, lock_digest=opened.lock_digest)
+    except OSError as error:
+        raise DatasetError(
+            f"cannot write {document['report']} ({error.strerror}): make it writable"
+        ) from error
+    return document, f"{table(figures)}\n\nReport   {document['report']}"
+
+
+@click.command()
+@click.argument("dataset", type=click.Path(path_type=Path), default=Path("dataset"))
+@click.option(
+    "--harvest",
+    "harvest_path",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Re-hash the originals in this harvest too.",
+)
+def verify(*, dataset: Path, harvest_path: Path | None) -> tuple[Document, str]:
+    """Recompute every digest of a dataset against its lock.
+
+    Exits with 4 where they differ, and lists where: a changed original is corrupt and has
+    to be gathered again; a changed rendered file is rebuilt by `bestiary curate`.
+    """
+    from curation.dataset import Dataset, require_none
+    from curation.originals import original_differences
+    from scraper.harvest import Harvest
+
+    opened = Dataset.open(dataset)
+    found = opened.verify()
+    if harvest_path is not None:
+        with Harvest.open(harvest_path) as harvest:
+            found += tuple(original_differences(opened, harvest))
+    require_none(found, dataset)
+    kept = sum(row.kept for row in opened.rows)
+    document = {
+        "dataset": str(dataset),
+        "images": kept,
+        "rows": len(opened.rows),
+        "lock_digest": opened.lock_digest,
+        "differences": [],
+    }
+    return document, f"{dataset} is as locked: {kept} images, {len(opened.rows)} rows."
