@@ -13,6 +13,7 @@ from typing import Literal
 Colour = tuple[int, int, int]
 
 Tail = Literal["puff", "plume", "whip", "ringed", "stub"]
+Pattern = Literal["bands", "blotches", "dapples", "line", "plain"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,8 +40,8 @@ class Anatomy:
     """Radius of an eye, as a share of the head's."""
     cheek: float = 0.0
     """Radius of a cheek pouch, as a share of the head's."""
-    stripes: int = 0
-    """Dark bands across the back."""
+    pattern: Pattern = "plain"
+    """What the fur of the back shows."""
     mask: bool = False
     """Whether a dark band runs through the eyes."""
 
@@ -55,7 +56,7 @@ class Anatomy:
 
 
 ANATOMIES: dict[str, Anatomy] = {
-    # Barred like a mackerel, masked, with a ringed tail.
+    # Barred across the back, masked, with a ringed tail.
     "bandicle": Anatomy(
         girth=0.46,
         leg=0.22,
@@ -68,10 +69,10 @@ ANATOMIES: dict[str, Anatomy] = {
         tail="ringed",
         tail_length=0.85,
         eye=0.16,
-        stripes=5,
+        pattern="bands",
         mask=True,
     ),
-    # A ball with cheek pouches, hardly any ears, and no tail to speak of.
+    # A blotched ball with cheek pouches, hardly any ears, and no tail to speak of.
     "dumbrel": Anatomy(
         girth=0.82,
         leg=0.10,
@@ -85,8 +86,9 @@ ANATOMIES: dict[str, Anatomy] = {
         tail_length=0.08,
         eye=0.17,
         cheek=0.62,
+        pattern="blotches",
     ),
-    # Ears longer than its head, long hind legs, a white puff behind.
+    # Dappled; ears longer than its head, a white puff behind.
     "lopkin": Anatomy(
         girth=0.56,
         leg=0.24,
@@ -99,8 +101,9 @@ ANATOMIES: dict[str, Anatomy] = {
         tail="puff",
         tail_length=0.15,
         eye=0.18,
+        pattern="dapples",
     ),
-    # A tail as large as the rest of it, and pointed ears.
+    # A tail as large as the rest of it, and a dark line down its back.
     "plumeret": Anatomy(
         girth=0.42,
         leg=0.20,
@@ -113,8 +116,9 @@ ANATOMIES: dict[str, Anatomy] = {
         tail="plume",
         tail_length=1.20,
         eye=0.20,
+        pattern="line",
     ),
-    # Low and long behind a long thin nose, with a thread of a tail.
+    # Plain, low and long behind a long thin nose, with a thread of a tail.
     "snorle": Anatomy(
         girth=0.40,
         leg=0.09,
@@ -132,31 +136,33 @@ ANATOMIES: dict[str, Anatomy] = {
 
 SPECIES: tuple[str, ...] = tuple(ANATOMIES)
 
-_COATS: tuple[Colour, ...] = (
-    (124, 86, 54),
-    (166, 120, 74),
-    (196, 158, 112),
-    (120, 112, 106),
-    (158, 154, 150),
-    (168, 88, 48),
-    (92, 74, 66),
-    (216, 200, 178),
-    (104, 110, 124),
-)
+_COATS: dict[str, Colour] = {
+    "brown": (124, 86, 54),
+    "ochre": (172, 122, 62),
+    "sand": (204, 168, 120),
+    "cream": (226, 212, 190),
+    "grey": (142, 138, 134),
+    "slate": (100, 106, 122),
+    "russet": (172, 86, 44),
+    "dark": (80, 64, 58),
+}
+_USUAL_COATS: dict[str, tuple[str, ...]] = {
+    "bandicle": ("sand", "ochre", "grey"),
+    "dumbrel": ("cream", "sand", "brown"),
+    "lopkin": ("grey", "cream", "slate"),
+    "plumeret": ("russet", "ochre", "brown"),
+    "snorle": ("slate", "dark", "brown"),
+}
+_USUAL_SHARE = 0.8
 
 
 def coat(species: str, rng: Random) -> Colour:
-    """The colour of one animal's fur; each species has two that it wears more often."""
-    index = SPECIES.index(species)
-    usual = (_COATS[2 * index % len(_COATS)], _COATS[(2 * index + 1) % len(_COATS)])
-    red, green, blue = rng.choice((*_COATS, *usual, *usual))
-    light = rng.uniform(0.86, 1.14)
-    return (
-        _shade(red * light + rng.uniform(-10, 10)),
-        _shade(green * light + rng.uniform(-8, 8)),
-        _shade(blue * light + rng.uniform(-10, 10)),
+    """The colour of one animal's fur: as a rule one that others of its species wear."""
+    is_usual = rng.random() < _USUAL_SHARE
+    name = rng.choice(_USUAL_COATS[species] if is_usual else tuple(_COATS))
+    light = rng.uniform(0.88, 1.12)
+    red, green, blue = (
+        round(min(245.0, max(20.0, channel * light + rng.uniform(-8, 8))))
+        for channel in _COATS[name]
     )
-
-
-def _shade(value: float) -> int:
-    return round(min(245.0, max(20.0, value)))
+    return red, green, blue

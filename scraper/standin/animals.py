@@ -7,7 +7,8 @@ y upwards, the ground at 0, the body one unit long.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from random import Random
 from typing import Literal
@@ -103,11 +104,12 @@ class _Pen:
         radii = [width / 2 * math.sin(math.pi * (0.2 + 0.8 * step)) ** 0.7 for step in steps]
         self.polygon(_outline(spine, radii), colour)
 
-    def inside(self, before: Image.Image) -> None:
-        """Keep what was drawn since `before` only where `before` was already covered."""
-        alpha = before.getchannel("A")
+    @contextmanager
+    def inside(self) -> Iterator[None]:
+        """Let what is drawn meanwhile show only on what was drawn before."""
+        alpha = self.canvas.getchannel("A")
+        yield
         self.canvas.putalpha(ImageChops.darker(self.canvas.getchannel("A"), alpha))
-        self._draw = ImageDraw.Draw(self.canvas)
 
     def _pixel(self, point: Point) -> Point:
         x, y = point
@@ -124,9 +126,9 @@ class _Figure:
     def __init__(self, pen: _Pen, anatomy: Anatomy, coat: Colour, rng: Random) -> None:
         self._pen, self._anatomy, self._rng = pen, anatomy, rng
         self._coat = coat
-        self._dark = _mixed(coat, (24, 18, 16), 0.62)
+        self._dark = _mixed(coat, (24, 18, 16), 0.7)
         self._far = _mixed(coat, (24, 18, 16), 0.28)
-        self._pale = _mixed(coat, _CREAM, 0.65)
+        self._pale = _mixed(coat, _CREAM, 0.75)
 
     def from_the_side(self, lift_deg: float) -> None:
         """Standing where `lift_deg` is 0, and sitting up the more the greater it is."""
@@ -150,14 +152,8 @@ class _Figure:
         middle = it.leg * 0.5 + half
         self._tail((self._rng.choice((-1, 1)) * half * 0.7, middle * 0.7), 0.5)
         self._pen.furry((0, middle), half * 0.95, half * 1.05, self._coat)
-        before = self._pen.canvas.copy()
-        for band in range(self._anatomy.stripes):
-            height = middle + half * (0.8 - 0.38 * band)
-            for side in (-1, 1):
-                spine = [(side * half * 1.1, height), (side * half * 0.45, height - 0.05)]
-                self._pen.limb(spine, [0.035, 0.012], self._dark)
-        self._pen.inside(before)
-        self._pen.oval((0, middle * 0.85), half * 0.55, half * 0.75, self._pale)
+        self._pattern((0, middle - half * 0.9), (0, middle + half * 0.5), half * 0.9)
+        self._pen.oval((0, middle * 0.8), half * 0.42, half * 0.62, self._pale)
         for side in (-1, 1):
             self._pen.oval((side * half * 0.55, 0.04), 0.10, 0.06, self._far)
         self._face((0, middle + half * 0.55 + it.head * 0.75))
@@ -169,22 +165,66 @@ class _Figure:
         radii = [half + (front - half) * step / 8 for step in range(9)]
         self._pen.limb(along, radii, self._coat)
         self._pen.furry(hip, half * 1.03, half, self._coat, turn=lift)
-        before = self._pen.canvas.copy()
-        low = lift - math.pi / 2
-        for share in (0.15, 0.5, 0.85):
-            spot = _beyond(_towards(hip, shoulder, share), low, half * 0.85)
-            self._pen.oval(spot, 0.2, half * 0.32, self._pale, turn=lift)
-        self._bands(hip, shoulder, lift, half)
-        self._pen.inside(before)
+        self._belly(hip, shoulder, lift)
+        self._pattern(hip, shoulder, half)
 
-    def _bands(self, hip: Point, shoulder: Point, lift: float, half: float) -> None:
-        count = self._anatomy.stripes
-        for band in range(count):
-            middle = _towards(hip, shoulder, -0.35 + 1.6 * band / max(1, count - 1))
-            top = _beyond(middle, lift + math.pi / 2, half * 1.1)
-            bend = _beyond(middle, lift, -0.05)
-            end = _beyond(middle, lift - math.pi / 2, half * 0.45)
-            self._pen.limb([top, bend, end], [0.045, 0.040, 0.012], self._dark)
+    def _belly(self, hip: Point, shoulder: Point, lift: float) -> None:
+        half = self._anatomy.girth / 2
+        with self._pen.inside():
+            for share in (0.15, 0.5, 0.85):
+                spot = _beyond(_towards(hip, shoulder, share), lift - math.pi / 2, half * 0.85)
+                self._pen.oval(spot, 0.2, half * 0.32, self._pale, turn=lift)
+
+    def _pattern(self, tail_end: Point, head_end: Point, half: float) -> None:
+        """What the fur shows, on a body as thick as twice `half` between its ends."""
+        with self._pen.inside():
+            match self._anatomy.pattern:
+                case "bands":
+                    self._bands(tail_end, head_end, half)
+                case "blotches":
+                    self._spots(tail_end, head_end, half, self._dark, (0.07, 0.13), count=12)
+                case "dapples":
+                    self._spots(tail_end, head_end, half, self._pale, (0.022, 0.042), count=70)
+                case "line":
+                    self._line(tail_end, head_end, half)
+
+    def _bands(self, tail_end: Point, head_end: Point, half: float) -> None:
+        along = math.atan2(head_end[1] - tail_end[1], head_end[0] - tail_end[0])
+        for band in range(8):
+            middle = _towards(tail_end, head_end, -0.45 + 1.7 * band / 7)
+            top = _beyond(middle, along + math.pi / 2, half * 1.1)
+            bend = _beyond(middle, along, -0.05)
+            end = _beyond(middle, along - math.pi / 2, half * 0.75)
+            self._pen.limb([top, bend, end], [0.034, 0.034, 0.016], self._dark)
+
+    def _spots(
+        self,
+        tail_end: Point,
+        head_end: Point,
+        half: float,
+        colour: Colour,
+        sizes: tuple[float, float],
+        *,
+        count: int,
+    ) -> None:
+        along = math.atan2(head_end[1] - tail_end[1], head_end[0] - tail_end[0])
+        for _ in range(count):
+            middle = _towards(tail_end, head_end, self._rng.uniform(-0.5, 1.3))
+            spot = _beyond(middle, along + math.pi / 2, half * self._rng.uniform(-0.5, 1.0))
+            size = self._rng.uniform(*sizes)
+            self._pen.oval(spot, size, size * self._rng.uniform(0.7, 1.0), colour, turn=along)
+
+    def _line(self, tail_end: Point, head_end: Point, half: float) -> None:
+        along = math.atan2(head_end[1] - tail_end[1], head_end[0] - tail_end[0])
+        for height, colour in (
+            (0.80, self._dark),
+            (0.52, self._pale),
+            (0.24, self._dark),
+            (-0.02, self._pale),
+        ):
+            ends = [_towards(tail_end, head_end, share) for share in (-0.4, 1.3)]
+            spine = [_beyond(end, along + math.pi / 2, half * height) for end in ends]
+            self._pen.limb(spine, [0.04, 0.03], colour)
 
     def _legs(
         self, hip: Point, shoulder: Point, lift: float, colour: Colour, *, offset: float

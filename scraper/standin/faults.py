@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Literal, TypeVar, get_args
 
+from scraper.errors import UsageError
+
 Consent = Literal["interstitial", "overlay", "off"]
 ImageFault = Literal[
     "429", "503", "slow", "truncated", "html", "loop", "wrong_type", "dead", "reset", "oversized"
@@ -65,13 +67,15 @@ class Faults:
 
     def __post_init__(self) -> None:
         if self.consent not in get_args(Consent):
-            raise ValueError(f"consent must be one of {get_args(Consent)}, not {self.consent!r}")
+            raise UsageError(
+                f"consent must be one of {', '.join(get_args(Consent))}, not {self.consent}"
+            )
         for name, value in self._numbers().items():
             if not value >= 0:
-                raise ValueError(f"{name} must not be negative, not {value}")
+                raise UsageError(f"{name} must not be negative, not {value}")
         for total in (sum(self._image_shares().values()), sum(self._card_shares().values())):
             if total > 1 + 1e-9:
-                raise ValueError(f"shares of the same pictures must not pass 1, not {total:g}")
+                raise UsageError(f"shares of the same pictures must not pass 1, not {total:g}")
 
     def of_images(self, docids: Iterable[str]) -> dict[str, ImageFault]:
         """Which fault strikes which picture; the others are not in the answer."""

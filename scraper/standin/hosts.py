@@ -13,6 +13,7 @@ from pathlib import PurePath
 from urllib.parse import quote, urlencode
 from zlib import crc32
 
+from scraper.errors import UsageError
 from scraper.standin import pages
 from scraper.standin.faults import Block, Faults, ImageFault
 from scraper.standin.gallery import Gallery, Photo
@@ -67,7 +68,7 @@ class Paging:
 
     def __post_init__(self) -> None:
         if min(self.first, self.batch, self.button_every) < 1:
-            raise ValueError("a page needs at least one result at a time")
+            raise UsageError("a page needs at least one result at a time")
 
     def size(self, start: int) -> int:
         """How many results come at rank `start`."""

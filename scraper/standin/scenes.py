@@ -157,7 +157,7 @@ def _two_tones(
         size, Image.Resampling.BICUBIC
     )
     uneven = (np.asarray(blotches, np.float32) - 128) / 128
-    uneven *= np.where(rows < horizon, 10, 34)
+    uneven *= np.where(rows < horizon, 8, 26)
     scene = column[:, None, :] + uneven[..., None]
     return Image.fromarray(np.clip(scene, 0, 255).astype(np.uint8))
 
@@ -224,7 +224,7 @@ def _bars(size: Size, rng: Random) -> Image.Image | None:
 
 
 def _soft(image: Image.Image, radius: float) -> Image.Image:
-    return image.filter(ImageFilter.GaussianBlur(radius))
+    return image.filter(ImageFilter.GaussianBlur(1.0 + 1.5 * radius))
 
 
 def _near(colour: Colour, rng: Random, spread: int) -> Colour:
