@@ -149,7 +149,7 @@ _COATS: dict[str, Colour] = {
 _USUAL_COATS: dict[str, tuple[str, ...]] = {
     "bandicle": ("sand", "ochre", "grey"),
     "dumbrel": ("cream", "sand", "brown"),
-    "lopkin": ("grey", "cream", "slate"),
+    "lopkin": ("grey", "brown", "slate"),
     "plumeret": ("russet", "ochre", "brown"),
     "snorle": ("slate", "dark", "brown"),
 }
