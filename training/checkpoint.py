@@ -1,6 +1,6 @@
 """Checkpoints: all that a training needs to go on as if it had never been stopped.
 
-    CHECKPOINT/last.npz         every variable of model and optimizer, and the history
+    CHECKPOINT/last.npz         every variable of model and optimizer, and the progress
     CHECKPOINT/best-0007.npz    the variables after the best epoch so far
 
 `last.npz` is replaced in one step, after the best epoch it speaks of has its file; older
@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.errors import RunError
-from training.history import Epoch, History
+from training.history import Epoch, Progress, Tally
 
 Arrays = list[NDArray[Any]]
 
@@ -31,13 +31,12 @@ class Checkpoints:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def save(self, history: History, *, model: Iterable[Any], optimizer: Iterable[Any]) -> None:
-        """Keep the state after the last epoch of `history`, given as Keras variables."""
-        state = np.array(json.dumps([asdict(epoch) for epoch in history]))
+    def save(self, progress: Progress, *, model: Iterable[Any], optimizer: Iterable[Any]) -> None:
+        """Keep where a training stands, and its Keras variables."""
         groups = {"model": model, "optimizer": optimizer}
         self._write(
             "last.npz",
-            {"history": state}
+            {"progress": np.array(json.dumps(asdict(progress)))}
             | {
                 f"{group}-{place:04}": variable.numpy()
                 for group, variables in groups.items()
@@ -56,13 +55,18 @@ class Checkpoints:
             if path != self._best(best_epoch):
                 path.unlink()
 
-    def history(self) -> History:
-        """The epochs behind the checkpoint; none where there is none."""
+    def progress(self) -> Progress:
+        """Where the training stood; at its beginning where there is no checkpoint."""
         if not (self.folder / "last.npz").exists():
-            return ()
-        return tuple(Epoch(**row) for row in json.loads(str(self._read("last.npz", "history")[0])))
+            return Progress()
+        state = json.loads(str(self._read("last.npz", "progress")[0]))
+        return Progress(
+            history=tuple(Epoch(**epoch) for epoch in state["history"]),
+            step=state["step"],
+            tally=Tally(**state["tally"]),
+        )
 
-    def restore(self, *, model: Sequence[Any], optimizer: Sequence[Any] = ()) -> None:
+    def restore(self, *, model: Sequence[Any] = (), optimizer: Sequence[Any] = ()) -> None:
         """Give the variables the values of the checkpoint."""
         for group, variables in (("model", model), ("optimizer", optimizer)):
             if variables:

@@ -1,25 +1,31 @@
-"""The commands of this stage. Keras is imported by their work, never by their definition."""
+"""The commands of this stage.
+
+A command imports what it works with when it is called: to define the commands costs neither
+Keras nor NumPy, so that `bestiary --help` and `bestiary models` answer at once.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import sys
+import threading
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from curation.dataset import Dataset
-from training import history as histories
 from training import models as registry
-from training import weights as pretrained
-from training.errors import PredictionError
-from training.history import Epoch, History
-from training.measure import Measures
-from training.pictures import Skipped
 from training.recipe import Monitor, Optimizer, TrainRecipe
-from training.wording import in_words, verdict_in_words
+
+if TYPE_CHECKING:
+    from curation.dataset import Dataset
+    from training.history import Epoch, Progress
+    from training.measure import Measures
+    from training.run import Run
 
 Result = tuple[dict[str, Any], str]
 """The document for `--json`, and the text for a person."""
@@ -143,6 +149,9 @@ def train(
     seed: int,
 ) -> Result:
     """Fit MODEL to a dataset, and measure it. Stopped at any moment, the same command goes on."""
+    from curation.dataset import Dataset
+    from training import weights as pretrained
+
     entry = registry.find(model)
     recipe = TrainRecipe(
         epochs=epochs,
@@ -167,18 +176,39 @@ def _train(
     from training import train as training
 
     run = training.begin(training.checked_record(dataset, entry, recipe), root, runs=RUNS)
-    _tell(f"Training {entry.name} in {run.root}")
-    progress = _Progress(recipe, pictures=len(dataset.images("train")))
-    network = training.train(
-        run,
-        dataset,
-        entry,
-        weights_cache=_weights_cache(),
-        tell=_tell,
-        on_step=progress.on_step,
-        on_epoch=progress.on_epoch,
-    )
-    return _evaluate(run, dataset, network)
+    _tell(f"Training {entry.name} in {run.root}: {run.root / 'history.csv'} grows by the epoch.")
+    progress = _Line(recipe, pictures=len(dataset.images("train")))
+    with _interruption() as is_interrupted:
+        epochs = training.train(
+            run,
+            dataset,
+            entry,
+            weights_cache=_weights_cache(),
+            tell=_tell,
+            on_step=progress.on_step,
+            is_interrupted=is_interrupted,
+        )
+        for epoch in epochs:
+            progress.on_epoch(epoch)
+    return _evaluate(run, dataset, run.load_network())
+
+
+@contextlib.contextmanager
+def _interruption() -> Iterator[Callable[[], bool]]:
+    """Turn the first Ctrl-C into an answer to a question; a second one is as harsh as ever."""
+    pressed = threading.Event()
+
+    def note(_signal: int, _frame: object) -> None:
+        if pressed.is_set():
+            raise KeyboardInterrupt
+        pressed.set()
+        _tell("\nStopping after this step …")
+
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield pressed.is_set
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _weights_cache() -> Path:
@@ -195,6 +225,7 @@ def _weights_cache() -> Path:
 )
 def evaluate(run_root: Path | None, dataset_root: Path | None) -> Result:
     """Measure RUN (runs/latest) again; writes its metrics.json and report.html."""
+    from curation.dataset import Dataset
     from training import backend
     from training.evaluate import require_same_data
     from training.run import LATEST, Run
@@ -206,7 +237,7 @@ def evaluate(run_root: Path | None, dataset_root: Path | None) -> Result:
     return _evaluate(run, dataset, run.load_network())
 
 
-def _evaluate(run: Any, dataset: Dataset, network: Any) -> Result:
+def _evaluate(run: Run, dataset: Dataset, network: Any) -> Result:
     from training.evaluate import evaluate, metrics_document, write_metrics
     from training.report import write_report
 
@@ -218,7 +249,9 @@ def _evaluate(run: Any, dataset: Dataset, network: Any) -> Result:
     return {"run": str(run.root), "metrics": document}, _summary(run, measures)
 
 
-def _summary(run: Any, measures: list[Measures]) -> str:
+def _summary(run: Run, measures: list[Measures]) -> str:
+    from training.wording import in_words, verdict_in_words
+
     record = run.record
     lines = [f"{record.model}: epoch {record.best_epoch} of {record.epochs} is the best."]
     for one in measures:
@@ -243,80 +276,58 @@ def predict(run_root: Path, images: tuple[Path, ...]) -> Result:
     none can be read does the command fail.
     """
     from training import backend
-    from training.predict import files_of
+    from training.predict import files_of, require_any
     from training.predict import predict as predictions
     from training.run import Run
 
     run = Run.open(run_root)
     backend.start()
     found = list(predictions(run.load_network(), run.record, files_of(images)))
-    document = {"run": str(run.root), "images": [_prediction_row(one) for one in found]}
-    if all(isinstance(one, Skipped) for one in found):
-        raise PredictionError(_why_none(found), document=document)
-    return document, "\n".join(_prediction_line(one) for one in found)
+    document = {"run": str(run.root), "images": [one.record() for one in found]}
+    require_any(found, document)
+    return document, "\n".join(one.in_words() for one in found)
 
 
-def _prediction_row(one: Any) -> dict[str, Any]:
-    if isinstance(one, Skipped):
-        return {"image": one.file, "error": one.reason}
-    return {
-        "image": one.image,
-        "species": one.species,
-        "probability": one.probability,
-        "probabilities": dict(one.probabilities),
-    }
-
-
-def _prediction_line(one: Any) -> str:
-    if isinstance(one, Skipped):
-        return f"{one.file}: cannot be read: {one.reason}"
-    ranked = [f"{name} {share:.0%}" for name, share in one.probabilities.items()]
-    return f"{one.image}: {', '.join(ranked[:3])}"
-
-
-def _why_none(found: list[Any]) -> str:
-    if not found:
-        return "there are no files in the folders named: name images"
-    reasons = "; ".join(f"{one.file}: {one.reason}" for one in found[:3])
-    more = f"; and {len(found) - 3} more" if len(found) > 3 else ""
-    return f"none of the images can be read: {reasons}{more}"
-
-
-class _Progress:
-    """Tells of a training on standard error: a bar in the epoch, then a line for it."""
+class _Line:
+    """Tells of a training on standard error: one line an epoch, at a terminal a live one."""
 
     def __init__(self, recipe: TrainRecipe, *, pictures: int) -> None:
         self._recipe, self._pictures = recipe, pictures
-        self._steps = -(-pictures // recipe.batch_size)
-        self._bar: Any = None
+        self._is_live = sys.stderr.isatty() and not _is_quiet()
+        self._history: tuple[Epoch, ...] = ()
 
-    def on_step(self, epoch: int) -> None:
-        """Move the bar on, at a terminal."""
-        if self._bar is None:
-            self._bar = click.progressbar(
-                length=self._steps,
-                label=f"epoch {epoch + 1:>3}/{self._recipe.epochs}",
-                file=sys.stderr,
-                hidden=_is_quiet() or not sys.stderr.isatty(),
+    def on_step(self, progress: Progress) -> None:
+        """Rewrite the line, at a terminal."""
+        if self._is_live:
+            tally = progress.tally
+            share = tally.pictures / self._pictures
+            bar = ("#" * round(20 * share)).ljust(20, "-")
+            click.echo(
+                f"\r\033[K{self._count(progress.epochs + 1)}  [{bar}]"
+                f"  loss {tally.loss / tally.pictures:.3f}",
+                err=True,
+                nl=False,
             )
-        self._bar.update(1)
 
-    def on_epoch(self, epoch: Epoch, history: History) -> None:
-        """Put a line in the bar's place."""
-        if self._bar is not None and not self._bar.hidden:
-            click.echo("\r\033[K", err=True, nl=False)
-        self._bar = None
-        _tell(self._line(epoch, history))
+    def on_epoch(self, epoch: Epoch) -> None:
+        """Put the epoch's figures in its place."""
+        self._history = (*self._history, epoch)
+        _tell(("\r\033[K" if self._is_live else "") + self._figures(epoch))
 
-    def _line(self, epoch: Epoch, history: History) -> str:
-        parts = [f"epoch {epoch.epoch:>3}/{self._recipe.epochs}", f"loss {epoch.loss:.3f}"]
+    def _count(self, epoch: int) -> str:
+        return f"epoch {epoch:>3}/{self._recipe.epochs}"
+
+    def _figures(self, epoch: Epoch) -> str:
+        from training.history import best
+
+        parts = [self._count(epoch.epoch), f"loss {epoch.loss:.3f}"]
         parts.append(f"accuracy {epoch.accuracy:.3f}")
         if epoch.val_loss is not None:
             parts += [f"val loss {epoch.val_loss:.3f}", f"val accuracy {epoch.val_accuracy:.3f}"]
         parts.append(f"{self._pictures / max(epoch.duration_s, 1e-3):.0f} pictures/s")
         left_s = epoch.duration_s * (self._recipe.epochs - epoch.epoch)
-        parts.append(f"{_duration(left_s)} left" if left_s else "done")
-        is_best = histories.best(history, self._recipe.monitor) is epoch
+        parts.append(f"at most {_duration(left_s)} left" if left_s else "done")
+        is_best = best(self._history, self._recipe.monitor) is epoch
         return "  ".join(parts) + ("  (best so far)" if is_best else "")
 
 

@@ -3,30 +3,33 @@
 Bit for bit: the batches are a function of seed and epoch, the random numbers of dropout and
 augmentation are variables of the model, and a checkpoint holds every variable. So on a CPU a
 training that is killed and started again ends with the weights of one that never was.
+
+The steps are taken one by one: `Model.fit` would hide where it stands, and with TensorFlow
+its input pipeline takes seconds to end, at worst as long as an epoch.
 """
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, NoReturn
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from training import history as histories
 from training.checkpoint import Checkpoints
 from training.errors import DivergedError, PausedError, TrainingError
-from training.history import Epoch, History
-from training.pictures import Pictures, balanced_weights, batches, steps_in_epoch
+from training.history import Epoch, Progress, best, is_stalled
+from training.measure import cross_entropy
+from training.pictures import Pictures, balanced_weights, epoch_batches
+from training.predict import probabilities_of
 from training.recipe import TrainRecipe
 
 Network = Any
-
-Batch = tuple[NDArray[np.uint8], NDArray[np.int32], NDArray[np.float32]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,10 +64,10 @@ def fit(
     recipe: TrainRecipe,
     is_frozen: bool,
     checkpoints: Checkpoints,
-    on_step: Callable[[int], None],
-    on_epoch: Callable[[Epoch, History], None],
-) -> History:
-    """Fit `network` and leave it with the weights of its best epoch.
+    on_step: Callable[[Progress], None],
+    is_interrupted: Callable[[], bool],
+) -> Iterator[Epoch]:
+    """Yield each epoch as it is done and kept; in the end `network` has its best weights.
 
     Args:
         network: A built Keras model; not compiled.
@@ -73,25 +76,30 @@ def fit(
         recipe: How.
         is_frozen: Whether it has a backbone that stands still at first.
         checkpoints: Where each epoch is kept. What lies there is gone on from.
-        on_step: Told the epoch, counted from 0, after each of its steps.
-        on_epoch: Told each epoch, and the history up to it.
+        on_step: Told the progress after each step.
+        is_interrupted: Asked after each step whether to keep what is done, and stop.
 
     Raises:
         DivergedError: the loss is not a number any more; the epochs before are kept.
-        PausedError: the user interrupted; the epochs before are kept.
+        PausedError: it was interrupted; all it did is kept.
     """
     model = _with_augmentation(network, recipe)
-    keeper = _Keeper(recipe, checkpoints, on_step, on_epoch)
-    if keeper.history:
-        checkpoints.restore(model=model.variables)
+    training = _Training(
+        model,
+        network,
+        train=train,
+        val=val,
+        recipe=recipe,
+        checkpoints=checkpoints,
+        on_step=on_step,
+        is_interrupted=is_interrupted,
+    )
     for phase in phases(recipe, is_frozen=is_frozen):
         if phase.thaws:
             _thaw(network)
-        if len(keeper.history) < phase.end and not keeper.is_stalled:
-            _fit_phase(model, phase, train=train, val=val, recipe=recipe, keeper=keeper)
-    if leader := histories.best(keeper.history, recipe.monitor):
+        yield from training.run(phase)
+    if leader := best(training.progress.history, recipe.monitor):
         checkpoints.restore_best(leader.epoch, model.variables)
-    return keeper.history
 
 
 def _with_augmentation(network: Network, recipe: TrainRecipe) -> Network:
@@ -114,44 +122,135 @@ def _thaw(network: Network) -> None:
             layer.trainable = False
 
 
-def _fit_phase(
-    model: Network,
-    phase: Phase,
-    *,
-    train: Pictures,
-    val: Pictures,
-    recipe: TrainRecipe,
-    keeper: _Keeper,
-) -> None:
-    """Train through one phase in a single call: a second one would end it another way."""
-    done = len(keeper.history)
-    model.compile(
-        optimizer=_OPTIMIZERS[recipe.optimizer](phase.learning_rate),
-        loss="sparse_categorical_crossentropy",
-        metrics=["accuracy"],
-    )
-    model.optimizer.build(model.trainable_variables)
-    if done > phase.first:
-        keeper.checkpoints.restore(model=model.variables, optimizer=model.optimizer.variables)
-    try:
-        model.fit(
-            _training_batches(
-                train, recipe, classes=model.output_shape[-1], done=done, phase=phase
-            ),
-            steps_per_epoch=steps_in_epoch(len(train), recipe.batch_size),
-            shuffle=False,  # The batches come in an order of their own.
-            initial_epoch=done,
-            epochs=phase.end,
-            validation_data=_InOrder(val, recipe.batch_size) if len(val) else None,
-            callbacks=[keeper],
-            verbose=0,
+class _Training:
+    """A training under way, one step after the other."""
+
+    def __init__(
+        self,
+        model: Network,
+        network: Network,
+        *,
+        train: Pictures,
+        val: Pictures,
+        recipe: TrainRecipe,
+        checkpoints: Checkpoints,
+        on_step: Callable[[Progress], None],
+        is_interrupted: Callable[[], bool],
+    ) -> None:
+        self.progress = checkpoints.progress()
+        self._model, self._network = model, network
+        self._train, self._val, self._recipe = train, val, recipe
+        self._checkpoints = checkpoints
+        self._on_step, self._is_interrupted = on_step, is_interrupted
+        self._weights = (
+            balanced_weights(train.labels, model.output_shape[-1])
+            if recipe.balances_classes
+            else np.ones(model.output_shape[-1], np.float32)
         )
-    except KeyboardInterrupt:
-        raise PausedError(_how_to_go_on(keeper)) from None
-    except MemoryError as error:
-        raise TrainingError(
-            f"memory ran out with batches of {recipe.batch_size}: try a smaller --batch-size"
-        ) from error
+
+    def run(self, phase: Phase) -> Iterator[Epoch]:
+        """Yield the epochs of a phase that are still to be done."""
+        if self.progress.epochs >= phase.end or self._is_stalled():
+            return
+        self._prepare(phase)
+        while self.progress.epochs < phase.end and not self._is_stalled():
+            yield self._epoch()
+
+    def _is_stalled(self) -> bool:
+        history, recipe = self.progress.history, self._recipe
+        return is_stalled(history, recipe.monitor, patience=recipe.patience)
+
+    def _prepare(self, phase: Phase) -> None:
+        """Give the phase its optimizer; go on with the variables of the checkpoint, if any."""
+        self._model.compile(
+            optimizer=_OPTIMIZERS[self._recipe.optimizer](phase.learning_rate),
+            loss="sparse_categorical_crossentropy",
+            metrics=["accuracy"],
+        )
+        self._model.optimizer.build(self._model.trainable_variables)
+        if self.progress != Progress():
+            self._checkpoints.restore(model=self._model.variables)
+        if self.progress.epochs > phase.first or self.progress.step:
+            self._checkpoints.restore(optimizer=self._model.optimizer.variables)
+
+    def _epoch(self) -> Epoch:
+        """Do what is left of the epoch, validate, and keep it."""
+        began_s = time.perf_counter()
+        done = self.progress.step
+        for places in self._batches()[done:]:
+            self._step(places)
+        row = self._row(began_s, share=1 - done / len(self._batches()))
+        self.progress = Progress(history=(*self.progress.history, row))
+        self._keep(row)
+        return row
+
+    def _batches(self) -> list[NDArray[np.intp]]:
+        return epoch_batches(
+            pictures=len(self._train),
+            batch_size=self._recipe.batch_size,
+            seed=self._recipe.seed,
+            epoch=self.progress.epochs,
+        )
+
+    def _step(self, places: NDArray[np.intp]) -> None:
+        labels = self._train.labels[places]
+        with _out_of_memory_told(self._recipe):
+            self._model.reset_metrics()
+            loss, accuracy = self._model.train_on_batch(
+                self._train.pixels[places], labels, self._weights[labels]
+            )
+        if not math.isfinite(loss):
+            raise DivergedError(
+                f"the loss is not a number any more in epoch {self.progress.epochs + 1}:"
+                f" try a smaller --learning-rate (it was {self._recipe.learning_rate:g})"
+            )
+        self.progress = replace(
+            self.progress,
+            step=self.progress.step + 1,
+            tally=self.progress.tally.plus(
+                pictures=len(places), loss=float(loss), accuracy=float(accuracy)
+            ),
+        )
+        self._on_step(self.progress)
+        if self._is_interrupted():
+            self._pause()
+
+    def _pause(self) -> NoReturn:
+        self._save()
+        raise PausedError(
+            f"stopped after step {self.progress.step} of epoch {self.progress.epochs + 1};"
+            f" all of it is kept in {self._checkpoints.folder}: the same command goes on"
+        )
+
+    def _row(self, began_s: float, *, share: float) -> Epoch:
+        tally = self.progress.tally
+        said = probabilities_of(self._network, self._val.pixels)
+        right = said.argmax(axis=1) == self._val.labels
+        duration_s = time.perf_counter() - began_s
+        return Epoch(
+            epoch=self.progress.epochs + 1,
+            loss=tally.loss / tally.pictures,
+            accuracy=tally.right / tally.pictures,
+            val_loss=cross_entropy(self._val.labels, said),
+            val_accuracy=float(right.mean()) if len(right) else None,
+            learning_rate=float(self._model.optimizer.learning_rate.numpy()),
+            duration_s=round(duration_s / share, 3),
+        )
+
+    def _keep(self, row: Epoch) -> None:
+        is_best = best(self.progress.history, self._recipe.monitor) is row
+        if is_best:
+            self._checkpoints.save_best(row.epoch, self._model.variables)
+        self._save()
+        if is_best:
+            self._checkpoints.forget_all_but(row.epoch)
+
+    def _save(self) -> None:
+        self._checkpoints.save(
+            self.progress,
+            model=self._model.variables,
+            optimizer=self._model.optimizer.variables,
+        )
 
 
 _OPTIMIZERS: dict[str, Callable[[float], Any]] = {
@@ -160,109 +259,17 @@ _OPTIMIZERS: dict[str, Callable[[float], Any]] = {
     "sgd": lambda rate: keras.optimizers.SGD(rate, momentum=0.9, nesterov=True),
 }
 
-
-def _training_batches(
-    train: Pictures, recipe: TrainRecipe, *, classes: int, done: int, phase: Phase
-) -> Iterator[Batch]:
-    weights = (
-        balanced_weights(train.labels, classes)
-        if recipe.balances_classes
-        else np.ones(classes, np.float32)
-    )
-    return batches(
-        train,
-        weights=weights,
-        batch_size=recipe.batch_size,
-        seed=recipe.seed,
-        first_epoch=done,
-        epochs=phase.end,
-    )
+_OUT_OF_MEMORY = {"MemoryError", "ResourceExhaustedError", "OutOfMemoryError"}
 
 
-def _how_to_go_on(keeper: _Keeper) -> str:
-    done = len(keeper.history)
-    if not done:
-        return "stopped before the first epoch was complete: nothing is kept, begin again"
-    return (
-        f"stopped in epoch {done + 1}; the {done} before it are kept in"
-        f" {keeper.checkpoints.folder.parent}: the same command with --run"
-        f" {keeper.checkpoints.folder.parent} goes on from there"
-    )
-
-
-class _InOrder(keras.utils.PyDataset):  # type: ignore[misc]  # Keras publishes no types.
-    """The pictures of a split as they come, for validation."""
-
-    def __init__(self, pictures: Pictures, batch_size: int) -> None:
-        super().__init__()
-        self._pictures, self._batch_size = pictures, batch_size
-
-    def __len__(self) -> int:
-        return steps_in_epoch(len(self._pictures), self._batch_size)
-
-    def __getitem__(self, step: int) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
-        part = slice(step * self._batch_size, (step + 1) * self._batch_size)
-        return self._pictures.pixels[part], self._pictures.labels[part]
-
-
-class _Keeper(keras.callbacks.Callback):  # type: ignore[misc]  # Keras publishes no types.
-    """Keeps each epoch, tells of it, and stops when no better one comes."""
-
-    def __init__(
-        self,
-        recipe: TrainRecipe,
-        checkpoints: Checkpoints,
-        on_step: Callable[[int], None],
-        on_epoch: Callable[[Epoch, History], None],
-    ) -> None:
-        super().__init__()
-        self.checkpoints = checkpoints
-        self.history: History = checkpoints.history()
-        self._recipe, self._on_step, self._on_epoch = recipe, on_step, on_epoch
-        self._began_s = 0.0
-
-    @property
-    def is_stalled(self) -> bool:
-        """Whether the recipe's patience is at an end."""
-        recipe = self._recipe
-        return histories.is_stalled(self.history, recipe.monitor, patience=recipe.patience)
-
-    def on_epoch_begin(self, _epoch: int, logs: object = None) -> None:  # noqa: ARG002
-        """Start the clock."""
-        self._began_s = time.perf_counter()
-
-    def on_train_batch_end(self, _batch: int, logs: object = None) -> None:  # noqa: ARG002
-        """Tell of a step."""
-        self._on_step(len(self.history))
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Keep the epoch, its variables, and whether it is the best."""
-        row = self._row(epoch + 1, logs or {})
-        self.history = (*self.history, row)
-        leader = histories.best(self.history, self._recipe.monitor)
-        if leader is row:
-            self.checkpoints.save_best(row.epoch, self.model.variables)
-        self.checkpoints.save(
-            self.history, model=self.model.variables, optimizer=self.model.optimizer.variables
-        )
-        if leader is row:
-            self.checkpoints.forget_all_but(row.epoch)
-        self._on_epoch(row, self.history)
-        self.model.stop_training = self.is_stalled
-
-    def _row(self, epoch: int, logs: dict[str, float]) -> Epoch:
-        figures = {name: float(logs[name]) for name in _FIGURES if name in logs}
-        if not all(math.isfinite(value) for value in figures.values()):
-            raise DivergedError(
-                f"the loss is not a number any more after epoch {epoch}: try a smaller"
-                f" --learning-rate (it was {self._recipe.learning_rate:g})"
-            )
-        return Epoch(
-            epoch=epoch,
-            **figures,
-            learning_rate=float(self.model.optimizer.learning_rate.numpy()),
-            duration_s=round(time.perf_counter() - self._began_s, 3),
-        )
-
-
-_FIGURES = ("loss", "accuracy", "val_loss", "val_accuracy")
+@contextlib.contextmanager
+def _out_of_memory_told(recipe: TrainRecipe) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:  # Each backend has a type of its own, and they share no base.
+        if type(error).__name__ in _OUT_OF_MEMORY or "RESOURCE_EXHAUSTED" in str(error):
+            raise TrainingError(
+                f"memory ran out with batches of {recipe.batch_size} pictures:"
+                " try a smaller --batch-size"
+            ) from error
+        raise

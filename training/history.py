@@ -33,6 +33,38 @@ class Epoch:
 History = tuple[Epoch, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """Sums over the pictures of an epoch under way."""
+
+    pictures: int = 0
+    loss: float = 0.0
+    right: float = 0.0
+
+    def plus(self, *, pictures: int, loss: float, accuracy: float) -> Tally:
+        """The tally after a batch with these means."""
+        return Tally(
+            pictures=self.pictures + pictures,
+            loss=self.loss + loss * pictures,
+            right=self.right + accuracy * pictures,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """Where a training stands: between two steps."""
+
+    history: History = ()
+    step: int = 0
+    """Steps done in the epoch under way."""
+    tally: Tally = Tally()
+
+    @property
+    def epochs(self) -> int:
+        """Epochs done."""
+        return len(self.history)
+
+
 def best(history: History, monitor: Monitor) -> Epoch | None:
     """The best epoch on the validation pictures; the earliest of equals, None before the first.
 

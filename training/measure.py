@@ -113,7 +113,7 @@ def measure(
         balanced_accuracy=_bootstrap(confusion, resamples, balanced_accuracy_of, n=n),
         macro_f1=_bootstrap(confusion, resamples, macro_f1_of, n=n),
         top_2=wilson(_in_top_2(labels, probabilities), n),
-        loss=_cross_entropy(labels, probabilities),
+        loss=cross_entropy(labels, probabilities),
         baseline=_baseline(accuracy, int(confusion[commonest].sum()), n, species[commonest]),
         species=tuple(
             _species_measures(name, label, confusion, resamples)
@@ -227,7 +227,8 @@ def _in_top_2(labels: NDArray[np.int32], probabilities: NDArray[np.float32]) -> 
     return int((two == labels[:, None]).any(axis=1).sum())
 
 
-def _cross_entropy(labels: NDArray[np.int32], probabilities: NDArray[np.float32]) -> float | None:
+def cross_entropy(labels: NDArray[np.int32], probabilities: NDArray[np.float32]) -> float | None:
+    """Mean cross-entropy in nats; None of no pictures."""
     if not len(labels):
         return None
     of_truth = probabilities[np.arange(len(labels)), labels].astype(np.float64)

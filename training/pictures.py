@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -202,32 +201,11 @@ def steps_in_epoch(pictures: int, batch_size: int) -> int:
 
 def epoch_batches(
     *, pictures: int, batch_size: int, seed: int, epoch: int
-) -> Iterator[NDArray[np.intp]]:
-    """Yield the places of each batch of one epoch, counted from 0.
+) -> list[NDArray[np.intp]]:
+    """The places of each batch of one epoch, counted from 0.
 
     Every picture comes once an epoch. Batches have `batch_size` pictures or, so that no
     tiny one is left over, fewer by about the same number each.
     """
     order = np.random.default_rng((seed, epoch)).permutation(pictures)
-    yield from np.array_split(order, steps_in_epoch(pictures, batch_size))
-
-
-def batches(
-    pictures: Pictures,
-    *,
-    weights: NDArray[np.float32],
-    batch_size: int,
-    seed: int,
-    first_epoch: int,
-    epochs: int,
-) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.int32], NDArray[np.float32]]]:
-    """Yield pixels, labels and weights of every batch from `first_epoch` until `epochs`.
-
-    `weights` has one for each class, shape (classes,).
-    """
-    for epoch in range(first_epoch, epochs):
-        for places in epoch_batches(
-            pictures=len(pictures), batch_size=batch_size, seed=seed, epoch=epoch
-        ):
-            labels = pictures.labels[places]
-            yield pictures.pixels[places], labels, weights[labels]
+    return np.array_split(order, steps_in_epoch(pictures, batch_size))

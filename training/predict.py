@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from curation.errors import UnusableImageError
 from curation.recipe import CurationRecipe
 from curation.render import render
-from training.pictures import Skipped, scaled
+from training.errors import PredictionError
+from training.pictures import scaled
 from training.run import RunRecord
 
 BATCH_SIZE = 32
@@ -38,6 +39,54 @@ class Prediction:
         """Of the most probable species."""
         return self.probabilities[self.species]
 
+    def record(self) -> dict[str, Any]:
+        """The prediction as JSON."""
+        return {
+            "image": self.image,
+            "species": self.species,
+            "probability": self.probability,
+            "probabilities": dict(self.probabilities),
+        }
+
+    def in_words(self) -> str:
+        """One line, with the three most probable species."""
+        ranked = [f"{name} {share:.0%}" for name, share in self.probabilities.items()]
+        return f"{self.image}: {', '.join(ranked[:3])}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unread:
+    """An image of which nothing can be said, for `reason`."""
+
+    image: str
+    reason: str
+
+    def record(self) -> dict[str, Any]:
+        """The failure as JSON."""
+        return {"image": self.image, "error": self.reason}
+
+    def in_words(self) -> str:
+        """One line."""
+        return f"{self.image}: cannot be read: {self.reason}"
+
+
+def require_any(found: Sequence[Prediction | Unread], document: Mapping[str, Any]) -> None:
+    """Make sure that something was predicted.
+
+    Raises:
+        PredictionError: nothing was; it carries `document`, which has every reason.
+    """
+    if any(isinstance(one, Prediction) for one in found):
+        return
+    if not found:
+        raise PredictionError(
+            "the folders named hold no files: name images, or folders with images",
+            document=document,
+        )
+    first = "; ".join(f"{one.image}: {one.reason}" for one in found[:3] if isinstance(one, Unread))
+    more = f"; and {len(found) - 3} more" if len(found) > 3 else ""
+    raise PredictionError(f"none of the images can be read: {first}{more}", document=document)
+
 
 def files_of(paths: Iterable[Path]) -> list[Path]:
     """The files themselves, and for each folder the files in it, sorted; hidden ones are not."""
@@ -56,7 +105,7 @@ def _visible_files(folder: Path) -> Iterator[Path]:
 
 def predict(
     network: Any, record: RunRecord, files: Iterable[Path]
-) -> Iterator[Prediction | Skipped]:
+) -> Iterator[Prediction | Unread]:
     """Yield what the network says of each file, in order; one that cannot be read is skipped.
 
     Each goes through the very rendering that the dataset's pictures went through.
@@ -73,13 +122,13 @@ def _in_batches(files: Iterable[Path], size: int) -> Iterator[list[Path]]:
 
 def _predict_batch(
     network: Any, record: RunRecord, files: list[Path]
-) -> Iterator[Prediction | Skipped]:
+) -> Iterator[Prediction | Unread]:
     seen = [_picture(file, record.curation, record.side_px) for file in files]
     pixels = [picture for picture in seen if not isinstance(picture, str)]
     rows = iter(probabilities_of(network, np.stack(pixels)) if pixels else ())
     for file, picture in zip(files, seen, strict=True):
         if isinstance(picture, str):
-            yield Skipped(file=str(file), reason=picture)
+            yield Unread(image=str(file), reason=picture)
         else:
             yield Prediction(image=str(file), probabilities=_ranked(next(rows), record.species))
 
@@ -105,12 +154,11 @@ def probabilities_of(
 ) -> NDArray[np.float32]:
     """What a network says of pictures: one row each, one column a species.
 
-    Goes through them in stretches, so that pictures in a mapped file need not fit in memory.
+    Batch by batch, so that pictures in a mapped file need not fit in memory.
     """
-    stretch = 64 * batch_size
     parts = [
-        np.asarray(network.predict(pixels[first : first + stretch], batch_size, verbose=0))
-        for first in range(0, len(pixels), stretch)
+        np.asarray(network.predict_on_batch(pixels[first : first + batch_size]))
+        for first in range(0, len(pixels), batch_size)
     ]
-    width = network.output_shape[-1]
-    return np.concatenate(parts) if parts else np.empty((0, width), np.float32)
+    species = network.output_shape[-1]
+    return np.concatenate(parts) if parts else np.empty((0, species), np.float32)

@@ -177,7 +177,7 @@ class Run:
         """Write `history.csv`."""
         self.write("history.csv", to_csv(history))
 
-    def finish(self, network: Any, history: History, *, best_epoch: int) -> None:
+    def finish(self, network: Any, *, epochs: int, best_epoch: int) -> None:
         """Keep the trained network, and say in `run.json` that it is there."""
         unready = self.root / ".model.keras"
         try:
@@ -190,7 +190,7 @@ class Run:
             replace(
                 self.record,
                 state="done",
-                epochs=len(history),
+                epochs=epochs,
                 best_epoch=best_epoch,
                 model_sha256=digest,
             )

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from curation.dataset import Dataset
 from training import backend, weights
-from training.history import Epoch, History, best
+from training.history import Epoch, Progress, best
 from training.models import ModelEntry
 from training.pictures import (
     Pictures,
@@ -22,8 +22,6 @@ from training.pictures import (
 )
 from training.recipe import TrainRecipe
 from training.run import Run, RunRecord, default_root, point_latest
-
-Tell = Callable[[str], None]
 
 
 def checked_record(dataset: Dataset, entry: ModelEntry, recipe: TrainRecipe) -> RunRecord:
@@ -74,11 +72,11 @@ def train(
     entry: ModelEntry,
     *,
     weights_cache: Path,
-    tell: Tell,
-    on_step: Callable[[int], None],
-    on_epoch: Callable[[Epoch, History], None],
-) -> Any:
-    """Fit the run's network, and keep it in the run; returns it with its best epoch's weights.
+    tell: Callable[[str], None],
+    on_step: Callable[[Progress], None],
+    is_interrupted: Callable[[], bool],
+) -> Iterator[Epoch]:
+    """Yield each epoch as it is done and kept; in the end the run has its network.
 
     Args:
         run: As `begin` returned it.
@@ -86,8 +84,8 @@ def train(
         entry: Its network.
         weights_cache: Keras' cache of pre-trained weights.
         tell: Told what a person should know along the way.
-        on_step: Told the epoch, counted from 0, after each of its steps.
-        on_epoch: Told each epoch, and the history up to it.
+        on_step: Told the progress after each step.
+        is_interrupted: Asked after each step whether to keep what is done, and stop.
     """
     import keras
 
@@ -101,12 +99,7 @@ def train(
     keras.utils.set_random_seed(recipe.seed)
     network = entry.build(side_px=run.record.side_px, classes=len(dataset.species))
     run.note_pretrained(weights.load(network, entry, recipe.weights, cache=weights_cache))
-
-    def keep(epoch: Epoch, history: History) -> None:
-        run.write_history(history)
-        on_epoch(epoch, history)
-
-    history = fit(
+    for epoch in fit(
         network,
         train=pictures["train"],
         val=pictures["val"],
@@ -114,15 +107,23 @@ def train(
         is_frozen=entry.is_frozen,
         checkpoints=run.checkpoints,
         on_step=on_step,
-        on_epoch=keep,
-    )
-    leader = best(history, recipe.monitor)
-    run.finish(network, history, best_epoch=leader.epoch if leader else 0)
+        is_interrupted=is_interrupted,
+    ):
+        run.write_history(run.checkpoints.progress().history)
+        yield epoch
+    _finish(run, network)
+
+
+def _finish(run: Run, network: Any) -> None:
+    history = run.checkpoints.progress().history
+    leader = best(history, run.record.recipe.monitor)
+    assert leader is not None
+    run.write_history(history)
+    run.finish(network, epochs=len(history), best_epoch=leader.epoch)
     point_latest(run.root)
-    return network
 
 
-def _load(run: Run, dataset: Dataset, split: str, tell: Tell) -> Pictures:
+def _load(run: Run, dataset: Dataset, split: str, tell: Callable[[str], None]) -> Pictures:
     pictures = load(dataset, split, side_px=run.record.side_px, cache=run.cache)
     for skipped in pictures.skipped:
         tell(f"Left out {skipped.file}: {skipped.reason}")
