@@ -69,7 +69,8 @@ def resolve(host: str, port: int, rule: AddressRule, *, url: str) -> Sequence[Re
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except socket.gaierror as error:
         if error.errno == socket.EAI_AGAIN:
-            raise TransientFetchError(url, f"the name of {host} cannot be resolved now") from error
+            reason = f"the name of {host} cannot be resolved now"
+            raise TransientFetchError(url, reason, is_host_trouble=True) from error
         raise FetchError(url, f"no such host: {host}") from error
     except (UnicodeError, OSError) as error:
         raise FetchError(url, f"no such host: {host}") from error

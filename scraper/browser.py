@@ -151,8 +151,10 @@ def start(policy: BrowserPolicy) -> Started:
         driver.set_page_load_timeout(policy.page_timeout_s)
         driver.set_script_timeout(policy.page_timeout_s)
         return Started(driver=driver, way=way, driver_path=driver_path)
-    tried = "; ".join(failures)
-    raise BrowserError(f"no browser could be started. Tried {tried}. To mend it, {_INSTALL}")
+    mend = "check --grid-url" if policy.grid_url else _INSTALL
+    raise BrowserError(
+        f"no browser could be started. Tried {'; '.join(failures)}. To mend it, {mend}"
+    )
 
 
 Way = tuple[str, Callable[[], str]]
@@ -193,7 +195,7 @@ def _driver_of_selenium_manager(policy: BrowserPolicy) -> str:
     try:
         return DriverFinder(Service(), _options(policy)).get_driver_path()
     except (WebDriverException, OSError) as error:
-        raise BrowserError(_first_line(error)) from error
+        raise BrowserError(_reason(error)) from error
 
 
 def _driver_of_webdriver_manager(policy: BrowserPolicy) -> str:
@@ -206,7 +208,7 @@ def _driver_of_webdriver_manager(policy: BrowserPolicy) -> str:
     try:
         return str(ChromeDriverManager(chrome_type=kind).install())
     except (requests.RequestException, OSError, ValueError, AttributeError) as error:
-        raise BrowserError(_first_line(error)) from error
+        raise BrowserError(_reason(error)) from error
 
 
 def _launch(policy: BrowserPolicy, driver_path: str) -> WebDriver:
@@ -222,7 +224,7 @@ def _launch(policy: BrowserPolicy, driver_path: str) -> WebDriver:
             return webdriver.Remote(policy.grid_url, options=_options(policy))
         return webdriver.Chrome(options=_options(policy), service=Service(driver_path))
     except (WebDriverException, HTTPError, OSError, ValueError) as error:
-        raise BrowserError(_first_line(error)) from error
+        raise BrowserError(_reason(error)) from error
 
 
 def _existing_browser(path: Path) -> None:
@@ -284,18 +286,22 @@ _NET_ERRORS: Final = {
     "ERR_CONNECTION_TIMED_OUT": "the host does not answer",
     "ERR_ADDRESS_UNREACHABLE": "the host cannot be reached",
     "ERR_TOO_MANY_REDIRECTS": "it redirects without end",
+    "ERR_UNSAFE_PORT": "browsers refuse this port",
 }
 
 
+def network_error(text: str) -> str:
+    """What the browser's error code in a text means; empty where there is none."""
+    found = re.search(r"(?:net::|errorCode\W{1,4})(ERR_[A-Z_]+)", text)
+    return _NET_ERRORS.get(found[1], found[1]) if found else ""
+
+
 def _reason(error: Exception) -> str:
-    text = _first_line(error)
-    found = re.search(r"net::(ERR_\w+)", text)
-    return _NET_ERRORS.get(found[1], found[1]) if found else text
-
-
-def _first_line(error: Exception) -> str:
     text = str(getattr(error, "msg", None) or error).strip()
-    return text.splitlines()[0].rstrip(". ") if text else type(error).__name__
+    if "Connection refused" in text:
+        return "nothing listens there (connection refused)"
+    first_line = (text.splitlines() or [type(error).__name__])[0]
+    return network_error(text) or first_line.partition("; For documentation")[0].rstrip(". ")
 
 
 # --- doctor ----------------------------------------------------------------------------

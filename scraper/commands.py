@@ -326,7 +326,7 @@ class _Show:
                     _say(f"{outcome.species}: {outcome.found} candidates ({outcome.because})")
                 elif isinstance(outcome, Stopped):
                     stopped = outcome
-                    _say(f"{outcome.species}: {outcome.error}")
+                    _say(f"{outcome.species}: the search stops here")
         return stopped
 
     def _begin_bar(self) -> Any:
@@ -408,7 +408,9 @@ def _document(
 
 def _stop_error(stopped: Stopped, document: Document) -> ScraperError:
     kept = sum(species["kept"] for species in document["species"].values())
-    message = f"{stopped.error}. Everything gathered is kept ({kept} images)"
+    message = str(stopped.error)
+    if kept or stopped.resume_after:
+        message += f". Everything gathered is kept ({kept} images)"
     if stopped.resume_after:
         message += f". Resume after {stopped.resume_after} with: {_this_command()}"
     return type(stopped.error)(message, document=document)

@@ -137,11 +137,11 @@ class Crawl:
                     first_rank=found,
                 )
                 found += len(batch.candidates)
-                state = replace(state, found=found, ended_because=batch.ended_because)
+                state = replace(state, ended_because=batch.ended_because)
         except (BlockedError, LayoutError, BrowserError) as error:
-            yield self._stop(replace(state, found=found), error)
+            yield self._stop(state, error)
             return
-        self._harvest.set_crawl_state(replace(state, state="done", resume_after=""))
+        self._harvest.set_crawl_state(replace(state, state="done", found=found, resume_after=""))
         yield Searched(species=species, found=found, new=new, because=state.ended_because)
 
     def _needs_search(self, state: CrawlState, round_number: int) -> bool:

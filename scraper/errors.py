@@ -66,8 +66,19 @@ class UnwantedError(FetchError):
 
 
 class TransientFetchError(FetchError):
-    """Worth another attempt; `retry_after_s` is what the host asked for, if it did."""
+    """Worth another attempt.
 
-    def __init__(self, url: str, reason: str, *, retry_after_s: float | None = None) -> None:
+    `retry_after_s` is what the host asked for, if it did. `is_host_trouble` says that the whole
+    host is unwell or wants less to do, not just this one image.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        reason: str,
+        *,
+        retry_after_s: float | None = None,
+        is_host_trouble: bool = False,
+    ) -> None:
         super().__init__(url, reason)
-        self.retry_after_s = retry_after_s
+        self.retry_after_s, self.is_host_trouble = retry_after_s, is_host_trouble

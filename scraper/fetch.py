@@ -209,7 +209,9 @@ def _status_error(url: str, response: requests.Response, *, now: datetime) -> Fe
     if code not in _TRANSIENT_STATUSES:
         return FetchError(url, reason)
     wait_s = retry_after_s(response.headers.get("Retry-After", ""), now=now)
-    return TransientFetchError(url, reason, retry_after_s=wait_s)
+    return TransientFetchError(
+        url, reason, retry_after_s=wait_s, is_host_trouble=code in {429, 503} or bool(wait_s)
+    )
 
 
 def _not_an_image(url: str, body: bytes) -> UnwantedError:
@@ -217,10 +219,12 @@ def _not_an_image(url: str, body: bytes) -> UnwantedError:
 
 
 _MEANINGS: Final = (
-    ("refused", "connection refused"),
-    ("incomplete", "truncated: the connection ended early"),
-    ("unreachable", "the host cannot be reached"),
+    ("refused", "connection refused", True),
+    ("unreachable", "the host cannot be reached", True),
+    ("incomplete", "truncated: the connection ended early", False),
+    ("", "the connection broke", False),
 )
+"""What an exception's text has in it, what that means, and whether the whole host is meant."""
 
 
 def _network_error(url: str, error: Exception) -> FetchError:
@@ -230,10 +234,10 @@ def _network_error(url: str, error: Exception) -> FetchError:
     if isinstance(error, requests.exceptions.SSLError):
         return FetchError(url, "no safe connection: its certificate is not valid")
     if isinstance(error, requests.Timeout | ReadTimeoutError | TimeoutError):
-        return TransientFetchError(url, "timed out")
+        return TransientFetchError(url, "timed out", is_host_trouble=True)
     text = str(error).lower()
-    meanings = (meaning for mark, meaning in _MEANINGS if mark in text)
-    return TransientFetchError(url, next(meanings, "the connection broke"))
+    reason, is_host = next((reason, host) for mark, reason, host in _MEANINGS if mark in text)
+    return TransientFetchError(url, reason, is_host_trouble=is_host)
 
 
 def _short(url: str) -> str:

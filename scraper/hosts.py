@@ -71,6 +71,7 @@ class Downloads:
         self._pool = ThreadPoolExecutor(policy.workers, thread_name_prefix="download")
         self._slots: dict[str, _Slot] = {}
         self._ready: list[tuple[float, int, str]] = []
+        self._delayed: list[tuple[float, int, _Task]] = []
         self._order = itertools.count()
         self._in_flight = 0
         self._answered: queue.SimpleQueue[tuple[_Task, Future[Body | Redirect]]] = (
@@ -120,6 +121,8 @@ class Downloads:
 
     def _start_ready(self) -> None:
         now = self._clock.monotonic()
+        while self._delayed and self._delayed[0][0] <= now:
+            self._enqueue(heapq.heappop(self._delayed)[2])
         while self._ready and self._in_flight < self._policy.workers and self._ready[0][0] <= now:
             _, _, host = heapq.heappop(self._ready)
             slot = self._slots[host]
@@ -130,10 +133,11 @@ class Downloads:
             future.add_done_callback(lambda done, task=task: self._answered.put((task, done)))  # type: ignore[misc]
 
     def _until_next_start(self) -> float | None:
-        """Seconds until a host may be asked; None where only an answer can change that."""
-        if not self._ready or self._in_flight >= self._policy.workers:
+        """Seconds until something may be asked; None where only an answer can change that."""
+        if self._in_flight >= self._policy.workers:
             return None
-        return max(0.0, self._ready[0][0] - self._clock.monotonic())
+        due = [heap[0][0] for heap in (self._ready, self._delayed) if heap]
+        return max(0.0, min(due) - self._clock.monotonic()) if due else None
 
     def _take_answers(self, *, wait_s: float | None) -> None:
         if self._done:
@@ -156,6 +160,7 @@ class Downloads:
         try:
             answer = future.result()
         except TransientFetchError as error:
+            self._rest_after_failure(host, slot, error)
             self._fail_for_now(task, slot, error)
         except FetchError as error:
             self._rest(host, slot)
@@ -176,17 +181,27 @@ class Downloads:
             self._enqueue(replace(task, url=answer.url, hops=task.hops + 1, attempts=0))
 
     def _fail_for_now(self, task: _Task, slot: _Slot, error: TransientFetchError) -> None:
-        """Leave the host alone for a while, and try again behind what else waits for it."""
-        slot.troubles += 1
-        wait_s = self._policy.wait_after(slot.troubles, jitter=self._rng.random())
-        asked_s = error.retry_after_s or 0.0
-        slot.ready_at = self._clock.monotonic() + max(wait_s, asked_s, self._policy.pause_s)
-        if asked_s > self._policy.retry_after_max_s:
-            self._close(task, slot, f"the host asks to be left alone for {asked_s:.0f} s")
+        """Try again later: behind what else waits for the host, or after a time of its own."""
+        if (error.retry_after_s or 0.0) > self._policy.retry_after_max_s:
+            self._close(task, slot, f"the host asks to wait {error.retry_after_s:.0f} s")
         elif task.attempts >= self._policy.attempts:
             self._finish(task, FetchError(error.url, error.reason))
-        else:
+        elif error.is_host_trouble:
             slot.waiting.append(task)
+        else:
+            wait_s = self._policy.wait_after(task.attempts, jitter=self._rng.random())
+            due = self._clock.monotonic() + wait_s
+            heapq.heappush(self._delayed, (due, next(self._order), task))
+
+    def _rest_after_failure(self, host: str, slot: _Slot, error: TransientFetchError) -> None:
+        """Leave a host in trouble alone, longer each time; one bad image is no such trouble."""
+        if not error.is_host_trouble:
+            self._rest(host, slot)
+            return
+        slot.troubles += 1
+        wait_s = self._policy.wait_after(slot.troubles, jitter=self._rng.random())
+        wait_s = max(wait_s, error.retry_after_s or 0.0, self._policy.pause_s)
+        slot.ready_at = self._clock.monotonic() + wait_s
 
     def _rest(self, host: str, slot: _Slot) -> None:
         """The host answered: pause, and forget its troubles."""

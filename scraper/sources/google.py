@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol
 from urllib.parse import urlencode, urlsplit
 
+from scraper.browser import network_error
 from scraper.errors import BlockedError, BrowserError, LayoutError
 from scraper.evidence import Evidence
 from scraper.harvest import Candidate
@@ -178,7 +179,7 @@ class _ResultsPage:
         deadline = self._clock.monotonic() + self._policy.settle_s
         answers, kind = 0, self._kind()
         while kind is not PageKind.RESULTS:
-            self._refuse_block(kind)
+            self._refuse(kind)
             if kind is PageKind.NO_RESULTS and self._kind() is kind:
                 return kind
             if kind in _CONSENT and answers < _MAX_CONSENT_ANSWERS:
@@ -250,7 +251,7 @@ class _ResultsPage:
         candidates = parse(html)
         if not candidates:
             kind = classify(html, self._window.url())
-            self._refuse_block(kind)
+            self._refuse(kind)
             raise self._unreadable(kind)
         return candidates
 
@@ -259,17 +260,18 @@ class _ResultsPage:
 
     def _refuse_block_at(self, url: str) -> None:
         if urlsplit(url).path.startswith("/sorry"):
-            self._refuse_block(PageKind.BLOCKED)
+            self._refuse(PageKind.BLOCKED)
 
-    def _refuse_block(self, kind: PageKind) -> None:
+    def _refuse(self, kind: PageKind) -> None:
         if kind in _BLOCKS:
             raise BlockedError(f"the search site turned us away with {self._witness(kind)}")
+        if kind is PageKind.BROWSER_ERROR:
+            reason = network_error(self._window.html()) or "the browser shows its own error page"
+            raise BrowserError(f"cannot open {self._policy.base_url}: {reason}")
 
-    def _unreadable(self, kind: PageKind) -> LayoutError | BlockedError | BrowserError:
+    def _unreadable(self, kind: PageKind) -> LayoutError | BlockedError:
         if kind in _CONSENT or kind is PageKind.JS_SHELL:
             return BlockedError(f"the search site does not let us past {self._witness(kind)}")
-        if kind is PageKind.BROWSER_ERROR:
-            return BrowserError(f"the browser cannot show {self._window.url()}")
         return LayoutError(
             f"the search site answered with {self._witness(kind)}: no candidate could be read"
             " from it. Please report it with that file"
