@@ -74,7 +74,7 @@ class Request:
     """0 where the connection was reset instead."""
     client_port: int
     connection: int
-    """Counts the connections of the whole site, so that keep-alive shows."""
+    """Numbers the connections to all hosts, so that keep-alive shows."""
 
 
 class RequestLog:

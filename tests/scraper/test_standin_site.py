@@ -21,7 +21,8 @@ from PIL import Image
 from scraper.errors import UsageError
 from scraper.standin.faults import Faults
 from scraper.standin.hosts import Paging
-from scraper.standin.site import Site
+from scraper.standin.site import Site, _image_listener
+from scraper.standin.wire import RequestLog
 
 NO_CONSENT = Faults(consent="off")
 
@@ -262,6 +263,14 @@ def test_a_port_that_is_taken_is_a_clear_error(open_site, folder):
 def test_a_senseless_number_of_image_hosts_is_a_clear_error(folder, count):
     with pytest.raises(UsageError, match="image hosts must be"):
         Site(folder, image_hosts=count)
+
+
+def test_where_an_address_cannot_be_had_an_image_host_is_a_further_port():
+    not_of_this_machine = "192.0.2.7"
+    listener = _image_listener(not_of_this_machine, 8000, RequestLog())
+    assert listener.server_address[0] == "127.0.0.1"
+    assert listener.server_port not in {0, 8000}
+    listener.close()
 
 
 # --- consent and block ------------------------------------------------------------------
