@@ -69,11 +69,6 @@ class DoctorError(click.ClickException):
 class StageGroup(click.Group):
     """A group that imports a command when it is called."""
 
-    def invoke(self, ctx: click.Context) -> Any:
-        """Read the settings before the command is looked up: they are its defaults."""
-        ctx.default_map = read_settings(Path(SETTINGS))
-        return super().invoke(ctx)
-
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """Name the commands in the order in which they are used."""
         return list(COMMANDS)
@@ -95,10 +90,11 @@ class StageGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command, and check what `bestiary.toml` says of it."""
+        """Find the command, and give it its defaults from `bestiary.toml`."""
         name, command, rest = super().resolve_command(ctx, args)
         if name is not None and command is not None:
-            _check_settings(name, command, ctx.default_map or {})
+            settings = read_settings(Path(SETTINGS)).get(name, {})
+            ctx.default_map = {name: _defaults(name, command, settings)}
         return name, command, rest
 
     def format_commands(
@@ -199,7 +195,7 @@ def _fail(
 
 
 def read_settings(path: Path) -> dict[str, dict[str, Any]]:
-    """Read defaults as click's `default_map`: command, then parameter, then value.
+    """Read the settings: command, then option, then value.
 
     Raises:
         click.UsageError: the file is not TOML, or names a command that does not exist.
@@ -215,18 +211,24 @@ def read_settings(path: Path) -> dict[str, dict[str, Any]]:
             raise click.UsageError(
                 f"{path} has [{name}], which is no command: use one of {', '.join(COMMANDS)}"
             )
-    return {
-        name: {key.replace("-", "_"): value for key, value in table.items()}
-        for name, table in settings.items()
-    }
+    return settings
 
 
-def _check_settings(name: str, command: click.Command, settings: Mapping[str, Any]) -> None:
-    known = {parameter.name for parameter in command.params if parameter.name}
-    for key in settings.get(name, {}):
+def _defaults(name: str, command: click.Command, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """What the settings say of one command, by parameter; they name options as users do."""
+    known = {_setting(parameter): parameter.name for parameter in command.params}
+    for key in settings:
         if key not in known:
-            names = ", ".join(sorted(known)).replace("_", "-")
+            names = ", ".join(sorted(known))
             raise click.UsageError(f"{SETTINGS} has {key!r} in [{name}]: it knows {names}")
+    return {known[key] or "": value for key, value in settings.items()}
+
+
+def _setting(parameter: click.Parameter) -> str:
+    """The name of a parameter in the settings: its option's, or else its argument's."""
+    if isinstance(parameter, click.Option):
+        return max(parameter.opts, key=len).lstrip("-")
+    return (parameter.metavar or parameter.name or "").strip("[].").lower()
 
 
 def settings_template(ctx: click.Context, species: Sequence[str]) -> str:
@@ -251,13 +253,10 @@ def _setting_lines(command: click.Command) -> Iterator[str]:
     for option in command.params:
         if not isinstance(option, click.Option) or not option.expose_value:
             continue
-        key = (option.name or "").replace("_", "-")
-        if key == "help":
-            continue
         yield f"\n# {' '.join((option.help or '').split())}"
-        default = option.to_info_dict()["default"]
-        has_default = isinstance(default, bool | int | float | str | list | tuple)
-        yield f"# {key} = {json.dumps(default if has_default else '')}"
+        default = str(option.default) if isinstance(option.default, Path) else option.default
+        is_plain = isinstance(default, bool | int | float | str)
+        yield f"# {_setting(option)} = {json.dumps(default if is_plain else '')}"
 
 
 @click.command()
