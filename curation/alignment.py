@@ -2,8 +2,10 @@
 
 Hashes only suggest. Here the thumbnails of a suggested pair are registered by an affine
 map (mirror and turn come with the suggestion; shift, scale and shear are found by
-enhanced-correlation Gauss-Newton steps, many pairs at once) and then compared, so different
-photos of one scene, which hash alike, are told apart from copies of one photo.
+enhanced-correlation Gauss-Newton steps, many pairs at once) and then compared: their grey
+values, and their fine detail, in which different photos of one scene differ although they
+hash alike. The worst sixth of the tiles has no say, so that a watermark or a caption does
+not hide a copy, and neither have uniform borders.
 """
 
 from __future__ import annotations
@@ -17,10 +19,18 @@ from numpy.typing import NDArray
 _COARSE = 18
 """Samples along each side on which two pictures are first aligned …"""
 _FINE = 36
-"""… and on which those are aligned and compared that are worth it."""
+"""… and on which those are aligned that are worth it."""
+_JUDGED = 48
+"""Samples along each side on which they are compared in the end."""
 _STEPS = 6
 _WORTH_IT = 0.5
 """Correlation that a pair must reach on the coarse grid."""
+_TILES = 6
+"""Tiles along each side, of which the worst are left out …"""
+_LEFT_OUT = 6
+"""… this many."""
+_BLUR = 2
+"""Detail is what the compared samples lose when blurred over so many to each side."""
 _BATCH = 512
 _MIN_OVERLAP = 0.75
 
@@ -50,16 +60,24 @@ class Suggestions:
         )
 
 
-def likeness(thumbs: NDArray[np.uint8], pairs: Suggestions) -> Floats:
-    """How alike the pictures of each pair are once aligned, -1 to 1; shape (n,)."""
+def likeness(thumbs: NDArray[np.uint8], inner: Floats, pairs: Suggestions) -> Floats:
+    """How alike the pictures of each pair are once aligned, -1 to 1; shape (n,).
+
+    The mean of two correlations, of grey values and of their detail.
+
+    Args:
+        thumbs: Shape (pictures, side, side).
+        inner: Shape (pictures, 4): the boxes within the pictures' borders.
+        pairs: What to compare.
+    """
     scores = [
-        _likeness(thumbs, pairs.part(slice(start, start + _BATCH)))
+        _likeness(thumbs, inner, pairs.part(slice(start, start + _BATCH)))
         for start in range(0, len(pairs.first), _BATCH)
     ]
     return np.concatenate([np.empty((0,), np.float32), *scores])
 
 
-def _likeness(thumbs: NDArray[np.uint8], pairs: Suggestions) -> Floats:
+def _likeness(thumbs: NDArray[np.uint8], inner: Floats, pairs: Suggestions) -> Floats:
     first = thumbs[pairs.first].astype(np.float32)
     second = thumbs[pairs.second].astype(np.float32)
     still = np.tile(np.eye(3, dtype=np.float32), (len(first), 1, 1))
@@ -68,7 +86,7 @@ def _likeness(thumbs: NDArray[np.uint8], pairs: Suggestions) -> Floats:
     first, second, pairs = first[worth], second[worth], pairs.part(worth)
     warp, _ = _aligned(first, second, pairs, warp[worth], _FINE)
     result = np.full(len(score), -1.0, np.float32)
-    result[worth] = _judged(first, second, pairs, warp)
+    result[worth] = _judged(first, second, inner, pairs, warp)
     return result
 
 
@@ -85,7 +103,7 @@ def _aligned(
     best, best_warp = np.full(len(first), -1.0, np.float32), warp.copy()
     for step in range(_STEPS + 1):
         image, inside = _sampled(second, _places(grid, warp, pairs))
-        error, score = _compare(template, image, inside)
+        error, score = _compared(template, image, inside)
         better = score > best
         best[better], best_warp[better] = score[better], warp[better]
         if step < _STEPS:
@@ -94,13 +112,63 @@ def _aligned(
     return best_warp, best
 
 
-def _judged(first: Floats, second: Floats, pairs: Suggestions, warp: Floats) -> Floats:
-    grid = _grid(_FINE)
+def _compared(template: Floats, image: Floats, inside: NDArray[np.bool_]) -> tuple[Floats, Floats]:
+    """The error that a step should lessen, and the correlation, both without the worst tiles."""
+    agreeing = _without_worst(template, image, inside)
+    one, other = _normalised(template, agreeing), _normalised(image, agreeing)
+    enough = inside.mean(axis=1) >= _MIN_OVERLAP
+    return other - one, np.where(enough, (one * other).sum(axis=1), np.float32(-1))
+
+
+def _judged(
+    first: Floats, second: Floats, inner: Floats, pairs: Suggestions, warp: Floats
+) -> Floats:
+    grid = _grid(_JUDGED)
     here, there = _in_box(grid[None], pairs.first_box), _places(grid, warp, pairs)
     one, _ = _sampled(first, here)
     other, inside = _sampled(second, there)
-    _, score = _compare(one, other, inside)
-    return score
+    enough = inside.mean(axis=1) >= _MIN_OVERLAP
+    inside &= _within(here, inner[pairs.first]) & _within(there, inner[pairs.second])
+    agreeing = _without_worst(one, other, inside)
+    coarse = _correlation(one, other, agreeing)
+    fine = _correlation(_detail(one), _detail(other), agreeing)
+    return np.where(enough, (coarse + fine) / 2, np.float32(-1))
+
+
+def _correlation(one: Floats, other: Floats, where: NDArray[np.bool_]) -> Floats:
+    return np.asarray((_normalised(one, where) * _normalised(other, where)).sum(axis=1))
+
+
+def _without_worst(one: Floats, other: Floats, inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The places inside but for those in the tiles that differ most; shape (n, points)."""
+    error = (_normalised(one, inside) - _normalised(other, inside)) ** 2
+    count, side = len(one), math.isqrt(one.shape[1])
+    tile = side // _TILES
+    tiles = error.reshape(count, _TILES, tile, _TILES, tile).sum(axis=(2, 4)).reshape(count, -1)
+    worst = np.argpartition(tiles, -_LEFT_OUT, axis=1)[:, -_LEFT_OUT:]
+    good = np.ones(tiles.shape, bool)
+    np.put_along_axis(good, worst, False, axis=1)
+    spread = good.reshape(count, _TILES, 1, _TILES, 1) & np.ones((tile, 1, tile), bool)
+    return inside & spread.reshape(count, -1)
+
+
+def _within(places: Floats, boxes: Floats) -> NDArray[np.bool_]:
+    low, high = places - boxes[:, None, :2], boxes[:, None, 2:] - places
+    return np.asarray(np.minimum(low, high).min(axis=-1) >= 0)
+
+
+def _detail(values: Floats) -> Floats:
+    """What blurring takes away; shape (n, points)."""
+    side = math.isqrt(values.shape[1])
+    square = values.reshape(-1, side, side)
+    blurred = square
+    for axis in (1, 2):
+        margin = [(0, 0)] * 3
+        margin[axis] = (_BLUR, _BLUR)
+        padded = np.pad(blurred, margin, mode="edge")
+        shifted = (np.take(padded, range(k, k + side), axis=axis) for k in range(2 * _BLUR + 1))
+        blurred = np.asarray(sum(shifted) / (2 * _BLUR + 1), np.float32)
+    return (square - blurred).reshape(len(values), -1)
 
 
 def _halved(pictures: Floats) -> Floats:
@@ -175,10 +243,3 @@ def _normalised(values: Floats, inside: NDArray[np.bool_]) -> Floats:
     centred = np.where(inside, values - (values * inside).sum(axis=1, keepdims=True) / count, 0)
     length = np.sqrt((centred**2).sum(axis=1, keepdims=True))
     return np.asarray(centred / np.maximum(length, 1e-3), np.float32)
-
-
-def _compare(template: Floats, image: Floats, inside: NDArray[np.bool_]) -> tuple[Floats, Floats]:
-    """The error that a step should lessen, and the correlation; too little overlap gets -1."""
-    one, other = _normalised(template, inside), _normalised(image, inside)
-    score = (one * other).sum(axis=1)
-    return other - one, np.where(inside.mean(axis=1) >= _MIN_OVERLAP, score, np.float32(-1))

@@ -11,7 +11,7 @@ from markupsafe import Markup, escape
 
 WIDTH, HEIGHT = 640, 400
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 12, 12, 40
-_CELLS_PER_DOUBLING = 8
+_CELLS_PER_DOUBLING = 12
 """Resolution of the scatter: pictures in one cell are one dot, whose area is their number."""
 _BARS_PER_DOUBLING = 4
 SERIES = 8
@@ -63,7 +63,7 @@ def scatter(sizes: Mapping[str, Sequence[tuple[int, int]]]) -> Markup:
                 min(number, SERIES - 1),
                 across.at(width),
                 up.at(height),
-                min(14.0, 1.8 + 0.9 * math.sqrt(count)),
+                min(14.0, 2.2 + 0.9 * math.sqrt(count)),
                 species,
                 count,
                 round(width),

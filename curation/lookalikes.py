@@ -9,7 +9,7 @@ row of small changes cannot tie two different pictures together.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -23,7 +23,7 @@ from curation.signature import CROPS, ORIENTATIONS, THUMB_PX, WHOLE, Box, Signat
 
 _FRAMINGS = 2
 """The first views of every picture, which are targets too: the whole, and the inner part."""
-_SUGGESTIONS_PER_PAIR = 3
+_WAYS = 3
 """Ways in which two pictures may match that are tried, nearest hashes first."""
 
 
@@ -77,14 +77,19 @@ class Album:
         """Every two pictures that look alike, verified, once each, in order of place."""
         if len(self) < 2:
             return []
-        suggestions = self._suggestions(recipe)
-        scores = likeness(self._all_thumbs(), suggestions)
         best: dict[tuple[int, int], float] = {}
-        for first, second, score in zip(
-            suggestions.first.tolist(), suggestions.second.tolist(), scores.tolist(), strict=True
-        ):
-            key = (min(first, second), max(first, second))
-            best[key] = max(score, best.get(key, -1.0))
+        inner = self._boxes()[:, 1]
+        for suggestions in self._suggestions(recipe):
+            keys = [
+                (min(pair), max(pair))
+                for pair in zip(
+                    suggestions.first.tolist(), suggestions.second.tolist(), strict=True
+                )
+            ]
+            open_ = [n for n, key in enumerate(keys) if best.get(key, -1.0) < recipe.min_likeness]
+            scores = likeness(self._all_thumbs(), inner, suggestions.part(np.asarray(open_, int)))
+            for n, score in zip(open_, scores.tolist(), strict=True):
+                best[keys[n]] = max(score, best.get(keys[n], -1.0))
         return [
             Pair(first=first, second=second, likeness=score)
             for (first, second), score in sorted(best.items())
@@ -95,21 +100,22 @@ class Album:
         self._thumbs.flush()
         return np.memmap(self._thumbs, np.uint8, "r", shape=(len(self), THUMB_PX, THUMB_PX))
 
-    def _suggestions(self, recipe: CurationRecipe) -> Suggestions:
+    def _suggestions(self, recipe: CurationRecipe) -> Iterator[Suggestions]:
+        """Pairs to compare: first all in their nearest way to match, then in the next."""
         queries = np.stack([queries for _, _, queries in self._signatures])
         targets = np.stack([targets for _, targets, _ in self._signatures]).reshape(len(self), -1)
         view, first, turned, second = _matches(queries, targets, recipe)
         bits = np.bitwise_count(queries[first, view] ^ targets[second, turned])
-        chosen = _nearest_ways(first, second, bits)
-        framing, orientation = np.divmod(turned[chosen], ORIENTATIONS)
+        framing, orientation = np.divmod(turned, ORIENTATIONS)
         boxes = self._boxes()
-        return Suggestions(
-            first=first[chosen],
-            second=second[chosen],
-            first_box=boxes[first[chosen], view[chosen]],
-            second_box=boxes[second[chosen], framing],
-            orientation=orientation,
-        )
+        for chosen in _ways(first, second, bits):
+            yield Suggestions(
+                first=first[chosen],
+                second=second[chosen],
+                first_box=boxes[first[chosen], view[chosen]],
+                second_box=boxes[second[chosen], framing[chosen]],
+                orientation=orientation[chosen],
+            )
 
     def _boxes(self) -> NDArray[np.float32]:
         """The box of every view of every picture; shape (pictures, views, 4)."""
@@ -138,10 +144,10 @@ def _matches(
     return tuple(np.concatenate(found, axis=1))
 
 
-def _nearest_ways(
+def _ways(
     first: NDArray[np.int64], second: NDArray[np.int64], bits: NDArray[np.uint8]
-) -> NDArray[np.int64]:
-    """Indices of the few nearest ways to match each pair of two different pictures."""
+) -> Iterator[NDArray[np.int64]]:
+    """Indices of the nearest way to match each pair of pictures, then of the next, …"""
     apart = np.flatnonzero(first != second)
     low, high = np.minimum(first, second)[apart], np.maximum(first, second)[apart]
     order = np.lexsort((bits[apart], high, low))
@@ -150,7 +156,8 @@ def _nearest_ways(
     is_new[1:] = (low[1:] != low[:-1]) | (high[1:] != high[:-1])
     begins = np.flatnonzero(is_new)
     nth = np.arange(len(order)) - np.repeat(begins, np.diff([*begins, len(order)]))
-    return np.asarray(apart[order[nth < _SUGGESTIONS_PER_PAIR]])
+    for way in range(_WAYS):
+        yield apart[order[nth == way]]
 
 
 def stars(standings: Sequence[Standing], pairs: Iterable[Pair]) -> list[list[int]]:
