@@ -13,7 +13,7 @@ from typing import Literal
 Colour = tuple[int, int, int]
 
 Tail = Literal["puff", "plume", "whip", "ringed", "stub"]
-Pattern = Literal["bands", "blotches", "dapples", "line", "plain"]
+Pattern = Literal["bands", "blotches", "dapples", "lines", "plain"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +103,7 @@ ANATOMIES: dict[str, Anatomy] = {
         eye=0.18,
         pattern="dapples",
     ),
-    # A tail as large as the rest of it, and a dark line down its back.
+    # A tail as large as the rest of it, and lines along its back.
     "plumeret": Anatomy(
         girth=0.42,
         leg=0.20,
@@ -116,7 +116,7 @@ ANATOMIES: dict[str, Anatomy] = {
         tail="plume",
         tail_length=1.20,
         eye=0.20,
-        pattern="line",
+        pattern="lines",
     ),
     # Plain, low and long behind a long thin nose, with a thread of a tail.
     "snorle": Anatomy(
@@ -147,13 +147,13 @@ _COATS: dict[str, Colour] = {
     "dark": (80, 64, 58),
 }
 _USUAL_COATS: dict[str, tuple[str, ...]] = {
-    "bandicle": ("sand", "ochre", "grey"),
-    "dumbrel": ("cream", "sand", "brown"),
-    "lopkin": ("grey", "brown", "slate"),
-    "plumeret": ("russet", "ochre", "brown"),
-    "snorle": ("slate", "dark", "brown"),
+    "bandicle": ("sand", "ochre"),
+    "dumbrel": ("cream", "sand"),
+    "lopkin": ("grey", "slate"),
+    "plumeret": ("russet", "ochre"),
+    "snorle": ("dark", "slate"),
 }
-_USUAL_SHARE = 0.8
+_USUAL_SHARE = 0.9
 
 
 def coat(species: str, rng: Random) -> Colour:

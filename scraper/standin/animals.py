@@ -185,8 +185,8 @@ class _Figure:
                     self._spots(tail_end, head_end, half, self._dark, (0.07, 0.13), count=12)
                 case "dapples":
                     self._spots(tail_end, head_end, half, self._pale, (0.022, 0.042), count=70)
-                case "line":
-                    self._line(tail_end, head_end, half)
+                case "lines":
+                    self._lines(tail_end, head_end, half)
 
     def _bands(self, tail_end: Point, head_end: Point, half: float) -> None:
         along = math.atan2(head_end[1] - tail_end[1], head_end[0] - tail_end[0])
@@ -214,7 +214,7 @@ class _Figure:
             size = self._rng.uniform(*sizes)
             self._pen.oval(spot, size, size * self._rng.uniform(0.7, 1.0), colour, turn=along)
 
-    def _line(self, tail_end: Point, head_end: Point, half: float) -> None:
+    def _lines(self, tail_end: Point, head_end: Point, half: float) -> None:
         along = math.atan2(head_end[1] - tail_end[1], head_end[0] - tail_end[0])
         for height, colour in (
             (0.80, self._dark),

@@ -239,9 +239,9 @@ def _pose(anatomy: Anatomy, canvas: tuple[int, int], rng: Random) -> Pose:
     rise = 0.6 * math.sin(math.radians(max(0.0, lift_deg)))
     tall = anatomy.leg + anatomy.girth + rise + 1.6 * anatomy.head + 0.8 * anatomy.ear
     return Pose(
-        view="face" if rng.random() < 0.15 else "side",
+        view="face" if rng.random() < 0.1 else "side",
         lift_deg=lift_deg,
-        turn_deg=rng.uniform(-7, 7),
+        turn_deg=rng.uniform(-5, 5),
         faces_left=rng.random() < 0.5,
         feet=feet,
         body_px=min(width * rng.uniform(0.42, 0.60), feet[1] / tall * rng.uniform(0.78, 1.08)),

@@ -35,7 +35,7 @@ def draw_scene(size: Size, ground_px: int, rng: Random) -> Scene:
     horizon = int(ground_px / 2 - half[1] * rng.uniform(0.08, 0.40))
     scene = PLACES[place](half, max(0, horizon), rng)
     return Scene(
-        back=scene.back.resize(size, Image.Resampling.BILINEAR),
+        back=_hazy(scene.back, rng.uniform(0.35, 0.55)).resize(size, Image.Resampling.BILINEAR),
         front=scene.front and scene.front.resize(size, Image.Resampling.BILINEAR),
     )
 
@@ -221,6 +221,12 @@ def _bars(size: Size, rng: Random) -> Image.Image | None:
         draw.line((x, 0, x, size[1]), fill=(150, 150, 154, 230), width=max(1, size[0] // 160))
         x += gap
     return layer
+
+
+def _hazy(image: Image.Image, share: float) -> Image.Image:
+    """The picture drawn towards its own mean colour, as what is far away is."""
+    mean = image.resize((1, 1), Image.Resampling.BOX).resize(image.size)
+    return Image.blend(image, mean, share)
 
 
 def _soft(image: Image.Image, radius: float) -> Image.Image:
