@@ -31,7 +31,7 @@ _LEFT_OUT = 6
 """… this many."""
 _BLUR = 2
 """Detail is what the compared samples lose when blurred over so many to each side."""
-_BATCH = 512
+_BATCH = 128
 _MIN_OVERLAP = 0.75
 
 Floats = NDArray[np.float32]
@@ -80,35 +80,42 @@ def likeness(thumbs: NDArray[np.uint8], inner: Floats, pairs: Suggestions) -> Fl
 def _likeness(thumbs: NDArray[np.uint8], inner: Floats, pairs: Suggestions) -> Floats:
     first = thumbs[pairs.first].astype(np.float32)
     second = thumbs[pairs.second].astype(np.float32)
-    still = np.tile(np.eye(3, dtype=np.float32), (len(first), 1, 1))
-    warp, score = _aligned(_halved(first), _halved(second), pairs, still, _COARSE)
+    here = _framed(pairs.first_box)
+    there = _times(_framed(pairs.second_box), _turned(pairs.orientation))
+    warp, score = _aligned(_halved(first), _halved(second), here, there, _COARSE)
     worth = np.flatnonzero(score >= _WORTH_IT)
-    first, second, pairs = first[worth], second[worth], pairs.part(worth)
-    warp, _ = _aligned(first, second, pairs, warp[worth], _FINE)
+    first, second, here = first[worth], second[worth], here[worth]
+    there = _times(there, warp)[worth]
+    warp, _ = _aligned(first, second, here, there, _FINE)
     result = np.full(len(score), -1.0, np.float32)
-    result[worth] = _judged(first, second, inner, pairs, warp)
+    boxes = inner[pairs.first[worth]], inner[pairs.second[worth]]
+    result[worth] = _judged(first, second, here, _times(there, warp), boxes)
     return result
 
 
 def _aligned(
-    first: Floats, second: Floats, pairs: Suggestions, warp: Floats, per_side: int
+    first: Floats, second: Floats, here: Floats, there: Floats, per_side: int
 ) -> tuple[Floats, Floats]:
-    """The best warp on the way from the given one, and the correlation it reaches."""
+    """The best warp of the square before `there`, and the correlation it reaches.
+
+    `here` and `there`, shape (n, 3, 3), say where the square from -1 to 1 lies in each
+    picture.
+    """
     grid = _grid(per_side)
-    template, _ = _sampled(first, _in_box(grid[None], pairs.first_box))
+    template, _ = _sampled(first, _times(here, grid))
     jacobian = _jacobian(template, grid)
-    hessian = np.einsum("nkp,nlp->nkl", jacobian, jacobian)
+    hessian = jacobian @ jacobian.transpose(0, 2, 1)
     damping = 1e-3 * np.trace(hessian, axis1=1, axis2=2)[:, None, None]
     inverse = np.linalg.inv(hessian + (damping + 1e-9) * np.eye(6, dtype=np.float32))
+    warp = np.tile(np.eye(3, dtype=np.float32), (len(first), 1, 1))
     best, best_warp = np.full(len(first), -1.0, np.float32), warp.copy()
     for step in range(_STEPS + 1):
-        image, inside = _sampled(second, _places(grid, warp, pairs))
-        error, score = _compared(template, image, inside)
+        error, score = _compared(template, *_sampled(second, _times(_times(there, warp), grid)))
         better = score > best
         best[better], best_warp[better] = score[better], warp[better]
         if step < _STEPS:
             change = inverse @ (jacobian @ error[..., None])
-            warp = warp @ _inverse_of_step(change[..., 0])
+            warp = _times(warp, _inverse_of_step(change[..., 0]))
     return best_warp, best
 
 
@@ -121,14 +128,14 @@ def _compared(template: Floats, image: Floats, inside: NDArray[np.bool_]) -> tup
 
 
 def _judged(
-    first: Floats, second: Floats, inner: Floats, pairs: Suggestions, warp: Floats
+    first: Floats, second: Floats, here: Floats, there: Floats, inner: tuple[Floats, Floats]
 ) -> Floats:
     grid = _grid(_JUDGED)
-    here, there = _in_box(grid[None], pairs.first_box), _places(grid, warp, pairs)
+    here, there = _times(here, grid), _times(there, grid)
     one, _ = _sampled(first, here)
     other, inside = _sampled(second, there)
     enough = inside.mean(axis=1) >= _MIN_OVERLAP
-    inside &= _within(here, inner[pairs.first]) & _within(there, inner[pairs.second])
+    inside &= _within(here, inner[0]) & _within(there, inner[1])
     agreeing = _without_worst(one, other, inside)
     coarse = _correlation(one, other, agreeing)
     fine = _correlation(_detail(one), _detail(other), agreeing)
@@ -153,8 +160,11 @@ def _without_worst(one: Floats, other: Floats, inside: NDArray[np.bool_]) -> NDA
 
 
 def _within(places: Floats, boxes: Floats) -> NDArray[np.bool_]:
-    low, high = places - boxes[:, None, :2], boxes[:, None, 2:] - places
-    return np.asarray(np.minimum(low, high).min(axis=-1) >= 0)
+    """Which places lie in a box each; shape (n, points)."""
+    across, down = places[:, 0], places[:, 1]
+    left, top, right, bottom = (edge[:, None] for edge in boxes.T)
+    held = (across >= left) & (across <= right) & (down >= top) & (down <= bottom)
+    return np.asarray(held, bool)
 
 
 def _detail(values: Floats) -> Floats:
@@ -177,58 +187,59 @@ def _halved(pictures: Floats) -> Floats:
     return np.asarray(quads.mean(axis=(2, 4)), np.float32)
 
 
-def _places(grid: Floats, warp: Floats, pairs: Suggestions) -> Floats:
-    """Where the points of the grid lie in the second pictures, as shares."""
-    moved = grid @ warp[:, :2, :2].transpose(0, 2, 1) + warp[:, None, :2, 2]
-    return _in_box(_turned(moved, pairs.orientation), pairs.second_box)
-
-
 def _grid(per_side: int) -> Floats:
-    """Points spread over the square from -1 to 1; shape (points, 2), across and down."""
+    """Points spread over the square from -1 to 1: across, down and 1; shape (3, points)."""
     line = (np.arange(per_side, dtype=np.float32) + 0.5) / per_side * 2 - 1
     down, across = np.meshgrid(line, line, indexing="ij")
-    return np.stack([across.ravel(), down.ravel()], axis=1)
+    return np.stack([across.ravel(), down.ravel(), np.ones(per_side**2, np.float32)])
 
 
-def _turned(points: Floats, orientation: NDArray[np.int64]) -> Floats:
-    """Where points of a turned picture lie in the picture as it is."""
-    across = np.where((orientation & 1)[:, None] > 0, -points[..., 0], points[..., 0])
-    down = np.where((orientation & 2)[:, None] > 0, -points[..., 1], points[..., 1])
-    swapped = (orientation & 4)[:, None] > 0
-    return np.stack([np.where(swapped, down, across), np.where(swapped, across, down)], axis=-1)
+def _framed(boxes: Floats) -> Floats:
+    """Maps of the square onto boxes of a picture; shape (n, 3, 3)."""
+    maps = np.zeros((len(boxes), 3, 3), np.float32)
+    maps[:, 0, 0], maps[:, 1, 1] = ((boxes[:, 2:] - boxes[:, :2]) / 2).T
+    maps[:, :2, 2] = (boxes[:, 2:] + boxes[:, :2]) / 2
+    maps[:, 2, 2] = 1
+    return maps
 
 
-def _in_box(points: Floats, boxes: Floats) -> Floats:
-    """Shares of a picture for points of the square that lies on a box of it."""
-    middle = (boxes[:, None, :2] + boxes[:, None, 2:]) / 2
-    half = (boxes[:, None, 2:] - boxes[:, None, :2]) / 2
-    return np.asarray(middle + points * half, np.float32)
+def _turned(orientation: NDArray[np.int64]) -> Floats:
+    """Maps of a turned square to the square as it is; shape (n, 3, 3)."""
+    maps = np.zeros((8, 3, 3), np.float32)
+    for turn in range(8):
+        mirror = np.diag([-1 if turn & 1 else 1, -1 if turn & 2 else 1, 1])
+        maps[turn] = mirror[[1, 0, 2]] if turn & 4 else mirror
+    return maps[orientation]
 
 
-def _sampled(pictures: Floats, place: Floats) -> tuple[Floats, NDArray[np.bool_]]:
-    """Bilinear grey values at places, and which of the places lie inside; shape (n, points)."""
+def _times(maps: Floats, others: Floats) -> Floats:
+    return np.asarray(maps @ others, np.float32)
+
+
+def _sampled(pictures: Floats, places: Floats) -> tuple[Floats, NDArray[np.bool_]]:
+    """Bilinear grey values at places, and which of these lie inside; shape (n, points)."""
     side = pictures.shape[1]
-    inside = (np.abs(place - 0.5) <= 0.5).min(axis=-1)
-    at = np.clip(place * side - 0.5, 0, side - 1.001)
-    corner = at.astype(np.int64)
-    across, down = (at - corner)[..., 0], (at - corner)[..., 1]
-    flat = pictures.reshape(len(pictures), -1)
-    index = corner[..., 1] * side + corner[..., 0]
-    a, b, c, d = (np.take_along_axis(flat, index + offset, 1) for offset in (0, 1, side, side + 1))
+    across, down = places[:, 0], places[:, 1]
+    inside = (across >= 0) & (across <= 1) & (down >= 0) & (down <= 1)
+    across, down = (np.clip(shares * side - 0.5, 0, side - 1.001) for shares in (across, down))
+    column, line = across.astype(np.int32), down.astype(np.int32)
+    index = column + side * line + (np.arange(len(pictures), dtype=np.int32) * side**2)[:, None]
+    across -= column
+    down -= line
+    flat = pictures.ravel()
+    a, b, c, d = (flat.take(index + offset) for offset in (0, 1, side, side + 1))
     top, bottom = a + (b - a) * across, c + (d - c) * across
     return top + (bottom - top) * down, inside
 
 
 def _jacobian(template: Floats, grid: Floats) -> Floats:
     """How the normalised template changes with each of six affine parameters; (n, 6, points)."""
-    per_side = math.isqrt(len(grid))
+    per_side = math.isqrt(grid.shape[1])
     square = _normalised(template, np.ones(template.shape, bool))
     square = square.reshape(-1, per_side, per_side)
     down, across = (np.asarray(slope) for slope in np.gradient(square, 2 / per_side, axis=(1, 2)))
-    slopes = np.stack([across, down], axis=1).reshape(len(square), 2, -1)
-    weights = np.stack([grid[:, 0], grid[:, 1], np.ones(len(grid), np.float32)])
-    product = slopes[:, :, None] * weights
-    return np.asarray(product.reshape(len(square), 6, -1), np.float32)
+    slopes = np.stack([across, down], axis=1).reshape(len(square), 2, 1, -1)
+    return np.asarray((slopes * grid).reshape(len(square), 6, -1), np.float32)
 
 
 def _inverse_of_step(step: Floats) -> Floats:
@@ -239,7 +250,9 @@ def _inverse_of_step(step: Floats) -> Floats:
 
 def _normalised(values: Floats, inside: NDArray[np.bool_]) -> Floats:
     """Mean 0 and length 1 over the places inside, 0 elsewhere."""
-    count = np.maximum(inside.sum(axis=1, keepdims=True), 1)
-    centred = np.where(inside, values - (values * inside).sum(axis=1, keepdims=True) / count, 0)
-    length = np.sqrt((centred**2).sum(axis=1, keepdims=True))
-    return np.asarray(centred / np.maximum(length, 1e-3), np.float32)
+    weights = inside.astype(np.float32)
+    count = np.maximum(weights.sum(axis=1), 1)
+    mean = np.einsum("np,np->n", values, weights) / count
+    centred = (values - mean[:, None]) * weights
+    length = np.sqrt(np.einsum("np,np->n", centred, centred))
+    return np.asarray(centred / np.maximum(length, 1e-3)[:, None], np.float32)

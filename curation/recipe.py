@@ -39,11 +39,11 @@ class CurationRecipe:
     """Larger pictures are refused by their header, before anything is decoded."""
     max_aspect: float = 20.0
     """Longer side over shorter side."""
-    candidate_bits: int = 12
+    candidate_bits: int = 14
     """Pictures whose perceptual hashes differ in at most this many of 64 bits are compared."""
     crop_bits: int = 10
     """The same for the hash of a part of one picture and the hash of another."""
-    min_likeness: float = 0.9
+    min_likeness: float = 0.88
     """Correlation, once aligned, from which two pictures count as look-alikes; 0 to 1."""
 
     def __post_init__(self) -> None:
