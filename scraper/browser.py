@@ -292,7 +292,10 @@ _NET_ERRORS: Final = {
 
 def network_error(text: str) -> str:
     """What the browser's error code in a text means; empty where there is none."""
-    found = re.search(r"(?:net::|errorCode\W{1,4})(ERR_[A-Z_]+)", text)
+    codes = (
+        re.search(rf"{before}(ERR_[A-Z_]+)", text) for before in (r"errorCode\W{1,4}", "net::")
+    )
+    found = next(filter(None, codes), None)
     return _NET_ERRORS.get(found[1], found[1]) if found else ""
 
 

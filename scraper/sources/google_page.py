@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import lru_cache, partial
 from html import unescape
 from typing import Final
 from urllib.parse import parse_qs, urlsplit
@@ -24,7 +25,7 @@ from scraper.sources.image_address import (
     names_a_picture,
     web_address,
 )
-from scraper.sources.image_records import ImageRecord, docid, in_script, in_text, pixels
+from scraper.sources.image_records import ImageRecord, docid, in_script, in_text, pixels, unquoted
 from scraper.sources.markup import TEXT, Element, Markup
 from scraper.sources.page_kind import PageKind, kind_of
 
@@ -43,8 +44,8 @@ _INLINE_BY_IDS = re.compile(
 _INLINE_BY_ID = re.compile(
     r"\(\s*+['\"](?P<ids>[^'\"]{1,80}+)['\"]\s*+,\s*+['\"](?P<data>data:image[^'\"]*+)['\"]"
 )
+_STYLED_SIDES = re.compile(r"(?<![-\w])(?:width|height)\s*:\s*(\d{1,5})(?:\.\d+)?px")
 _QUOTED = re.compile(r"['\"]([^'\"]*+)['\"]")
-_JS_ESCAPE = re.compile(r"\\(?:x([0-9a-fA-F]{2})|u00([0-9a-fA-F]{2})|([0-7]{2,3})|(.))", re.DOTALL)
 
 
 def parse(html: str) -> list[Candidate]:
@@ -84,7 +85,8 @@ def _candidates(markup: Markup) -> list[Candidate]:
     cards.walk()
     used = {id(card.record) for card in cards.found}
     rest = [_Card(record=record) for record in records.values() if id(record) not in used]
-    return list(_first_of_each(map(_candidate, cards.found + rest)))
+    read = partial(_candidate, is_turned=_are_turned(cards.found))
+    return list(_first_of_each(map(read, cards.found + rest)))
 
 
 def _records(markup: Markup) -> dict[str, ImageRecord]:
@@ -143,13 +145,21 @@ class _Cards:
         """The card that begins at an element, or else the one around it."""
         name = _docid_of(element, self.records)
         if not name:
-            is_new = around is None and _begins_nameless_card(element, self.markup)
-            return self._begin("") if is_new else around
+            return around or self._nameless(element)
         if name in self._by_docid:
             return self._by_docid[name]
         if around is not None and not around.docid:
             return self._name(around, name)
         return self._begin(name)
+
+    def _nameless(self, element: Element) -> _Card | None:
+        """The card of an element without a docid, if it is a result at all."""
+        if _begins_nameless_card(element, self.markup):
+            return self._begin("")
+        target = _link(element.get("href")).page_url if element.name == "a" else ""
+        if target and self.found and target == _page_of(self.found[-1]):
+            return self.found[-1]  # The same page again: the caption under the picture.
+        return None
 
     def _begin(self, name: str) -> _Card:
         card = _Card()
@@ -219,6 +229,7 @@ class _Link:
     height: int | None = None
 
 
+@lru_cache(maxsize=1024)
 def _link(href: str) -> _Link:
     """Take apart `/imgres?imgurl=…&imgrefurl=…` and `/url?q=…`; anything else is empty."""
     if not any(mark in href for mark in ("imgurl=", "/url?", "imgrefurl=")):
@@ -251,17 +262,26 @@ def _note(element: Element, card: _Card, inline: dict[str, str]) -> None:
         _note_image(attributes, card, inline)
     elif element.name == "a" and attributes.get("href"):
         card.links.append(attributes["href"])
+    _note_shown_sides(attributes, card)
     if "data-ow" in attributes:
         card.stated = (pixels(attributes["data-ow"]), pixels(attributes.get("data-oh")))
     card.titles += [attributes[name] for name in ("title", "aria-label") if attributes.get(name)]
+
+
+def _note_shown_sides(attributes: dict[str, str], card: _Card) -> None:
+    """Remember the first size in which the page shows the card: it tells lying from standing."""
+    sides = [pixels(attributes.get(name)) for name in ("width", "height")]
+    if "style" in attributes and not all(sides):
+        sides = [pixels(length) for length in _STYLED_SIDES.findall(attributes["style"])[:2]]
+    is_icon = any(side and side <= _MAX_ICON_SIDE_PX for side in sides)
+    if card.shown is None and len(sides) == 2 and sides[0] and sides[1] and not is_icon:
+        card.shown = (sides[0], sides[1])
 
 
 def _note_image(attributes: dict[str, str], card: _Card, inline: dict[str, str]) -> None:
     sides = [pixels(attributes.get(name)) for name in ("width", "height", "data-sz")]
     if any(side and side <= _MAX_ICON_SIDE_PX for side in sides):
         return
-    if sides[0] and sides[1] and card.shown is None:
-        card.shown = (sides[0], sides[1])
     sources = [attributes.get(name, "") for name in ("src", "data-src")]
     sources += [inline.get(attributes.get(name, ""), "") for name in ("id", "data-iid")]
     card.thumbnails += filter(_is_preview, sources)
@@ -288,26 +308,36 @@ def _inline_thumbnails(scripts: list[str]) -> dict[str, str]:
             continue
         for match in (*_INLINE_BY_IDS.finditer(script), *_INLINE_BY_ID.finditer(script)):
             ids = _QUOTED.findall(match["ids"]) or [match["ids"]]
-            found.update(dict.fromkeys(ids, _unescaped(match["data"])))
+            found.update(dict.fromkeys(ids, unquoted(match["data"])))
     return found
 
 
-def _unescaped(text: str) -> str:
-    def plain(match: re.Match[str]) -> str:
-        hexadecimal, octal = match[1] or match[2], match[3]
-        if hexadecimal:
-            return chr(int(hexadecimal, 16))
-        return chr(int(octal, 8)) if octal else match[4]
+def _are_turned(cards: list[_Card]) -> bool:
+    """Whether this page's records name height and width the other way round than is usual.
 
-    return _JS_ESCAPE.sub(plain, text) if "\\" in text else text
+    They have been seen in both orders. The pictures on the page show which it is.
+    """
+    votes = [_is_turned(card) for card in cards]
+    return votes.count(True) > votes.count(False)
 
 
-def _candidate(card: _Card) -> Candidate:
+def _is_turned(card: _Card) -> bool | None:
+    """Whether a record's picture stands where the page shows it lying; None if none can say."""
+    record, shown = card.record, card.shown
+    if record is None or shown is None or not record.width or not record.height:
+        return None
+    if record.has_named_sides:
+        return None
+    is_clear = all(max(a, b) > 1.1 * min(a, b) for a, b in (shown, (record.width, record.height)))
+    return (shown[0] > shown[1]) != (record.width > record.height) if is_clear else None
+
+
+def _candidate(card: _Card, *, is_turned: bool) -> Candidate:
     links = [_link(href) for href in card.links]
     linked = next((link for link in links if link.image_url), _Link())
     record = card.record or ImageRecord()
     direct = next(filter(None, map(names_a_picture, card.links)), "")
-    width, height = _sides(card, linked, record)
+    width, height = _sides(card, linked, record, is_turned=is_turned)
     return Candidate(
         image_url=record.image_url or linked.image_url or direct,
         page_url=card.lpage or record.page_url or linked.page_url or _page(card, links),
@@ -318,17 +348,21 @@ def _candidate(card: _Card) -> Candidate:
     )
 
 
-def _sides(card: _Card, linked: _Link, record: ImageRecord) -> tuple[int | None, int | None]:
-    """Width and height: the elements name them, while the records only order them."""
-    for stated in (card.stated, (linked.width, linked.height)):
+def _sides(
+    card: _Card, linked: _Link, record: ImageRecord, *, is_turned: bool
+) -> tuple[int | None, int | None]:
+    """Width and height: elements name them, while records only list them."""
+    named = (record.width, record.height) if record.has_named_sides else (None, None)
+    for stated in (card.stated, (linked.width, linked.height), named):
         if all(stated):
             return stated
-    width, height = record.width, record.height
-    if width and height and card.shown:
-        lies, stands = card.shown[0] > 1.1 * card.shown[1], card.shown[1] > 1.1 * card.shown[0]
-        if (lies and height > width) or (stands and width > height):
-            return height, width
-    return width, height
+    own = _is_turned(card)
+    turn = is_turned if own is None else own
+    return (record.height, record.width) if turn else (record.width, record.height)
+
+
+def _page_of(card: _Card) -> str:
+    return next(filter(None, (_link(href).page_url for href in card.links)), "")
 
 
 def _page(card: _Card, links: list[_Link]) -> str:

@@ -43,6 +43,8 @@ class ImageRecord:
     title: str = ""
     width: int | None = None
     height: int | None = None
+    has_named_sides: bool = False
+    """Whether it says which side is which; lists only list them."""
 
 
 def docid(value: object) -> str:
@@ -56,7 +58,7 @@ def in_script(script: str) -> Iterator[ImageRecord]:
         return
     found = list(_records(_json_escapes(script)))
     if not found and '\\"http' in script.replace("\\x22", '\\"'):
-        found = list(_records(_unquoted(script)))
+        found = list(_records(_json_escapes(unquoted(script))))
     yield from found
 
 
@@ -140,6 +142,7 @@ def _of_object(value: dict[str, Any]) -> ImageRecord | None:
         title=clean(value.get("pt")),
         width=pixels(value.get("ow")),
         height=pixels(value.get("oh")),
+        has_named_sides=True,
     )
 
 
@@ -187,7 +190,17 @@ def _json_escapes(script: str) -> str:
     return _HEX_ESCAPE.sub(r"\\u00\1", script) if "\\x" in script else script
 
 
-def _unquoted(script: str) -> str:
-    """Take one layer of string quoting off."""
-    plain = _HEX_ESCAPE.sub(lambda match: chr(int(match[1], 16)), script)
-    return plain.replace("\\\\", "\0").replace('\\"', '"').replace("\\/", "/").replace("\0", "\\")
+_JS_ESCAPE = re.compile(r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|([0-7]{2,3})|(.))", re.DOTALL)
+_JS_LETTERS = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f"}
+
+
+def unquoted(text: str) -> str:
+    """Take one layer of JavaScript's string quoting off."""
+    return _JS_ESCAPE.sub(_unescaped, text) if "\\" in text else text
+
+
+def _unescaped(escape: re.Match[str]) -> str:
+    hexadecimal, octal = escape[1] or escape[2], escape[3]
+    if hexadecimal:
+        return chr(int(hexadecimal, 16))
+    return chr(int(octal, 8)) if octal else _JS_LETTERS.get(escape[4], escape[4])

@@ -11,7 +11,6 @@ from enum import Enum
 from typing import Final
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
-from scraper.sources.image_address import is_thumbnail
 from scraper.sources.markup import TEXT, Element, Markup
 
 
@@ -170,7 +169,7 @@ class _Evidence:
         )
 
     def _shows_previews(self) -> bool:
-        return any(is_thumbnail(image.get("src")) for image in self.markup.named("img"))
+        return any("tbn:" in image.get("src") for image in self.markup.named("img"))
 
     def _repeats_query(self) -> bool:
         """Whether the page says the query back in emphasis, as "Your search - X - did…" does."""

@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from scraper.errors import FetchError, UnwantedError, UsageError
+from scraper.sources.folder import FolderSource, read_file
+from tests.fakes import png
+
+
+def addresses(source: FolderSource, species: str) -> list[str]:
+    return [
+        candidate.image_url
+        for batch in source.search(species, wanted=1)
+        for candidate in batch.candidates
+    ]
+
+
+def write(path: Path, body: bytes = b"") -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(body)
+    return path
+
+
+def test_every_visible_file_is_a_candidate(tmp_path: Path) -> None:
+    write(tmp_path / "mouse" / "b.jpg")
+    write(tmp_path / "mouse" / "deep" / "a b#?.png")
+    write(tmp_path / "mouse" / ".hidden.jpg")
+    write(tmp_path / "mouse" / ".thumbs" / "c.jpg")
+    write(tmp_path / ".git" / "d.jpg")
+    write(tmp_path / "loose.jpg")
+    source = FolderSource(tmp_path)
+
+    assert source.species == ("mouse",)
+    assert addresses(source, "mouse") == [
+        (tmp_path / "mouse" / "b.jpg").as_uri(),
+        (tmp_path / "mouse" / "deep" / "a b#?.png").as_uri(),
+    ]
+
+
+def read(path: Path, *, max_bytes: int = 10_000) -> bytes:
+    return read_file(path.as_uri(), max_bytes=max_bytes).body
+
+
+@pytest.mark.parametrize("name", ["ü 100%.jpg", "a#b?c.png", "no_suffix"])
+def test_images_are_taken_as_they_are(tmp_path: Path, name: str) -> None:
+    assert read(write(tmp_path / name, png())) == png()
+
+
+@pytest.mark.parametrize("body", [b"", b"broken", png()[:40]])
+def test_broken_and_empty_images_are_taken_too(tmp_path: Path, body: bytes) -> None:
+    assert read(write(tmp_path / "a.JPG", body)) == body
+
+
+def test_names_need_not_be_utf_8(tmp_path: Path) -> None:
+    name = os.fsdecode(b"caf\xe9.jpg")
+    try:
+        write(tmp_path / "mouse" / name, png())
+    except OSError:
+        pytest.skip("this file system takes UTF-8 names alone")
+
+    (address,) = addresses(FolderSource(tmp_path), "mouse")
+
+    assert address.isascii()
+    assert read_file(address, max_bytes=10_000).body == png()
+
+
+def test_other_files_are_refused_with_what_they_are(tmp_path: Path) -> None:
+    with pytest.raises(UnwantedError) as refused:
+        read(write(tmp_path / "notes.txt", b"hello"))
+
+    assert refused.value.reason == "not an image: text"
+
+
+def test_files_that_are_too_large_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UnwantedError, match="too large: more than 5 bytes"):
+        read(write(tmp_path / "a.png", png()), max_bytes=5)
+
+
+def test_a_file_that_went_away_fails(tmp_path: Path) -> None:
+    with pytest.raises(FetchError, match="cannot be read: No such file"):
+        read(tmp_path / "a.png")
+
+
+def test_a_missing_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"no folder at .*nowhere"):
+        FolderSource(tmp_path / "nowhere")
+
+
+def test_a_folder_without_class_folders_is_named(tmp_path: Path) -> None:
+    write(tmp_path / "a.jpg")
+
+    with pytest.raises(UsageError, match="no class folders in"):
+        FolderSource(tmp_path)
+
+
+def test_a_species_without_a_folder_is_named_with_those_there_are(tmp_path: Path) -> None:
+    write(tmp_path / "mouse" / "a.jpg")
+
+    with pytest.raises(UsageError, match=r"no folder 'rat' in .*, only: mouse"):
+        addresses(FolderSource(tmp_path), "rat")

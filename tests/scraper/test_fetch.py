@@ -1,0 +1,230 @@
+from __future__ import annotations
+
+import base64
+import contextlib
+import socket
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+
+from scraper.addresses import AddressRule
+from scraper.clock import SystemClock
+from scraper.errors import FetchError, TransientFetchError, UnwantedError
+from scraper.fetch import Body, Redirect, Web, in_data_uri, retry_after_s, user_agent
+from scraper.policy import FetchPolicy
+from tests.fakes import ImageServer, Reply, png
+
+LOOPBACK = AddressRule.of(["127.0.0.0/8"])
+POLICY = FetchPolicy(timeout_s=0.4, total_s=1.0, max_bytes=50_000, contact="me@example.org")
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+@pytest.fixture
+def server() -> Iterator[ImageServer]:
+    with ImageServer() as running:
+        yield running
+
+
+@pytest.fixture
+def web() -> Iterator[Web]:
+    with contextlib.closing(Web(policy=POLICY, rule=LOOPBACK, clock=SystemClock())) as opened:
+        yield opened
+
+
+def test_an_image_comes_with_the_type_that_its_bytes_have(server: ImageServer, web: Web) -> None:
+    server.script["/a.jpg"] = [Reply(body=png(), headers={"Content-Type": "text/html"})]
+
+    assert web.ask(server.url("/a.jpg")) == Body(body=png(), content_type="image/png")
+
+
+def test_we_say_who_we_are(server: ImageServer, web: Web) -> None:
+    server.script["/a"] = [Reply(body=png())]
+
+    web.ask(server.url("/a"))
+
+    assert server.hits[0].headers["user-agent"] == user_agent("me@example.org")
+    assert user_agent("me@example.org").startswith("bestiary/")
+    assert user_agent("me@example.org").endswith("(+me@example.org)")
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b"<!DOCTYPE html><html>no</html>", "not an image: HTML"),
+        (b"\n <svg xmlns='x'/>", "not an image: SVG"),
+        (b"<?xml version='1.0'?><Error/>", "not an image: XML"),
+        (b'{"error": 1}', "not an image: JSON"),
+        (b"nothing here", "not an image: text"),
+        (b"", "not an image: empty"),
+        (b"<html>" + b"x" * 40_000, "not an image: HTML"),
+        (png() + b"x" * 60_000, "too large: more than 50000 bytes"),
+    ],
+)
+def test_what_is_no_image_is_refused_by_its_bytes(
+    server: ImageServer, web: Web, body: bytes, reason: str
+) -> None:
+    server.script["/a.jpg"] = [Reply(body=body, headers={"Content-Type": "image/jpeg"})]
+
+    with pytest.raises(UnwantedError) as refused:
+        web.ask(server.url("/a.jpg"))
+
+    assert refused.value.reason == reason
+
+
+def test_a_body_without_a_length_is_cut_at_the_limit(server: ImageServer, web: Web) -> None:
+    chunk = b"%x\r\n%s\r\n" % (60_000, png() + b"x" * (60_000 - len(png())))
+    server.script["/a"] = [
+        Reply(body=chunk * 3 + b"0\r\n\r\n", headers={"Transfer-Encoding": "chunked"})
+    ]
+
+    with pytest.raises(UnwantedError, match="too large"):
+        web.ask(server.url("/a"))
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 410, 451, 501, 304, 204])
+def test_what_will_not_pass_fails_with_its_status(
+    server: ImageServer, web: Web, status: int
+) -> None:
+    server.script["/a"] = [Reply(status=status)]
+
+    with pytest.raises(FetchError) as failed:
+        web.ask(server.url("/a"))
+
+    assert failed.value.reason.startswith(f"HTTP {status}")
+    assert not isinstance(failed.value, TransientFetchError)
+
+
+@pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504])
+def test_what_may_pass_is_worth_another_attempt(server: ImageServer, web: Web, status: int) -> None:
+    server.script["/a"] = [Reply(status=status, headers={"Retry-After": "7"})]
+
+    with pytest.raises(TransientFetchError) as failed:
+        web.ask(server.url("/a"))
+
+    assert failed.value.retry_after_s == 7
+
+
+def test_a_body_shorter_than_promised_is_truncated(server: ImageServer, web: Web) -> None:
+    server.script["/a"] = [Reply(body=png(), length=len(png()) + 100)]
+
+    with pytest.raises(TransientFetchError, match="truncated"):
+        web.ask(server.url("/a"))
+
+
+def test_a_silent_host_times_out(server: ImageServer, web: Web) -> None:
+    server.script["/a"] = [Reply(body=png(), wait_s=0.8)]
+
+    with pytest.raises(TransientFetchError, match="timed out"):
+        web.ask(server.url("/a"))
+
+
+def test_a_body_that_trickles_is_given_up(web: Web) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=_trickle, args=(listener,), daemon=True)
+        thread.start()
+
+        with pytest.raises(TransientFetchError, match="too slow"):
+            web.ask(f"http://127.0.0.1:{listener.getsockname()[1]}/a")
+
+        thread.join(5)
+
+
+def _trickle(listener: socket.socket) -> None:
+    connection, _ = listener.accept()
+    with connection, contextlib.suppress(OSError):
+        connection.recv(4096)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 40000\r\n\r\n" + png())
+        closed = threading.Event()
+        while not closed.wait(0.1):
+            connection.sendall(b"x")
+
+
+def test_nobody_listening_is_said(web: Web) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+
+    with pytest.raises(TransientFetchError, match="connection refused"):
+        web.ask(f"http://127.0.0.1:{port}/a")
+
+
+def test_redirects_are_told_not_followed(server: ImageServer, web: Web) -> None:
+    server.script["/a"] = [Reply(status=302, headers={"Location": "/b?c=d"})]
+
+    assert web.ask(server.url("/a")) == Redirect(url=server.url("/b?c=d"))
+
+
+def test_connections_are_kept_between_requests(server: ImageServer, web: Web) -> None:
+    server.script["/a"] = [Reply(body=png())]
+    for _ in range(3):
+        web.ask(server.url("/a"))
+
+    assert len({hit.client_port for hit in server.hits}) == 1
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["file:///etc/passwd", "ftp://127.0.0.1/a", "javascript:alert(1)", "/a.jpg", "", "http://"],
+)
+def test_only_web_addresses_are_asked(web: Web, url: str) -> None:
+    with pytest.raises(UnwantedError, match="only http and https"):
+        web.ask(url)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://[::1/a", "http://a:99999/", "http://a..b/", "http://\u2100/"]
+)
+def test_what_is_no_address_fails(web: Web, url: str) -> None:
+    with pytest.raises(FetchError):
+        web.ask(url)
+
+
+def test_private_addresses_are_refused_without_a_connection(server: ImageServer) -> None:
+    web = Web(policy=POLICY, rule=AddressRule(), clock=SystemClock())
+    with contextlib.closing(web), pytest.raises(UnwantedError, match="private address 127"):
+        web.ask(server.url("/a"))
+
+    assert not server.hits
+
+
+def test_a_name_is_judged_by_the_address_it_has(server: ImageServer) -> None:
+    web = Web(policy=POLICY, rule=AddressRule(), clock=SystemClock())
+    url = server.url("/a").replace("127.0.0.1", "localhost")
+    with contextlib.closing(web), pytest.raises(UnwantedError, match="localhost is at the private"):
+        web.ask(url)
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        ("0", 0.0),
+        ("120", 120.0),
+        ("Fri, 02 Jan 2026 03:05:05 GMT", 60.0),
+        ("Fri, 02 Jan 2026 03:05:05", 60.0),
+        ("Fri, 02 Jan 2025 03:05:05 GMT", 0.0),
+        ("9" * 40, 999_999_999.0),
+        ("soon", None),
+        ("", None),
+        ("-5", None),
+    ],
+)
+def test_retry_after_is_a_number_or_a_date(value: str, seconds: float | None) -> None:
+    assert retry_after_s(value, now=NOW) == seconds
+
+
+def test_pictures_in_data_addresses_are_decoded() -> None:
+    encoded = base64.b64encode(png()).decode()
+
+    for url in (
+        f"data:image/jpeg;base64,{encoded}",
+        f"data:image/png;base64,{encoded.rstrip('=')}",
+        "data:image/png," + "".join(f"%{byte:02x}" for byte in png()),
+    ):
+        assert in_data_uri(url) == Body(body=png(), content_type="image/png")
+
+
+@pytest.mark.parametrize("url", ["data:", "data:image/png;base64,????", "data:text/html,<html>"])
+def test_data_addresses_without_a_picture_are_refused(url: str) -> None:
+    with pytest.raises(UnwantedError, match="not an image"):
+        in_data_uri(url)
