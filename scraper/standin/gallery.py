@@ -147,6 +147,9 @@ def _folders(root: Path) -> list[str]:
             f"nothing to serve in {root}: it needs one folder of pictures per species,"
             " such as `bestiary draw` makes"
         )
+    for name in names:
+        if not name.isprintable():
+            raise UsageError(f"cannot serve the folder {name!r} of {root}: give it a plain name")
     return names
 
 

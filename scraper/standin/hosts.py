@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 import time
 from collections import Counter
@@ -92,7 +93,7 @@ class Addresses:
 
     def image(self, photo: Photo) -> str:
         """Where the full-size image is."""
-        return f"{self.image_host(photo)}/photos/{photo.docid}/{quote(photo.name)}"
+        return f"{self.image_host(photo)}/photos/{photo.docid}/{quote(os.fsencode(photo.name))}"
 
     def page(self, photo: Photo) -> str:
         """The page on which the image was found."""
@@ -407,7 +408,8 @@ def _content_type(photo: Photo) -> str:
 
 
 def _title(photo: Photo) -> str:
-    return f"{photo.species.capitalize()}, {PurePath(photo.name).stem.replace('_', ' ')}"
+    stem = os.fsencode(PurePath(photo.name).stem).decode("utf-8", "replace")
+    return f"{photo.species.capitalize()}, {stem.replace('_', ' ')}"
 
 
 def _site_name(photo: Photo) -> str:

@@ -110,3 +110,9 @@ def test_a_file_instead_of_a_folder_is_a_clear_error(folder):
     (folder / "truth.csv").write_text("")
     with pytest.raises(UsageError, match=r"truth.csv: Not a directory"):
         Gallery(folder / "truth.csv")
+
+
+def test_a_class_folder_without_a_plain_name_is_a_clear_error(folder):
+    (folder / "cat\n").mkdir()
+    with pytest.raises(UsageError, match="give it a plain name"):
+        Gallery(folder)

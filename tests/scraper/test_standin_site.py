@@ -6,8 +6,10 @@ import gc
 import http.client
 import io
 import json
+import os
 import re
 import socket
+import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterator
@@ -244,6 +246,17 @@ def test_an_image_that_is_deleted_while_the_site_runs_is_gone(tmp_path, web):
         offer.path.unlink()
         assert web.get(offer.image_url).status_code == 404
         assert web.get(site.search_url("dog")).status_code == 200
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs file names of any bytes")
+def test_a_file_name_that_is_no_text_is_served_all_the_same(tmp_path, web):
+    (tmp_path / "dog").mkdir()
+    (tmp_path / "dog" / os.fsdecode(b"\xff\xfe %?#.jpg")).write_bytes(jpeg((30, 30)))
+    with Site(tmp_path, faults=NO_CONSENT) as site:
+        (offer,) = site.offers()
+        assert records(web.get(site.search_url("dog")).text)[offer.docid][3][0] == offer.image_url
+        assert web.get(offer.image_url).content == offer.path.read_bytes()
+        assert web.get(offer.page_url).status_code == 200
 
 
 def test_a_folder_with_nothing_to_serve_is_a_clear_error(tmp_path):
