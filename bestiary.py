@@ -254,7 +254,8 @@ def _setting_lines(command: click.Command) -> Iterator[str]:
         if not isinstance(option, click.Option) or not option.expose_value:
             continue
         yield f"\n# {' '.join((option.help or '').split())}"
-        default = str(option.default) if isinstance(option.default, Path) else option.default
+        default = option.to_info_dict()["default"]
+        default = str(default) if isinstance(default, Path) else default
         is_plain = isinstance(default, bool | int | float | str)
         yield f"# {_setting(option)} = {json.dumps(default if is_plain else '')}"
 
