@@ -142,11 +142,14 @@ class Harvest:
         """Open the harvest at `root` for writing, making it where there is none."""
         try:
             (root / "images").mkdir(parents=True, exist_ok=True)
-            connection = sqlite3.connect(root / "harvest.sqlite", timeout=60)
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = NORMAL")
-            _check_version(connection, root)
-            connection.executescript(_SCHEMA)
+            with contextlib.ExitStack() as on_failure:
+                connection = sqlite3.connect(root / "harvest.sqlite", timeout=60)
+                on_failure.callback(connection.close)
+                connection.execute("PRAGMA journal_mode = WAL")
+                connection.execute("PRAGMA synchronous = NORMAL")
+                _check_version(connection, root)
+                connection.executescript(_SCHEMA)
+                on_failure.pop_all()
         except (OSError, sqlite3.Error) as error:
             raise HarvestError(f"cannot write a harvest at {root}: {error}") from error
         return cls(root, connection)
@@ -162,9 +165,12 @@ class Harvest:
         if not path.is_file():
             raise HarvestError(f"no harvest at {root}: gather one with `bestiary scrape`")
         try:
-            connection = sqlite3.connect(path, timeout=60)
-            _check_version(connection, root)
-            connection.execute("SELECT 1 FROM candidates LIMIT 1")
+            with contextlib.ExitStack() as on_failure:
+                connection = sqlite3.connect(path, timeout=60)
+                on_failure.callback(connection.close)
+                _check_version(connection, root)
+                connection.execute("SELECT 1 FROM candidates LIMIT 1")
+                on_failure.pop_all()
         except sqlite3.Error as error:
             raise HarvestError(f"cannot read the harvest at {root}: {error}") from error
         return cls(root, connection)

@@ -92,6 +92,8 @@ class SearchPolicy:
     base_url: str = "https://www.google.com"
     pause_s: float = 0.4
     """Between two scroll steps."""
+    poll_s: float = 0.1
+    """Between two looks at a page that is not there yet."""
     search_pause_s: float = 2.0
     """Between two searches."""
     patience_s: float = 8.0
@@ -105,7 +107,7 @@ class SearchPolicy:
         parts = urlsplit(self.base_url)
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise ValueError(f"base_url must be like https://www.google.com, not {self.base_url!r}")
-        if min(self.pause_s, self.patience_s, self.settle_s, self.max_steps) <= 0:
+        if min(self.pause_s, self.poll_s, self.patience_s, self.settle_s, self.max_steps) <= 0:
             raise ValueError("pauses, patience and steps must be more than 0")
 
     def search_url(self, query: str) -> str:
@@ -173,6 +175,7 @@ class _ResultsPage:
         self._clock = evidence.clock
         self._reported: set[str] = set()
         self._usable = 0
+        self._html = ""
 
     def wait_for_results(self) -> PageKind:
         """Answer consent pages and wait until there are results, or surely none."""
@@ -186,12 +189,13 @@ class _ResultsPage:
                 answers += bool(self._window.run(_ANSWER_CONSENT))
             elif self._clock.monotonic() >= deadline:
                 raise self._unreadable(kind)
-            self._clock.sleep(self._policy.pause_s)
+            self._clock.sleep(self._policy.poll_s)
             kind = self._kind()
         return kind
 
     def scroll(self, wanted: int) -> Iterator[Batch]:
         """Scroll until `wanted` full-size addresses are read, or the page shows no more."""
+        yield Batch(candidates=self._new_full_size(parse(self._html)))  # It may be all we get.
         read_at, shown, because = 0, (0, 0), ""
         quiet_since = self._clock.monotonic()
         for _ in range(self._policy.max_steps):
@@ -206,13 +210,13 @@ class _ResultsPage:
                 break
             if is_grown or quiet_s >= self._policy.pause_s:
                 read_at = step["cards"]
-                yield Batch(candidates=self._new_full_size())
+                yield Batch(candidates=self._new_full_size(self._read()))
                 if self._usable >= wanted:
                     because = ENOUGH
                     break
             self._clock.sleep(self._policy.pause_s)
         yield Batch(
-            candidates=self._leftovers(is_wanting=self._usable < wanted),
+            candidates=self._leftovers(is_wanting=self._usable < min(wanted, shown[0])),
             ended_because=because or f"{self._policy.max_steps} scroll steps",
         )
 
@@ -224,20 +228,19 @@ class _ResultsPage:
             return f"no new results for {self._policy.patience_s:g} s"
         return ""
 
-    def _new_full_size(self) -> tuple[Candidate, ...]:
+    def _new_full_size(self, shown: list[Candidate]) -> tuple[Candidate, ...]:
         """What the page shows by now with a full-size address, and did not show before.
 
         Previews wait for the end: their full-size address may come with a later script.
         """
-        new = self._new(candidate for candidate in self._read() if candidate.image_url)
+        new = self._new(candidate for candidate in shown if candidate.image_url)
         self._usable += len(new)
         return new
 
     def _leftovers(self, *, is_wanting: bool) -> tuple[Candidate, ...]:
         """The last reading, after pointing at cards that show their address only then."""
         last = self._read()
-        if is_wanting and not all(candidate.image_url for candidate in last):
-            self._window.run(_POINT_AT_BARE_CARDS)
+        if is_wanting and self._window.run(_POINT_AT_BARE_CARDS):
             last = self._read()
         return self._new(last)
 
@@ -256,7 +259,8 @@ class _ResultsPage:
         return candidates
 
     def _kind(self) -> PageKind:
-        return classify(self._window.html(), self._window.url())
+        self._html = self._window.html()
+        return classify(self._html, self._window.url())
 
     def _refuse_block_at(self, url: str) -> None:
         if urlsplit(url).path.startswith("/sorry"):

@@ -1,0 +1,308 @@
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from scraper.commands import scrape
+from scraper.errors import BlockedError, BrowserError, ScraperError, UsageError
+from scraper.harvest import Harvest
+from scraper.standin.faults import Faults
+from scraper.standin.site import Site
+from tests.fakes import ImageServer, Reply, png
+
+needs_browser = pytest.mark.skipif(
+    not (shutil.which("chromium") and shutil.which("chromedriver")),
+    reason="no Chromium with its driver on this machine",
+)
+LOOPBACK = ("--allow-host", "127.0.0.0/8", "--pause", "0")
+
+
+def run(*words: object) -> Result:
+    return CliRunner().invoke(scrape, [str(word) for word in words], standalone_mode=False)
+
+
+def document(*words: object) -> dict[str, Any]:
+    result = run(*words)
+    if result.exception is not None:
+        raise result.exception
+    found, text = result.return_value
+    assert json.loads(json.dumps(found)) == found
+    assert isinstance(text, str)
+    return dict(found)
+
+
+def counts(**given: int | None) -> dict[str, int | None]:
+    return {"kept": 0, "skipped": 0, "failed": 0, "pending": 0, "wanted": None, **given}
+
+
+@pytest.fixture
+def server() -> Iterator[ImageServer]:
+    with ImageServer() as running:
+        yield running
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """Class folders: two species, one broken image, one file that is none."""
+    root = tmp_path / "photos"
+    for number, species in enumerate(("mouse", "mouse", "mouse", "rat")):
+        (root / species).mkdir(parents=True, exist_ok=True)
+        (root / species / f"{number}.png").write_bytes(png(number))
+    (root / "rat" / "broken.jpg").write_bytes(b"")
+    (root / "rat" / "notes.txt").write_text("hello")
+    return root
+
+
+def test_a_folder_is_gathered_as_it_is(tmp_path: Path, photos: Path) -> None:
+    found = document("--source", "folder", "--from", photos, "--harvest", tmp_path / "h")
+
+    assert found["species"] == {"mouse": counts(kept=3), "rat": counts(kept=2, skipped=1)}
+    assert found["reasons"] == {"not an image: text": 1}
+    assert found["blocked"] is None
+
+
+def test_only_the_named_species_are_taken(tmp_path: Path, photos: Path) -> None:
+    found = document("rat", "--source", "folder", "--from", photos, "--harvest", tmp_path / "h")
+
+    assert list(found["species"]) == ["rat"]
+
+
+def test_a_folder_can_be_taken_in_part(tmp_path: Path, photos: Path) -> None:
+    words = ("--source", "folder", "--from", photos, "--harvest", tmp_path / "h")
+
+    found = document(*words, "--per-species", 1)
+
+    assert found["species"]["mouse"] == counts(kept=1, pending=2, wanted=1)
+
+
+def listed(folder: Path, server: ImageServer, number: int) -> Path:
+    """A list of images on a server; every seventh is dead."""
+    paths = [f"/{n}.png" for n in range(number)]
+    for n, path in enumerate(paths):
+        if n % 7 != 3:
+            server.script[path] = [Reply(body=png(n), wait_s=0.01)]
+    rows = [f"{server.url(path)},{('mouse', 'rat')[n % 2]}" for n, path in enumerate(paths)]
+    table = folder / "list.csv"
+    table.write_text("\n".join(["url,species", *rows]))
+    return table
+
+
+def test_a_list_is_downloaded_and_a_second_run_asks_for_nothing(
+    tmp_path: Path, server: ImageServer
+) -> None:
+    words = (
+        "--source",
+        "urls",
+        "--from",
+        listed(tmp_path, server, 20),
+        "--harvest",
+        tmp_path / "h",
+    )
+
+    first = document(*words, *LOOPBACK)
+    asked = len(server.hits)
+    second = document(*words, *LOOPBACK)
+
+    assert first["species"] == {"mouse": counts(kept=9, failed=1), "rat": counts(kept=8, failed=2)}
+    assert first["reasons"] == {"HTTP 404 Not Found": 3}
+    assert second == first
+    assert len(server.hits) == asked == 20
+
+
+def test_failed_images_are_asked_again_on_request(tmp_path: Path, server: ImageServer) -> None:
+    words = ("--source", "urls", "--from", listed(tmp_path, server, 8), "--harvest", tmp_path / "h")
+    document(*words, *LOOPBACK)
+    server.script["/3.png"] = [Reply(body=png(3))]
+
+    found = document(*words, *LOOPBACK, "--retry-failed")
+
+    assert sum(species["kept"] for species in found["species"].values()) == 8
+
+
+def test_a_killed_scrape_goes_on_and_ends_like_an_undisturbed_one(
+    tmp_path: Path, server: ImageServer
+) -> None:
+    table = listed(tmp_path, server, 120)
+    words = ("--source", "urls", "--from", str(table), "--per-species", "40", *LOOPBACK)
+    document(*words, "--harvest", tmp_path / "calm")
+    calm_asked = len(server.hits)
+
+    killed = 0
+    while killed < 4:
+        killed += _killed_when_asked(server, words, tmp_path / "wild", more=8 + 5 * killed)
+    document(*words, "--harvest", tmp_path / "wild")
+
+    assert _kept(tmp_path / "wild") == _kept(tmp_path / "calm")
+    assert not [path for path in (tmp_path / "wild" / "images").rglob(".*") if path.is_file()]
+    refetched = len(server.hits) - 2 * calm_asked
+    assert refetched <= 2 * killed  # One that was in flight, and one that was answered.
+
+
+def _killed_when_asked(
+    server: ImageServer, words: tuple[str, ...], harvest: Path, *, more: int
+) -> int:
+    """Start a scrape and kill it after some more requests; 1 if it was still at work."""
+    target = len(server.hits) + more
+    script = "from scraper.commands import scrape; scrape()"
+    process = subprocess.Popen(
+        [sys.executable, "-c", script, *words, "--harvest", str(harvest)],
+        cwd=Path(__file__).parents[2],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    while len(server.hits) < target and process.poll() is None:
+        time.sleep(0.002)
+    process.send_signal(signal.SIGKILL if os.name != "nt" else signal.SIGTERM)
+    return int(process.wait() != 0)
+
+
+def _kept(root: Path) -> list[tuple[str, str, str | None]]:
+    with Harvest.open(root) as harvest:
+        records = list(harvest.records("kept"))
+        for record in records:
+            assert harvest.path(str(record.sha256)).is_file()
+    return [(record.species, record.candidate.image_url, record.sha256) for record in records]
+
+
+# --- the search site -------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def gallery(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("gallery")
+    for species in ("rat", "mouse", "weasel"):
+        (root / species).mkdir()
+        for number in range(60):
+            name = f"{number:02}.png"
+            (root / species / name).write_bytes(png(1000 * len(species) + number, side_px=48))
+    return root
+
+
+def site_words(site: Site, harvest: Path) -> tuple[str, ...]:
+    return ("--base-url", site.base_url, "--harvest", str(harvest), *LOOPBACK)
+
+
+@needs_browser
+@pytest.mark.parametrize("consent", ["interstitial", "overlay"])
+def test_a_real_browser_gathers_from_a_real_site(
+    tmp_path: Path, gallery: Path, consent: Any
+) -> None:
+    with Site(gallery, faults=Faults(consent=consent, share_hover_only=0.2)) as site:
+        found = document("mouse", "rat", "--per-species", 55, *site_words(site, tmp_path / "h"))
+        offered = {offer.image_url: offer for offer in site.offers()}
+
+    assert found["species"]["mouse"] == counts(kept=55, pending=5, wanted=55)
+    assert found["species"]["rat"] == counts(kept=55, pending=5, wanted=55)
+    with Harvest.open(tmp_path / "h") as harvest:
+        for record in harvest.records("kept"):
+            offer = offered[record.candidate.image_url]
+            assert harvest.path(str(record.sha256)).read_bytes() == offer.path.read_bytes()
+            assert (record.species, record.candidate.page_url) == (offer.species, offer.page_url)
+
+
+@needs_browser
+def test_a_block_keeps_everything_and_says_when_and_how_to_resume(
+    tmp_path: Path, gallery: Path
+) -> None:
+    with Site(gallery, faults=Faults(block_after=3, block_for_s=0.5)) as site:
+        words = ("mouse", "rat", "weasel", "--per-species", 50, *site_words(site, tmp_path / "h"))
+        result = run(*words)
+        assert isinstance(result.exception, BlockedError)
+        kept = _kept(tmp_path / "h")
+        blocked = result.exception.document["blocked"]
+        time.sleep(0.6)
+        asked = len([hit for hit in site.log if hit.path.startswith("/sorry")])
+
+    assert kept
+    assert result.exception.exit_code == 3
+    assert blocked["resume_after"] in str(result.exception)
+    assert f"bestiary scrape mouse rat weasel --per-species 50 --base-url {site.base_url}" in str(
+        result.exception
+    )
+    assert asked == 1
+    assert list((tmp_path / "h" / "evidence").glob("*-blocked.html"))
+
+
+@needs_browser
+def test_a_species_that_nobody_knows_is_said(tmp_path: Path, gallery: Path) -> None:
+    with Site(gallery) as site:
+        result = run("zebra", *site_words(site, tmp_path / "h"))
+
+    assert isinstance(result.exception, ScraperError)
+    assert str(result.exception) == (
+        "no image was gathered (zebra: 0 candidates, no results): try other names"
+    )
+
+
+@needs_browser
+def test_a_site_that_is_not_there_is_said(tmp_path: Path) -> None:
+    with ImageServer() as server:
+        url = server.url("")
+
+    result = run("mouse", "--harvest", tmp_path / "h", "--base-url", url)
+
+    assert isinstance(result.exception, BrowserError)
+    assert "nothing listens there" in str(result.exception)
+
+
+# --- what a user can get wrong ---------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ((), "no species given: name them"),
+        (("a/b",), "cannot be a folder's name"),
+        (("mouse", "--from", "x"), "--from belongs to --source folder or urls"),
+        (("--source", "folder"), "--source folder needs --from"),
+        (("--source", "urls"), "--source urls needs --from"),
+        (("--source", "folder", "--from", "nowhere"), "no folder at"),
+        (("--source", "urls", "--from", "nowhere.csv"), "cannot read nowhere.csv"),
+        (("mouse", "--base-url", "ftp://x"), "base_url must be like"),
+        (("mouse", "--pause", "-1"), "pause_s must not be negative"),
+        (("mouse", "--attempts", "0"), "attempts must be at least 1"),
+        (("mouse", "--timeout", "nan"), "timeout_s must be more than 0"),
+        (("mouse", "--allow-host", "cow"), "--allow-host wants a network"),
+    ],
+)
+def test_requests_that_cannot_be_meant_are_explained(
+    tmp_path: Path, words: tuple[str, ...], message: str
+) -> None:
+    result = run(*words, "--harvest", tmp_path / "h")
+
+    assert isinstance(result.exception, UsageError)
+    assert message in str(result.exception)
+    assert "\n" not in str(result.exception)
+    assert not (tmp_path / "h").exists()
+
+
+def test_a_species_file_is_read(tmp_path: Path, photos: Path) -> None:
+    (tmp_path / "species.txt").write_text("# ours\nrat\n", encoding="utf-8")
+
+    found = document(
+        *("--species-file", tmp_path / "species.txt", "--source", "folder"),
+        *("--from", photos, "--harvest", tmp_path / "h"),
+    )
+
+    assert list(found["species"]) == ["rat"]
+
+
+def test_help_is_given_without_heavy_libraries() -> None:
+    script = (
+        "import sys; from scraper.commands import scrape;"
+        "scrape(['--help'], standalone_mode=False);"
+        "assert not {'selenium', 'requests', 'pyarrow', 'PIL', 'numpy'} & set(sys.modules)"
+    )
+
+    subprocess.run([sys.executable, "-c", script], check=True, stdout=subprocess.DEVNULL)

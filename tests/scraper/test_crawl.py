@@ -1,0 +1,248 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from scraper.crawl import Crawl, CrawlPlan, Outcome, Searched, Settled, Stopped
+from scraper.errors import BlockedError, FetchError, TransientFetchError, UnwantedError
+from scraper.fetch import Body, Redirect
+from scraper.harvest import Candidate, Harvest
+from scraper.hosts import Ask, Downloads
+from scraper.policy import FetchPolicy
+from scraper.sources.offers import ENOUGH, Batch
+from tests.fakes import JumpingClock, NoJitter
+
+
+@dataclass
+class Shelf:
+    """A source over a fixed list per species, which may turn one away after some batches."""
+
+    offers: dict[str, list[str]]
+    is_local: bool = False
+    blocks: str = ""
+    name: str = "shelf"
+    searches: list[tuple[str, int]] = field(default_factory=list)
+
+    def query(self, species: str) -> str:
+        return species
+
+    def search(self, species: str, *, wanted: int) -> Iterator[Batch]:
+        self.searches.append((species, wanted))
+        urls = self.offers[species]
+        for start in range(0, min(wanted, len(urls)), 10):
+            yield Batch(candidates=tuple(map(_candidate, urls[start : start + 10])))
+            if species == self.blocks:
+                raise BlockedError("the search site turned us away")
+        yield Batch(ended_because=ENOUGH if wanted < len(urls) else "the end")
+
+
+def _candidate(url: str) -> Candidate:
+    return Candidate(thumbnail_url=url) if "thumb" in url else Candidate(image_url=url)
+
+
+def answer(url: str) -> Body | Redirect:
+    if "dead" in url:
+        raise FetchError(url, "HTTP 404 Not Found")
+    if "html" in url:
+        raise UnwantedError(url, "not an image: HTML")
+    if "wait" in url:
+        raise TransientFetchError(url, "HTTP 429", retry_after_s=9999, is_host_trouble=True)
+    return Body(body=url.encode(), content_type="image/png")
+
+
+def crawl(
+    root: Path, shelf: Shelf, *, per_species: int | None, ask: Ask = answer, workers: int = 1
+) -> list[Outcome]:
+    clock = JumpingClock()
+    plan = CrawlPlan(species=tuple(shelf.offers), per_species=per_species)
+    policy = FetchPolicy(pause_s=0, workers=workers)
+    with (
+        Harvest.create(root) as harvest,
+        Downloads(ask, policy=policy, clock=clock, rng=NoJitter()) as downloads,
+    ):
+        run = Crawl(plan, harvest=harvest, source=shelf, downloads=downloads, clock=clock)
+        return list(run.outcomes())
+
+
+def kept(root: Path, species: str = "mouse") -> list[str]:
+    with Harvest.open(root) as harvest:
+        return [record.candidate.address for record in harvest.records("kept", species=species)]
+
+
+def urls(*names: str, host: str = "h") -> list[str]:
+    return [f"http://{host}{number}/{name}" for number, name in enumerate(names)]
+
+
+def test_the_first_that_succeed_are_kept(tmp_path: Path) -> None:
+    offered = urls("a", "dead", "b", "html", "c", "d", "e")
+
+    crawl(tmp_path, Shelf({"mouse": offered}), per_species=3)
+
+    assert kept(tmp_path) == [offered[0], offered[2], offered[4]]
+
+
+def test_no_more_is_asked_than_is_wanted(tmp_path: Path) -> None:
+    asked = []
+
+    def ask(url: str) -> Body | Redirect:
+        asked.append(url)
+        return answer(url)
+
+    crawl(tmp_path, Shelf({"mouse": urls(*"abcdefgh")}), per_species=3, ask=ask)
+
+    assert len(asked) == 3
+
+
+def test_thumbnails_serve_when_nothing_else_is_left(tmp_path: Path) -> None:
+    offered = urls("thumb1", "a", "thumb2", "dead")
+
+    crawl(tmp_path, Shelf({"mouse": offered}), per_species=2)
+
+    assert kept(tmp_path) == [offered[0], offered[1]]
+
+
+def test_a_second_run_asks_for_nothing_that_is_there(tmp_path: Path) -> None:
+    shelf = Shelf({"mouse": urls("a", "dead", "b", "c")})
+    crawl(tmp_path, shelf, per_species=2)
+
+    outcomes = crawl(tmp_path, shelf, per_species=2)
+
+    assert outcomes == []
+    assert len(shelf.searches) == 1
+
+
+def test_a_larger_wish_goes_on_where_the_last_run_ended(tmp_path: Path) -> None:
+    shelf = Shelf({"mouse": urls(*map(str, range(100)))})
+    crawl(tmp_path, shelf, per_species=10)
+
+    outcomes = crawl(tmp_path, shelf, per_species=40)
+
+    assert len(kept(tmp_path)) == 40
+    assert sum(isinstance(outcome, Settled) for outcome in outcomes) == 30
+
+
+def test_a_species_that_lacks_images_is_searched_deeper(tmp_path: Path) -> None:
+    offered = urls(*["dead"] * 40, *map(str, range(40)))
+    shelf = Shelf({"mouse": offered})
+
+    crawl(tmp_path, shelf, per_species=20)
+
+    assert len(kept(tmp_path)) == 20
+    assert [wanted for _, wanted in shelf.searches] == [35, 65]
+
+
+def test_a_source_without_more_ends_the_crawl(tmp_path: Path) -> None:
+    shelf = Shelf({"mouse": urls("a", "dead")})
+
+    outcomes = crawl(tmp_path, shelf, per_species=20)
+
+    assert len(shelf.searches) == 1
+    assert outcomes[0] == Searched(species="mouse", found=2, new=2, because="the end")
+
+
+def test_a_block_stops_the_source_and_downloads_go_on(tmp_path: Path) -> None:
+    shelf = Shelf(
+        {name: urls(*map(str, range(30)), host=name) for name in ("ape", "bat", "cat")},
+        blocks="bat",
+    )
+
+    outcomes = crawl(tmp_path, shelf, per_species=20)
+
+    stops = [outcome for outcome in outcomes if isinstance(outcome, Stopped)]
+    assert [(stop.species, stop.resume_after) for stop in stops] == [
+        ("bat", "2026-01-02T04:04:05Z")
+    ]
+    assert [name for name, _ in shelf.searches] == ["ape", "bat"]
+    assert [len(kept(tmp_path, name)) for name in ("ape", "bat", "cat")] == [20, 10, 0]
+    with Harvest.open(tmp_path) as harvest:
+        assert harvest.crawl_state("bat", "shelf", "bat").state == "blocked"
+        assert harvest.crawl_state("bat", "shelf", "bat").resume_after == stops[0].resume_after
+
+
+def test_after_a_block_the_next_run_goes_on(tmp_path: Path) -> None:
+    shelf = Shelf({name: urls(*"abcdef", host=name) for name in ("ape", "bat")}, blocks="bat")
+    crawl(tmp_path, shelf, per_species=5)
+    shelf.blocks, shelf.searches = "", []
+
+    crawl(tmp_path, shelf, per_species=5)
+
+    assert [name for name, _ in shelf.searches] == []  # Enough was found before the block.
+    assert [len(kept(tmp_path, name)) for name in ("ape", "bat")] == [5, 5]
+
+
+def test_images_of_hosts_that_ask_for_patience_stay_pending(tmp_path: Path) -> None:
+    outcomes = crawl(tmp_path, Shelf({"mouse": urls("wait", "a", "b")}), per_species=2)
+
+    assert len(kept(tmp_path)) == 2
+    with Harvest.open(tmp_path) as harvest:
+        assert harvest.count("pending") == 1
+    assert [one.state for one in outcomes if isinstance(one, Settled)].count("pending") == 1
+
+
+def test_failed_images_are_asked_again_only_on_request(tmp_path: Path) -> None:
+    shelf = Shelf({"mouse": urls("dead")}, is_local=True)
+    crawl(tmp_path, shelf, per_species=None)
+    assert crawl(tmp_path, shelf, per_species=None, ask=_healed) == [
+        Searched(species="mouse", found=1, new=0, because="the end")
+    ]
+
+    with Harvest.create(tmp_path) as harvest:
+        assert harvest.retry(species="mouse") == 1
+    crawl(tmp_path, shelf, per_species=None, ask=_healed)
+
+    assert len(kept(tmp_path)) == 1
+
+
+def _healed(url: str) -> Body | Redirect:
+    return Body(body=b"healed")
+
+
+fates = st.lists(st.sampled_from(["ok", "dead", "html", "thumb"]), max_size=25)
+
+
+@given(fates=fates, wanted=st.integers(1, 12), hosts=st.integers(1, 4), deaths=st.integers(0, 9**6))
+@settings(deadline=None, max_examples=30)
+def test_a_crawl_that_dies_again_and_again_keeps_what_an_undisturbed_one_keeps(
+    tmp_path_factory: pytest.TempPathFactory,
+    fates: list[str],
+    wanted: int,
+    hosts: int,
+    deaths: int,
+) -> None:
+    offered = [f"http://h{n % hosts}/{n}-{fate}" for n, fate in enumerate(fates)]
+    calm, wild = tmp_path_factory.mktemp("calm"), tmp_path_factory.mktemp("wild")
+    crawl(calm, Shelf({"mouse": offered}), per_species=wanted)
+    rng = Random(deaths)
+    for _ in range(4):
+        _interrupted(wild, Shelf({"mouse": offered}), wanted, after=rng.randrange(8))
+
+    crawl(wild, Shelf({"mouse": offered}), per_species=wanted, workers=3)
+
+    assert kept(wild) == kept(calm)
+
+
+def _interrupted(root: Path, shelf: Shelf, wanted: int, *, after: int) -> None:
+    clock = JumpingClock()
+    plan = CrawlPlan(species=tuple(shelf.offers), per_species=wanted)
+    with (
+        Harvest.create(root) as harvest,
+        Downloads(
+            answer, policy=FetchPolicy(pause_s=0, workers=2), clock=clock, rng=NoJitter()
+        ) as downloads,
+    ):
+        run = Crawl(plan, harvest=harvest, source=shelf, downloads=downloads, clock=clock)
+        for number, _ in enumerate(run.outcomes()):
+            if number >= after:
+                return
+
+
+@pytest.mark.parametrize("wrong", [{"species": ()}, {"per_species": 0}])
+def test_a_plan_that_makes_no_sense_is_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match="at least"):
+        CrawlPlan(**{"species": ("a",), "per_species": 1, **wrong})  # type: ignore[arg-type]
