@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import os
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -20,6 +20,7 @@ import numpy as np
 from PIL import Image, features
 
 from curation import lock, reasons
+from curation.audit import dropped_by_word
 from curation.building import THUMBNAILS, building_site
 from curation.dataset import MANIFEST, Dataset, Row, identity, write_manifest
 from curation.decide import Finding, decide
@@ -168,14 +169,15 @@ def _usable(digest: str, size: int, result: Inspected) -> Finding:
 
 
 def _require_some(rows: Iterable[Row], harvest: Harvest) -> None:
-    why = Counter(reasons.word(row.reason) for row in rows)
-    if why[""]:
+    rows = list(rows)
+    if any(row.kept for row in rows):
         return
-    listed = ", ".join(f"{count} {word}" for word, count in why.most_common())
+    why = dropped_by_word(rows)
+    listed = ", ".join(f"{count} {word}" for word, count in why.items())
     raise EmptyHarvestError(
         f"no image of the harvest at {harvest.root} can be used ({listed}):"
         " gather others with `bestiary scrape`",
-        document={"dropped": dict(why)},
+        document={"dropped": why},
     )
 
 

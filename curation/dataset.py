@@ -174,9 +174,9 @@ class Dataset:
             )
         return entry
 
-    @property
+    @functools.cached_property
     def lock_digest(self) -> str:
-        """SHA-256 of the lock entry's canonical JSON: the dataset's identity."""
+        """SHA-256 of the lock entry's canonical JSON: the dataset's identity, once asked for."""
         return lock.digest_of(self.lock_entry)
 
     def verify(self) -> tuple[Difference, ...]:

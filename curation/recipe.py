@@ -82,7 +82,7 @@ class CurationRecipe:
             self.splits,
         )
         _require(abs(sum(self.splits) - 1) < 1e-6, "splits must sum to 1", self.splits)
-        _require(self.splits[0] > 0, "the share of train must be more than 0", self.splits)
+        _require(self.splits[0] > 0, "splits must leave train more than 0", self.splits)
 
     def record(self) -> dict[str, object]:
         """The recipe as JSON can hold it; `from_record` reads it back."""

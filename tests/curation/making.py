@@ -1,0 +1,72 @@
+"""Small pictures and small harvests, made on the spot."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from curation.curate import Curated, curate
+from curation.recipe import CurationRecipe
+from scraper.harvest import Candidate, Harvest
+
+SHARED = Path(os.environ.get("BESTIARY_SHARED", "../shared")).resolve()
+
+
+def picture(seed: int, size: tuple[int, int] = (96, 72)) -> Image.Image:
+    """A picture like no other: soft coloured blobs and some fine texture."""
+    rng = np.random.default_rng(seed)
+    blobs = Image.fromarray(rng.integers(0, 256, (7, 8, 3), np.uint8))
+    soft = np.asarray(blobs.resize(size, Image.Resampling.BICUBIC), np.int16)
+    fine = rng.integers(0, 256, (size[1] // 3, size[0] // 3), np.uint8)
+    texture = np.asarray(Image.fromarray(fine).resize(size, Image.Resampling.BILINEAR), np.int16)
+    return Image.fromarray(np.clip(soft + (texture[..., None] - 128) // 4, 0, 255).astype(np.uint8))
+
+
+def encoded(image: Image.Image, format: str = "JPEG", **options: object) -> bytes:  # noqa: A002
+    """The bytes of a picture."""
+    file = io.BytesIO()
+    if format == "JPEG":
+        options = {"quality": 92, **options}
+    image.save(file, format, **options)
+    return file.getvalue()
+
+
+def jpeg(seed: int, size: tuple[int, int] = (96, 72)) -> bytes:
+    return encoded(picture(seed, size))
+
+
+def gathered(root: Path, images: Iterable[tuple[str, bytes]]) -> Path:
+    """A harvest with these images of these species, in this order."""
+    with Harvest.create(root) as harvest:
+        for number, (species, body) in enumerate(images):
+            address = f"https://pictures.example/{species}/{number}"
+            candidate = Candidate(image_url=address, page_url=f"{address}.html", licence="CC0")
+            harvest.add([candidate], species=species, source="urls", query="", first_rank=number)
+            (record,) = harvest.records("pending")
+            harvest.keep(record, body, content_type="image/jpeg", fetched_at="2026-01-01T00:00:00Z")
+    return root
+
+
+def curated(
+    harvest: Path, root: Path, recipe: CurationRecipe | None = None, workers: int = 1
+) -> Curated:
+    """Curate to the end."""
+    with Harvest.open(harvest) as opened:
+        *_, last = curate(opened, root, recipe=recipe or CurationRecipe(), workers=workers)
+    assert isinstance(last, Curated)
+    return last
+
+
+def tree(root: Path) -> dict[str, str]:
+    """Every file below a folder, and the digest of its bytes."""
+    return {
+        path.relative_to(root).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(root.rglob("*"))
+        if path.is_file()
+    }

@@ -1,0 +1,172 @@
+"""From a harvest to a dataset, and never less than that."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections import Counter
+
+import pytest
+from PIL import Image
+
+from curation import reasons
+from curation.curate import curate
+from curation.errors import DatasetError, EmptyHarvestError
+from curation.recipe import CurationRecipe
+from scraper.harvest import Harvest
+from tests.curation.making import curated, encoded, jpeg, picture, tree
+
+
+def test_every_record_has_a_row_and_every_dropped_one_a_reason(shrews_and_mice, tmp_path):
+    dataset = curated(shrews_and_mice, tmp_path / "dataset").dataset
+    with Harvest.open(shrews_and_mice) as harvest:
+        assert len(dataset.rows) == harvest.count("kept")
+    assert all(bool(row.reason) != row.kept for row in dataset.rows)
+    assert Counter(reasons.word(row.reason) for row in dataset.rows) == {
+        "": 19,
+        reasons.NEAR_DUPLICATE: 1,
+        reasons.CONFLICT: 2,
+        reasons.EMPTY: 1,
+        reasons.TRUNCATED: 1,
+        reasons.NOT_AN_IMAGE: 1,
+        reasons.DUPLICATE: 1,
+    }
+
+
+def test_kept_rows_have_their_files_and_provenance(shrews_and_mice, tmp_path):
+    dataset = curated(shrews_and_mice, tmp_path / "dataset").dataset
+    for row in dataset.rows:
+        if row.kept:
+            assert re.fullmatch(rf"{row.split}/{row.species}/{row.digest}\.jpg", row.file)
+            assert row.page_url.endswith(".html")
+            assert row.licence == "CC0"
+            with Image.open(dataset.path(row)) as image:
+                assert (image.size, image.mode) == ((224, 224), "RGB")
+        else:
+            assert (row.split, row.file, row.file_sha256) == (None, None, None)
+
+
+def test_look_alikes_and_equal_bytes_share_a_group_named_after_the_smallest_digest(
+    shrews_and_mice, tmp_path
+):
+    rows = curated(shrews_and_mice, tmp_path / "dataset").dataset.rows
+    grouped = [row for row in rows if row.group]
+    for name, found in itertools.groupby(
+        sorted(grouped, key=lambda row: row.group), lambda row: row.group
+    ):
+        members = list(found)
+        assert name == min(row.digest for row in members)[:12]
+        assert len(members) == 2
+        assert sum(row.kept for row in members) <= 1
+
+
+def test_a_picture_of_two_species_is_dropped_from_both(make_harvest, tmp_path):
+    smaller = encoded(picture(1).resize((64, 48)))
+    fillers = [("shrew", jpeg(7)), ("mouse", jpeg(8))]
+    harvest = make_harvest([("shrew", jpeg(1)), ("mouse", smaller), *fillers])
+    rows = curated(harvest, tmp_path / "dataset").dataset.rows
+    assert [(row.species, row.reason) for row in rows if not row.kept] == [
+        ("mouse", "conflict: also under shrew"),
+        ("shrew", "conflict: also under mouse"),
+    ]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_second_run_with_any_number_of_workers_gives_the_same_bytes(
+    shrews_and_mice, tmp_path, workers
+):
+    curated(shrews_and_mice, tmp_path / "one" / "dataset")
+    before = tree(tmp_path / "one")
+    curated(shrews_and_mice, tmp_path / "one" / "dataset", workers=workers)
+    assert tree(tmp_path / "one") == before
+    assert not list((tmp_path / "one").glob(".*"))
+
+
+def test_another_recipe_replaces_the_dataset(shrews_and_mice, tmp_path):
+    first = curated(shrews_and_mice, tmp_path / "dataset").dataset
+    recipe = CurationRecipe(side_px=32, fit="crop", splits=(0.5, 0.25, 0.25), seed=5)
+    before = first.lock_digest
+    second = curated(shrews_and_mice, tmp_path / "dataset", recipe).dataset
+    assert second.recipe == recipe
+    assert second.lock_digest != before
+    assert second.verify() == ()
+    with Image.open(second.path(second.images("test")[0])) as image:
+        assert image.size == (32, 32)
+
+
+def test_an_interrupted_run_leaves_the_old_dataset_whole(shrews_and_mice, tmp_path):
+    curated(shrews_and_mice, tmp_path / "dataset")
+    before = tree(tmp_path)
+    with Harvest.open(shrews_and_mice) as harvest:
+        work = curate(harvest, tmp_path / "dataset", recipe=CurationRecipe(side_px=64), workers=2)
+        next(work)
+        work.close()
+    assert tree(tmp_path) == before
+
+
+def test_what_a_killed_run_left_is_cleared_away(shrews_and_mice, tmp_path):
+    (tmp_path / ".dataset.building/.rendered").mkdir(parents=True)
+    (tmp_path / ".dataset.building/.rendered/half.jpg").write_bytes(b"half")
+    curated(shrews_and_mice, tmp_path / "dataset")
+    (tmp_path / "dataset").rename(tmp_path / ".dataset.old")
+    assert curated(shrews_and_mice, tmp_path / "dataset").dataset.verify() == ()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["dataset", "datasets.lock"]
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "train/mouse/mine.jpg"])
+def test_a_folder_with_anything_else_in_it_is_refused_and_left_alone(
+    shrews_and_mice, tmp_path, name
+):
+    curated(shrews_and_mice, tmp_path / "dataset")
+    (tmp_path / "dataset" / name).write_text("mine")
+    before = tree(tmp_path)
+    with pytest.raises(DatasetError, match=name):
+        curated(shrews_and_mice, tmp_path / "dataset")
+    assert tree(tmp_path) == before
+
+
+def test_a_folder_that_is_no_dataset_is_refused(shrews_and_mice, tmp_path):
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos/holiday.jpg").write_bytes(jpeg(1))
+    with pytest.raises(DatasetError, match="no dataset"):
+        curated(shrews_and_mice, tmp_path / "photos")
+    assert (tmp_path / "photos/holiday.jpg").exists()
+
+
+def test_an_empty_folder_may_become_a_dataset(shrews_and_mice, tmp_path):
+    (tmp_path / "dataset").mkdir()
+    assert curated(shrews_and_mice, tmp_path / "dataset").dataset.rows
+
+
+def test_a_harvest_with_nothing_usable_is_an_error_that_counts_why(make_harvest, tmp_path):
+    with pytest.raises(EmptyHarvestError, match="has no image yet"):
+        curated(make_harvest([]), tmp_path / "dataset")
+    with pytest.raises(EmptyHarvestError, match="1 empty file, 1 not an image"):
+        curated(make_harvest([("shrew", b""), ("shrew", b"text")]), tmp_path / "dataset")
+    assert not (tmp_path / "dataset").exists()
+
+
+def test_species_that_lose_everything_are_named(make_harvest, tmp_path):
+    images = [("shrew", jpeg(seed)) for seed in range(5)]
+    warnings = curated(make_harvest([*images, ("vole", b"")]), tmp_path / "dataset").warnings
+    assert any("no image is left of vole" in warning for warning in warnings)
+    assert any("one species only" in warning for warning in warnings)
+
+
+def test_originals_that_changed_or_vanished_are_rows_with_a_reason(make_harvest, tmp_path):
+    harvest = make_harvest([("shrew", jpeg(seed)) for seed in range(6)])
+    with Harvest.open(harvest) as opened:
+        gone, changed, *_ = (opened.path(r.sha256 or "") for r in opened.records("kept"))
+    gone.unlink()
+    changed.chmod(0o644)
+    changed.write_bytes(jpeg(99))
+    found = Counter(row.reason for row in curated(harvest, tmp_path / "dataset").dataset.rows)
+    assert found == {"": 4, reasons.MISSING: 1, reasons.DAMAGED: 1}
+
+
+def test_a_species_name_cannot_leave_the_dataset(make_harvest, tmp_path):
+    harvest = make_harvest([("../mouse/x", jpeg(1)), ("Größe", jpeg(2))])
+    dataset = curated(harvest, tmp_path / "dataset").dataset
+    assert dataset.verify() == ()
+    assert dataset.species == ("../mouse/x", "Größe")
+    assert {path.name for path in tmp_path.iterdir()} == {"dataset", "datasets.lock", "harvest"}

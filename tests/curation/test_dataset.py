@@ -1,0 +1,103 @@
+"""Opening, verifying and locking."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+
+from curation import lock
+from curation.dataset import MANIFEST, Dataset, write_manifest
+from curation.errors import DatasetError, LockMismatchError
+from curation.originals import original_differences
+from curation.recipe import CurationRecipe
+from scraper.harvest import Harvest
+from tests.curation.making import curated
+
+
+@pytest.fixture(scope="module")
+def locked(shrews_and_mice, tmp_path_factory):
+    root = tmp_path_factory.mktemp("locked") / "dataset"
+    curated(shrews_and_mice, root)
+    return root
+
+
+@pytest.fixture
+def dataset(locked, tmp_path):
+    shutil.copytree(locked.parent, tmp_path / "copy")
+    return Dataset.open(tmp_path / "copy/dataset")
+
+
+def kinds(dataset):
+    return [(one.kind, one.path) for one in dataset.verify()]
+
+
+def test_an_untouched_dataset_is_as_locked(dataset):
+    assert dataset.verify() == ()
+    dataset.require_locked()
+    assert dataset.species == ("mouse", "shrew")
+    assert len(dataset.images("train")) > len(dataset.images("test")) > 0
+
+
+def test_a_changed_a_missing_and_an_added_file_are_told_apart(dataset):
+    changed, missing = dataset.images("train")[:2]
+    dataset.path(changed).write_bytes(b"other")
+    dataset.path(missing).unlink()
+    (dataset.root / "val/mouse/extra.jpg").write_bytes(b"extra")
+    assert sorted(kinds(dataset)) == [
+        ("changed", changed.file),
+        ("missing", missing.file),
+        ("unlisted", "val/mouse/extra.jpg"),
+    ]
+    with pytest.raises(LockMismatchError, match=changed.digest) as caught:
+        dataset.require_locked()
+    assert caught.value.exit_code == 4
+    assert len(caught.value.document["differences"]) == 3
+
+
+def test_a_changed_manifest_is_found(dataset):
+    write_manifest(dataset.root / MANIFEST, dataset.rows[:-1], dataset.recipe)
+    assert ("manifest", MANIFEST) in kinds(Dataset.open(dataset.root))
+    write_manifest(dataset.root / MANIFEST, dataset.rows, CurationRecipe(seed=9))
+    assert ("manifest", MANIFEST) in kinds(Dataset.open(dataset.root))
+
+
+def test_a_lock_without_an_entry_or_unreadable_is_a_mismatch(dataset):
+    path = lock.lock_path(dataset.root)
+    path.write_text(json.dumps({"version": 1, "datasets": {}}))
+    assert kinds(dataset) == [("lock", "datasets.lock")]
+    path.write_text("<<<<<<< HEAD")
+    assert kinds(dataset) == [("lock", "datasets.lock")]
+    path.unlink()
+    with pytest.raises(LockMismatchError, match="no entry for dataset"):
+        _ = dataset.lock_digest
+
+
+def test_a_changed_original_is_corrupt(dataset, shrews_and_mice, tmp_path):
+    shutil.copytree(shrews_and_mice, tmp_path / "harvest")
+    with Harvest.open(tmp_path / "harvest") as harvest:
+        assert list(original_differences(dataset, harvest)) == []
+        path = harvest.path(dataset.rows[0].digest)
+        path.chmod(0o644)
+        path.write_bytes(b"rotten")
+        (found,) = original_differences(dataset, harvest)
+    assert found.kind == "corrupt"
+
+
+@pytest.mark.parametrize("content", [None, b"no parquet"])
+def test_where_no_dataset_is_the_error_says_so(tmp_path, content):
+    if content is not None:
+        (tmp_path / MANIFEST).write_bytes(content)
+    with pytest.raises(DatasetError, match="bestiary curate"):
+        Dataset.open(tmp_path)
+
+
+def test_other_entries_of_a_lock_survive(tmp_path):
+    path = tmp_path / "datasets.lock"
+    lock.write_entry(path, "cifar100", {"url": "https://data.example"})
+    lock.write_entry(path, "dataset", {"seed": 1})
+    lock.write_entry(path, "dataset", {"seed": 2})
+    assert lock.read_entry(path, "cifar100") == {"url": "https://data.example"}
+    assert lock.read_entry(path, "dataset") == {"seed": 2}
+    assert [file.name for file in tmp_path.iterdir()] == ["datasets.lock"]

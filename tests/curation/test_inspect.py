@@ -1,0 +1,168 @@
+"""One look at any bytes: facts and a picture, or a reason, and never an exception."""
+
+from __future__ import annotations
+
+import csv
+import io
+import struct
+import zlib
+
+import imagehash
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageCms
+
+from curation import reasons
+from curation.inspect import Dropped, Inspected, inspect
+from curation.recipe import CurationRecipe
+from tests.curation.making import SHARED, encoded, jpeg, picture
+
+RECIPE = CurationRecipe(side_px=64, min_side_px=16)
+
+
+def used(body: bytes, recipe: CurationRecipe = RECIPE) -> Inspected:
+    result = inspect(body, recipe)
+    assert isinstance(result, Inspected), result
+    return result
+
+
+def dropped(body: bytes, recipe: CurationRecipe = RECIPE) -> str:
+    result = inspect(body, recipe)
+    assert isinstance(result, Dropped)
+    return result.reason
+
+
+def rendered(result: Inspected) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(result.jpeg))).astype(int)
+
+
+def test_a_good_image_has_its_facts_and_a_square_jpeg():
+    result = used(jpeg(1, (300, 200)))
+    assert (result.header.format, result.header.width, result.header.height) == ("JPEG", 300, 200)
+    assert rendered(result).shape == (64, 64, 3)
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b"", reasons.EMPTY),
+        (b"<html><body>Not found</body></html>", reasons.NOT_AN_IMAGE),
+        (b"%PDF-1.4", reasons.NOT_AN_IMAGE),
+        (jpeg(1)[: len(jpeg(1)) // 2], reasons.TRUNCATED),
+        (encoded(picture(1), "PNG")[:2000], reasons.TRUNCATED),
+        (b"\xff\xd8\xff\xe0" + b"\x00" * 50, reasons.CORRUPT),
+        (b"\0\0\0\x18ftypheic" + b"\0" * 40, f"{reasons.UNSUPPORTED}: HEIC"),
+        (jpeg(1, (200, 10)), f"{reasons.TOO_SMALL}: 200 × 10 px"),
+        (jpeg(1, (1200, 40)), f"{reasons.TOO_NARROW}: 1200 × 40 px"),
+    ],
+)
+def test_what_cannot_be_used_has_a_reason(body, reason):
+    assert dropped(body) == reason
+
+
+def png_that_claims(width: int, height: int) -> bytes:
+    def chunk(name: bytes, data: bytes) -> bytes:
+        whole = name + data
+        return struct.pack(">I", len(data)) + whole + struct.pack(">I", zlib.crc32(whole))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    pixels = chunk(b"IDAT", zlib.compress(b"\0"))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + pixels + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize("side", [8_000, 11_000, 60_000])
+def test_a_bomb_is_refused_by_its_header(side):
+    assert reasons.word(dropped(png_that_claims(side, side))) == reasons.TOO_LARGE
+
+
+def test_exif_orientation_is_applied_to_the_picture_and_to_its_size():
+    upright = picture(4, (120, 80))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    sideways = encoded(upright.transpose(Image.Transpose.ROTATE_90), exif=exif)
+    result = used(sideways)
+    assert (result.header.width, result.header.height) == (120, 80)
+    difference = np.abs(rendered(result) - rendered(used(encoded(upright))))
+    assert difference.mean() < 4
+
+
+def test_transparency_is_flattened_on_the_background():
+    image = Image.new("RGBA", (40, 40), (200, 0, 0, 0))
+    recipe = CurationRecipe(side_px=64, background=(0, 0, 255))
+    assert np.abs(rendered(used(encoded(image, "PNG"), recipe)) - (0, 0, 255)).max() <= 3
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGBA", "CMYK", "I;16"])
+def test_every_mode_becomes_rgb_of_the_same_brightness(mode):
+    grey = Image.linear_gradient("L").resize((80, 80))
+    if mode == "I;16":
+        image = Image.fromarray(np.asarray(grey).astype(np.uint16) * 257)
+    else:
+        image = grey.convert("RGB").convert(mode)
+    body = encoded(image, "TIFF" if mode == "CMYK" else "PNG")
+    assert abs(used(body).measures.brightness - 0.5) < 0.03
+
+
+def test_colours_are_brought_to_srgb():
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("XYZ")).tobytes()
+    plain = picture(2)
+    untouched = rendered(used(encoded(plain, "PNG", icc_profile=b"not a profile")))
+    assert (untouched == rendered(used(encoded(plain, "PNG")))).all()
+    assert used(encoded(plain, "PNG", icc_profile=profile))
+
+
+def test_of_an_animation_the_first_frame_is_taken():
+    frames = [picture(seed) for seed in (1, 2, 3)]
+    body = encoded(frames[0], "WEBP", save_all=True, append_images=frames[1:], lossless=True)
+    result = used(body)
+    assert result.header.frames == 3
+    assert np.abs(rendered(result) - rendered(used(encoded(frames[0], "PNG")))).mean() < 2
+
+
+@given(seed=st.integers(0, 500), width=st.integers(32, 400), height=st.integers(32, 400))
+@settings(max_examples=25, deadline=None)
+def test_the_hash_is_imagehash_s_to_within_four_bits(seed, width, height):
+    image = picture(seed, (width, height))
+    ours = int(used(encoded(image, "PNG")).phash, 16)
+    assert (ours ^ int(str(imagehash.phash(image)), 16)).bit_count() <= 4
+
+
+@given(
+    body=st.sampled_from(
+        [jpeg(1), *(encoded(picture(1, (40, 30)), name) for name in ("PNG", "GIF", "WEBP", "TIFF"))]
+    ),
+    place=st.floats(0, 1, exclude_max=True),
+    junk=st.binary(min_size=1, max_size=8),
+    end=st.floats(0, 1),
+)
+@settings(max_examples=150, deadline=None)
+def test_no_mutated_bytes_make_it_raise_or_warn(body, place, junk, end):
+    at = int(place * len(body))
+    mutated = (body[:at] + junk + body[at + len(junk) :])[: int(len(body) * (0.3 + 0.7 * end))]
+    result = inspect(mutated, RECIPE)
+    assert isinstance(result, Inspected) or result.reason
+
+
+@given(body=st.binary(max_size=200))
+def test_no_bytes_at_all_make_it_raise(body):
+    assert isinstance(inspect(body, RECIPE), Inspected | Dropped)
+
+
+NASTY = SHARED / "data/nasty"
+
+
+@pytest.mark.skipif(not NASTY.is_dir(), reason=f"no odd images at {NASTY}: set BESTIARY_SHARED")
+def test_the_nasty_images_are_all_accounted_for():
+    recipe = CurationRecipe(min_side_px=1, max_aspect=1e6, side_px=64)
+    with (NASTY / "nasty.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    for row in rows:
+        result = inspect((NASTY / "files" / row["file"]).read_bytes(), recipe)
+        if row["expected"] == "decodes":
+            assert isinstance(result, Inspected), row["file"]
+            upright = (str(result.header.width), str(result.header.height))
+            assert upright == (row["upright_w"], row["upright_h"]), row["file"]
+        else:
+            assert isinstance(result, Dropped), row["file"]

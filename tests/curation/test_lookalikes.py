@@ -1,0 +1,118 @@
+"""Copies are found, different pictures are not, and chains do not form."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image, ImageDraw, ImageEnhance, ImageOps
+
+from curation.inspect import Inspected, inspect
+from curation.lookalikes import Album, Pair, Standing, stars
+from curation.recipe import CurationRecipe
+from tests.curation.making import encoded, picture
+
+RECIPE = CurationRecipe(side_px=64)
+SIZE = (240, 180)
+
+
+def captioned(image: Image.Image) -> Image.Image:
+    taller = ImageOps.expand(image, (0, 0, 0, 22), "white")
+    ImageDraw.Draw(taller).text(
+        (8, image.height + 5), "A small mammal in its habitat", fill="black"
+    )
+    return taller
+
+
+def watermarked(image: Image.Image) -> Image.Image:
+    marked = image.copy()
+    ImageDraw.Draw(marked).text((60, 70), "stock photo", fill="white", font_size=26)
+    return marked
+
+
+CHANGES: dict[str, Callable[[Image.Image], Image.Image]] = {
+    "resized": lambda image: image.resize((110, 83)),
+    "cropped a little": lambda image: image.crop((6, 4, 233, 176)),
+    "cropped": lambda image: image.crop((26, 4, 236, 162)),
+    "brightened": lambda image: ImageEnhance.Brightness(image).enhance(1.2),
+    "grey": lambda image: image.convert("L"),
+    "watermarked": watermarked,
+    "captioned": captioned,
+    "framed": lambda image: ImageOps.expand(image, 12, "white"),
+    "mirrored": ImageOps.mirror,
+    "turned": lambda image: image.transpose(Image.Transpose.ROTATE_90),
+    "upside down": lambda image: image.transpose(Image.Transpose.ROTATE_180),
+}
+
+
+def album_of(bodies: list[bytes]) -> list[tuple[int, int]]:
+    with Album() as album:
+        for body in bodies:
+            result = inspect(body, RECIPE)
+            assert isinstance(result, Inspected)
+            assert result.signature is not None
+            album.add(result.signature)
+        return [(pair.first, pair.second) for pair in album.pairs(RECIPE)]
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_changed_copy_is_found(change):
+    original = picture(1, SIZE)
+    copy = encoded(CHANGES[change](original), quality=60)
+    assert album_of([encoded(original), copy]) == [(0, 1)]
+
+
+def test_different_pictures_are_not_look_alikes():
+    assert album_of([encoded(picture(seed, SIZE)) for seed in range(60)]) == []
+
+
+def test_different_subjects_before_one_backdrop_are_not_look_alikes():
+    bodies = []
+    for seed in range(6):
+        scene = Image.new("RGB", SIZE, "white")
+        subject = picture(seed, (120, 110))
+        mask = Image.new("L", subject.size, 0)
+        ImageDraw.Draw(mask).ellipse((0, 0, 119, 109), fill=255)
+        scene.paste(subject, (60, 35), mask)
+        bodies.append(encoded(scene))
+    assert album_of(bodies) == []
+
+
+def test_a_flat_picture_has_no_signature():
+    result = inspect(encoded(Image.new("RGB", SIZE, "white")), RECIPE)
+    assert isinstance(result, Inspected)
+    assert result.signature is None
+
+
+def standing(name: str, pixels: int = 100, size: int = 100) -> Standing:
+    return Standing(digest=name, pixels=pixels, bytes=size)
+
+
+def test_most_pixels_then_most_bytes_then_the_smallest_digest_is_kept():
+    members = [standing("d"), standing("c", 100, 200), standing("b", 300), standing("a")]
+    everything = [
+        Pair(first=one, second=other, likeness=1.0) for one in range(4) for other in range(one)
+    ]
+    assert stars(members, everything) == [[2, 1, 3, 0]]
+
+
+def test_a_chain_of_look_alikes_is_broken_where_its_ends_differ():
+    members = [standing("a", 400), standing("b", 300), standing("c", 200), standing("d", 100)]
+    chain = [Pair(first=n, second=n + 1, likeness=0.95) for n in range(3)]
+    assert stars(members, chain) == [[0, 1], [2, 3]]
+
+
+@given(
+    count=st.integers(1, 12),
+    edges=st.sets(st.tuples(st.integers(0, 11), st.integers(0, 11)), max_size=40),
+)
+def test_every_member_was_verified_against_the_one_that_is_kept(count, edges):
+    members = [standing(f"{number}", number % 5) for number in range(count)]
+    verified = {(min(e), max(e)) for e in edges if e[0] != e[1] and max(e) < count}
+    groups = stars(members, [Pair(first=a, second=b, likeness=0.9) for a, b in verified])
+    assert sorted(member for group in groups for member in group) == list(range(count))
+    for kept, *others in groups:
+        assert all((min(kept, other), max(kept, other)) in verified for other in others)
+        assert all(members[kept].rank <= members[other].rank for other in others)
