@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -130,6 +131,25 @@ def test_failed_images_are_asked_again_on_request(tmp_path: Path, server: ImageS
     assert sum(species["kept"] for species in found["species"].values()) == 8
 
 
+def test_a_server_sees_one_request_at_a_time_and_the_pause_between(
+    tmp_path: Path, server: ImageServer
+) -> None:
+    words = (
+        "--source",
+        "urls",
+        "--from",
+        listed(tmp_path, server, 12),
+        "--harvest",
+        tmp_path / "h",
+    )
+
+    document(*words, *LOOPBACK[:2], "--pause", 0.05)
+
+    rests = [later.began - earlier.ended for earlier, later in pairwise(server.hits)]
+    assert len(rests) == 11
+    assert min(rests) >= 0.05
+
+
 def test_a_killed_scrape_goes_on_and_ends_like_an_undisturbed_one(
     tmp_path: Path, server: ImageServer
 ) -> None:
@@ -227,9 +247,9 @@ def test_a_block_keeps_everything_and_says_when_and_how_to_resume(
     assert kept
     assert result.exception.exit_code == 3
     assert blocked["resume_after"] in str(result.exception)
-    assert f"bestiary scrape mouse rat weasel --per-species 50 --base-url {site.base_url}" in str(
-        result.exception
-    )
+    assert blocked["resume_with"].startswith("bestiary scrape mouse rat weasel --per-species 50 ")
+    assert f"--base-url {site.base_url}" in blocked["resume_with"]
+    assert blocked["resume_with"] in str(result.exception)
     assert asked == 1
     assert list((tmp_path / "h" / "evidence").glob("*-blocked.html"))
 
