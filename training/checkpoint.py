@@ -92,7 +92,10 @@ class Checkpoints:
 
     def _read(self, name: str, group: str) -> Arrays:
         try:
-            with np.load(self.folder / name, allow_pickle=False) as arrays:
+            with (
+                (self.folder / name).open("rb") as file,
+                np.load(file, allow_pickle=False) as arrays,
+            ):
                 return [arrays[key] for key in sorted(arrays.files) if key.startswith(group)]
         except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
             raise RunError(

@@ -177,7 +177,7 @@ def _train(
 
     run = training.begin(training.checked_record(dataset, entry, recipe), root, runs=RUNS)
     _tell(f"Training {entry.name} in {run.root}: {run.root / 'history.csv'} grows by the epoch.")
-    progress = _Line(recipe, pictures=len(dataset.images("train")))
+    progress = _Line(recipe, run.checkpoints.progress(), len(dataset.images("train")))
     with _interruption() as is_interrupted:
         epochs = training.train(
             run,
@@ -291,10 +291,11 @@ def predict(run_root: Path, images: tuple[Path, ...]) -> Result:
 class _Line:
     """Tells of a training on standard error: one line an epoch, at a terminal a live one."""
 
-    def __init__(self, recipe: TrainRecipe, *, pictures: int) -> None:
-        self._recipe, self._pictures = recipe, pictures
+    def __init__(self, recipe: TrainRecipe, progress: Progress, pictures: int) -> None:
+        self._recipe, self._pictures, self._history = recipe, pictures, progress.history
         self._is_live = sys.stderr.isatty() and not _is_quiet()
-        self._history: tuple[Epoch, ...] = ()
+        if progress.epochs or progress.step:
+            _tell(f"Going on after epoch {progress.epochs}, step {progress.step}.")
 
     def on_step(self, progress: Progress) -> None:
         """Rewrite the line, at a terminal."""

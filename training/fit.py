@@ -176,10 +176,9 @@ class _Training:
     def _epoch(self) -> Epoch:
         """Do what is left of the epoch, validate, and keep it."""
         began_s = time.perf_counter()
-        done = self.progress.step
-        for places in self._batches()[done:]:
+        for places in self._batches()[self.progress.step :]:
             self._step(places)
-        row = self._row(began_s, share=1 - done / len(self._batches()))
+        row = self._row(began_s)
         self.progress = Progress(history=(*self.progress.history, row))
         self._keep(row)
         return row
@@ -222,11 +221,10 @@ class _Training:
             f" all of it is kept in {self._checkpoints.folder}: the same command goes on"
         )
 
-    def _row(self, began_s: float, *, share: float) -> Epoch:
+    def _row(self, began_s: float) -> Epoch:
         tally = self.progress.tally
         said = probabilities_of(self._network, self._val.pixels)
         right = said.argmax(axis=1) == self._val.labels
-        duration_s = time.perf_counter() - began_s
         return Epoch(
             epoch=self.progress.epochs + 1,
             loss=tally.loss / tally.pictures,
@@ -234,7 +232,7 @@ class _Training:
             val_loss=cross_entropy(self._val.labels, said),
             val_accuracy=float(right.mean()) if len(right) else None,
             learning_rate=float(self._model.optimizer.learning_rate.numpy()),
-            duration_s=round(duration_s / share, 3),
+            duration_s=round(time.perf_counter() - began_s, 3),
         )
 
     def _keep(self, row: Epoch) -> None:

@@ -28,6 +28,7 @@ class Epoch:
     val_accuracy: float | None = None
     learning_rate: float = 0.0
     duration_s: float = 0.0
+    """Of what was done of it in one go."""
 
 
 History = tuple[Epoch, ...]

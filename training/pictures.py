@@ -204,8 +204,11 @@ def epoch_batches(
 ) -> list[NDArray[np.intp]]:
     """The places of each batch of one epoch, counted from 0.
 
-    Every picture comes once an epoch. Batches have `batch_size` pictures or, so that no
-    tiny one is left over, fewer by about the same number each.
+    Every picture comes at least once an epoch. All batches have one size, at most
+    `batch_size`, for which a few pictures (fewer than there are batches) come twice: a
+    backend compiles a step for the sizes that it has met, and would round differently after
+    a pause.
     """
     order = np.random.default_rng((seed, epoch)).permutation(pictures)
-    return np.array_split(order, steps_in_epoch(pictures, batch_size))
+    steps = steps_in_epoch(pictures, batch_size)
+    return np.split(np.resize(order, steps * math.ceil(pictures / steps)), steps)

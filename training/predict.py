@@ -154,11 +154,18 @@ def probabilities_of(
 ) -> NDArray[np.float32]:
     """What a network says of pictures: one row each, one column a species.
 
-    Batch by batch, so that pictures in a mapped file need not fit in memory.
+    Batch by batch, so that pictures in a mapped file need not fit in memory. The last batch
+    is filled up to the size of the others, so that only one size is ever compiled.
     """
+    if not len(pixels):
+        return np.empty((0, network.output_shape[-1]), np.float32)
+    size = min(batch_size, len(pixels))
     parts = [
-        np.asarray(network.predict_on_batch(pixels[first : first + batch_size]))
-        for first in range(0, len(pixels), batch_size)
+        np.asarray(network.predict_on_batch(_filled(pixels[first : first + size], size)))
+        for first in range(0, len(pixels), size)
     ]
-    species = network.output_shape[-1]
-    return np.concatenate(parts) if parts else np.empty((0, species), np.float32)
+    return np.concatenate(parts)[: len(pixels)]
+
+
+def _filled(pixels: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    return np.resize(pixels, (size, *pixels.shape[1:])) if len(pixels) < size else pixels

@@ -18,7 +18,7 @@ class TrainRecipe:
 
     epochs: int = 100
     batch_size: int = 32
-    """At most; the batches of an epoch differ in size by no more than one picture."""
+    """At most; all batches have one size, so that no tiny one is left over."""
     learning_rate: float = 1e-3
     optimizer: Optimizer = "adam"
     monitor: Monitor = "accuracy"

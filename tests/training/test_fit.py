@@ -1,0 +1,198 @@
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tiny
+
+from training import backend
+from training.checkpoint import Checkpoints
+from training.errors import DivergedError, PausedError, RunError, TrainingError
+from training.history import Progress
+from training.recipe import TrainRecipe
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Checkpoints]:
+    """The weights of a training that nothing happened to, and its checkpoints."""
+    checkpoints = Checkpoints(tmp_path_factory.mktemp("undisturbed"))
+    model, epochs = tiny.train(checkpoints)
+    assert [epoch.epoch for epoch in epochs] == [1, 2, 3, 4]
+    return tiny.sha256(model), checkpoints
+
+
+def _figures(checkpoints: Checkpoints) -> list[tuple[float, ...]]:
+    return [
+        (epoch.loss, epoch.accuracy, epoch.val_loss or 0.0)
+        for epoch in checkpoints.progress().history
+    ]
+
+
+@pytest.mark.parametrize("moment", [("step", "12"), ("write", "4")])
+def test_a_training_killed_at_any_moment_ends_bit_for_bit_as_one_that_was_not(
+    undisturbed: tuple[str, Checkpoints], tmp_path: Path, moment: tuple[str, str]
+) -> None:
+    program = [sys.executable, tiny.__file__, str(tmp_path), *moment]
+    died = subprocess.run(program, check=False, capture_output=True)
+    assert died.returncode == -signal.SIGKILL, died.stderr.decode()
+    checkpoints = Checkpoints(tmp_path)
+    done = checkpoints.progress().epochs
+
+    model, epochs = tiny.train(checkpoints)
+
+    assert 0 < done < 4
+    assert len(epochs) == 4 - done
+    assert tiny.sha256(model) == undisturbed[0]
+    assert _figures(checkpoints) == _figures(undisturbed[1])
+
+
+@pytest.mark.parametrize("step", [2, 5, 13])
+def test_a_paused_training_goes_on_from_the_very_step(
+    undisturbed: tuple[str, Checkpoints], tmp_path: Path, step: int
+) -> None:
+    checkpoints, seen = Checkpoints(tmp_path), list[Progress]()
+
+    with pytest.raises(PausedError, match="the same command goes on"):
+        tiny.train(checkpoints, on_step=seen.append, is_interrupted=lambda: len(seen) == step)
+    model, _ = tiny.train(checkpoints, on_step=seen.append)
+
+    assert len(seen) == 4 * 5, "18 pictures in batches of 4 are 5 steps an epoch, none repeated"
+    assert tiny.sha256(model) == undisturbed[0]
+    assert _figures(checkpoints) == _figures(undisturbed[1])
+
+
+def test_a_finished_training_has_nothing_left_to_do(
+    undisturbed: tuple[str, Checkpoints],
+) -> None:
+    model, epochs = tiny.train(undisturbed[1])
+
+    assert epochs == []
+    assert tiny.sha256(model) == undisturbed[0]
+
+
+def test_another_seed_ends_elsewhere(undisturbed: tuple[str, Checkpoints], tmp_path: Path) -> None:
+    model, _ = tiny.train(Checkpoints(tmp_path), recipe=replace(tiny.RECIPE, seed=4))
+
+    assert tiny.sha256(model) != undisturbed[0]
+
+
+def test_the_best_epoch_s_weights_stand_and_no_other_s_are_kept(tmp_path: Path) -> None:
+    recipe = replace(tiny.RECIPE, epochs=8, learning_rate=0.05, monitor="loss")
+    checkpoints = Checkpoints(tmp_path)
+    states: dict[int, str] = {}
+    model = tiny.network()
+
+    def note(progress: Progress) -> None:
+        states[progress.epochs] = tiny.sha256(model)  # Until the epoch's last step.
+
+    tiny.train(checkpoints, recipe=recipe, on_step=note, model=model)
+
+    history = checkpoints.progress().history
+    leader = min(history, key=lambda epoch: epoch.val_loss or 0.0)
+    assert tiny.sha256(model) == states[leader.epoch - 1]
+    assert [path.name for path in tmp_path.glob("best-*")] == [f"best-{leader.epoch:04}.npz"]
+
+
+def test_training_stops_when_no_better_epoch_comes(tmp_path: Path) -> None:
+    recipe = replace(tiny.RECIPE, epochs=60, learning_rate=0.2, patience=2, monitor="loss")
+
+    _, epochs = tiny.train(Checkpoints(tmp_path), recipe=recipe)
+
+    leader = min(epochs, key=lambda epoch: epoch.val_loss or 0.0)
+    assert epochs[-1].epoch == leader.epoch + 2 < 60
+
+
+def test_without_validation_pictures_the_last_epoch_s_weights_stand(tmp_path: Path) -> None:
+    _, epochs = tiny.train(Checkpoints(tmp_path), val=0, recipe=replace(tiny.RECIPE, epochs=2))
+
+    assert [epoch.val_loss for epoch in epochs] == [None, None]
+    assert (tmp_path / "best-0002.npz").exists()
+
+
+def test_a_loss_that_is_no_number_ends_the_training_and_says_what_to_try(tmp_path: Path) -> None:
+    model = tiny.network()
+    model.layers[-1].kernel.assign(model.layers[-1].kernel.numpy() * float("nan"))
+
+    with pytest.raises(DivergedError, match=r"smaller --learning-rate \(it was 0\.01\)"):
+        tiny.train(Checkpoints(tmp_path), model=model)
+
+    assert not (tmp_path / "last.npz").exists()
+
+
+def test_a_checkpoint_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    tiny.train(Checkpoints(tmp_path), recipe=replace(tiny.RECIPE, epochs=1))
+    whole = (tmp_path / "last.npz").read_bytes()
+    (tmp_path / "last.npz").write_bytes(whole[: len(whole) // 2])
+
+    with pytest.raises(RunError, match=r"last\.npz cannot be read .* to begin the run anew"):
+        tiny.train(Checkpoints(tmp_path))
+
+
+def test_a_checkpoint_of_another_network_is_refused(tmp_path: Path) -> None:
+    tiny.train(Checkpoints(tmp_path), recipe=replace(tiny.RECIPE, epochs=1))
+    import keras
+
+    other = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Flatten()])
+    other.add(keras.layers.Dense(2, activation="softmax"))
+
+    with pytest.raises(RunError, match="another network"):
+        tiny.train(Checkpoints(tmp_path), model=other)
+
+
+def test_memory_that_runs_out_is_told_with_the_batch_size() -> None:
+    backend.start()
+    from training.fit import _out_of_memory_told
+
+    with (
+        pytest.raises(TrainingError, match="batches of 32 pictures: try a smaller --batch-size"),
+        _out_of_memory_told(TrainRecipe()),
+    ):
+        raise MemoryError
+
+
+@pytest.mark.parametrize(
+    ("frozen_epochs", "ends"), [(None, [10]), (4, [4, 10]), (0, [10]), (10, [10])]
+)
+def test_a_frozen_backbone_is_freed_when_the_recipe_says(
+    frozen_epochs: int | None, ends: list[int]
+) -> None:
+    backend.start()
+    from training.fit import phases
+
+    found = phases(TrainRecipe(epochs=10, frozen_epochs=frozen_epochs), is_frozen=True)
+
+    assert [phase.end for phase in found] == ends
+    assert found[-1].thaws == (frozen_epochs in {0, 4})
+    assert found[-1].learning_rate == (1e-4 if found[-1].thaws else 1e-3)
+
+
+def _bytes(variables: list[Any]) -> bytes:
+    return b"".join(each.numpy().tobytes() for each in variables)
+
+
+def test_a_freed_backbone_learns_and_its_batch_norm_does_not(tmp_path: Path) -> None:
+    model = tiny.network(is_frozen=True)
+    kernel, norm = model.get_layer("backbone").layers[-2:]
+    before = _bytes(norm.variables)
+    seen = [_bytes(kernel.variables)]
+    from training.fit import fit
+
+    for _ in fit(
+        model,
+        train=tiny.pictures(18),
+        val=tiny.pictures(6, seed=1),
+        recipe=replace(tiny.RECIPE, epochs=2, frozen_epochs=1, monitor="loss"),
+        is_frozen=True,
+        checkpoints=Checkpoints(tmp_path),
+        on_step=lambda _: None,
+        is_interrupted=lambda: False,
+    ):
+        seen.append(_bytes(kernel.variables))
+
+    assert seen[0] == seen[1] != seen[2]
+    assert _bytes(norm.variables) == before
