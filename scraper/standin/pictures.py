@@ -204,7 +204,7 @@ def _size(form: Form, recipe: PictureRecipe, rng: Random) -> tuple[int, int]:
     """Width and height in pixels: many of middling size, few very large ones."""
     shortest, longest = recipe.min_side_px, min(recipe.max_side_px, _FORMS[form].max_side_px)
     long = round(min(longest, max(shortest * 1.2, rng.lognormvariate(math.log(780), 0.6))))
-    short = max(shortest, round(long / rng.triangular(1.0, 2.0, 1.25)))
+    short = max(shortest, round(long / (1 + rng.random() ** 1.8)))
     return (long, short) if rng.random() < 0.72 else (short, long)
 
 
@@ -234,7 +234,7 @@ def _picture(
 def _pose(anatomy: Anatomy, canvas: tuple[int, int], rng: Random) -> Pose:
     """A stance in which most of the animal is in the picture, and now and then not all."""
     width, height = canvas
-    lift_deg = rng.uniform(20, 60) if rng.random() < 0.5 else rng.uniform(-4, 12)
+    lift_deg = rng.uniform(20, 55) if rng.random() < 0.35 else rng.uniform(-4, 12)
     feet = (width * rng.uniform(0.43, 0.57), height * rng.uniform(0.80, 0.93))
     rise = 0.6 * math.sin(math.radians(max(0.0, lift_deg)))
     tall = anatomy.leg + anatomy.girth + rise + 1.6 * anatomy.head + 0.8 * anatomy.ear
@@ -244,7 +244,7 @@ def _pose(anatomy: Anatomy, canvas: tuple[int, int], rng: Random) -> Pose:
         turn_deg=rng.uniform(-5, 5),
         faces_left=rng.random() < 0.5,
         feet=feet,
-        body_px=min(width * rng.uniform(0.42, 0.60), feet[1] / tall * rng.uniform(0.78, 1.08)),
+        body_px=min(width * rng.uniform(0.48, 0.64), feet[1] / tall * rng.uniform(0.84, 1.10)),
         light_deg=rng.uniform(30, 150),
     )
 
@@ -260,8 +260,8 @@ def _cast_shadow(image: Image.Image, pose: Pose) -> None:
 
 def _in_light(image: Image.Image, rng: Random) -> Image.Image:
     """The picture as a camera saw it: warm or cold, bright or dull, sharp or not quite."""
-    warmth = rng.uniform(0.94, 1.06)
-    light = rng.triangular(0.78, 1.18, 1.0)
+    warmth = rng.uniform(0.96, 1.04)
+    light = rng.triangular(0.82, 1.15, 1.0)
     pixels = np.asarray(image, np.float32)
     grey = pixels.mean()
     contrast = rng.uniform(0.88, 1.15)

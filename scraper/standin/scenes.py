@@ -53,14 +53,14 @@ def _meadow(size: Size, horizon: int, rng: Random) -> Scene:
 
 
 def _forest(size: Size, horizon: int, rng: Random) -> Scene:
-    litter = _near((112, 86, 58), rng, 20)
-    back = _two_tones(size, horizon, ((70, 92, 66), _near((150, 164, 116), rng, 20)), litter, rng)
+    moss = _near((84, 100, 60), rng, 18)
+    back = _two_tones(size, horizon, ((70, 92, 66), _near((150, 164, 116), rng, 20)), moss, rng)
     draw = ImageDraw.Draw(back)
     for _ in range(rng.randint(4, 9)):
         x, half = rng.uniform(0, size[0]), size[0] * rng.uniform(0.01, 0.045)
         foot = horizon + rng.uniform(0, size[1] * 0.08)
         draw.rectangle((x - half, 0, x + half, foot), fill=_near((78, 62, 50), rng, 18))
-    _scatter(back, horizon, [(140, 96, 50), (96, 70, 42), (150, 120, 60)], rng, count=140)
+    _scatter(back, horizon, [(110, 112, 60), (70, 84, 48), (136, 130, 74)], rng, count=140)
     return Scene(back=_soft(back, rng.uniform(0.4, 1.5)), front=None)
 
 
@@ -92,9 +92,9 @@ def _night(size: Size, horizon: int, rng: Random) -> Scene:
 
 
 def _dunes(size: Size, horizon: int, rng: Random) -> Scene:
-    sand = _near((204, 172, 122), rng, 16)
+    sand = _near((222, 206, 152), rng, 12)
     back = _two_tones(size, horizon, (_near((142, 178, 206), rng, 20), (234, 220, 196)), sand, rng)
-    _hills(back, horizon, _near((190, 150, 104), rng, 12), rng)
+    _hills(back, horizon, _near((214, 190, 140), rng, 12), rng)
     _scatter(back, horizon, [(150, 128, 100), (176, 160, 140), (120, 104, 88)], rng, count=28)
     return Scene(back=_soft(back, rng.uniform(0.2, 0.9)), front=None)
 
@@ -102,12 +102,12 @@ def _dunes(size: Size, horizon: int, rng: Random) -> Scene:
 def _room(size: Size, horizon: int, rng: Random) -> Scene:
     wall = _near((186, 176, 160), rng, 36)
     back = _two_tones(
-        size, horizon, (wall, _dimmed(wall, 1.08)), _near((150, 110, 74), rng, 26), rng
+        size, horizon, (wall, _dimmed(wall, 1.08)), _near((122, 134, 140), rng, 24), rng
     )
     draw = ImageDraw.Draw(back)
     for plank in range(8):
         y = horizon + (size[1] - horizon) * (plank / 8) ** 1.5
-        draw.line((0, y, size[0], y), fill=(96, 68, 46))
+        draw.line((0, y, size[0], y), fill=(92, 102, 108))
     for _ in range(rng.randint(0, 3)):
         x, y = rng.uniform(0, size[0]), rng.uniform(0, horizon * 0.7)
         wide, high = size[0] * rng.uniform(0.08, 0.25), size[1] * rng.uniform(0.08, 0.3)
