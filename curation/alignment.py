@@ -23,8 +23,8 @@ _FINE = 36
 _JUDGED = 48
 """Samples along each side on which they are compared in the end."""
 _STEPS = 6
-_WORTH_IT = 0.5
-"""Correlation that a pair must reach on the coarse grid."""
+_WORTH_IT = 0.8
+"""Correlation that a pair must reach on the coarse grid; copies reach 0.85 at least."""
 _TILES = 6
 """Tiles along each side, of which the worst are left out …"""
 _LEFT_OUT = 6
@@ -84,10 +84,12 @@ def _likeness(thumbs: NDArray[np.uint8], inner: Floats, pairs: Suggestions) -> F
     there = _times(_framed(pairs.second_box), _turned(pairs.orientation))
     warp, score = _aligned(_halved(first), _halved(second), here, there, _COARSE)
     worth = np.flatnonzero(score >= _WORTH_IT)
+    result = np.full(len(score), -1.0, np.float32)
+    if not worth.size:
+        return result
     first, second, here = first[worth], second[worth], here[worth]
     there = _times(there, warp)[worth]
     warp, _ = _aligned(first, second, here, there, _FINE)
-    result = np.full(len(score), -1.0, np.float32)
     boxes = inner[pairs.first[worth]], inner[pairs.second[worth]]
     result[worth] = _judged(first, second, here, _times(there, warp), boxes)
     return result

@@ -47,14 +47,14 @@ CHANGES: dict[str, Callable[[Image.Image], Image.Image]] = {
 }
 
 
-def album_of(bodies: list[bytes]) -> list[tuple[int, int]]:
+def album_of(bodies: list[bytes], recipe: CurationRecipe = RECIPE) -> list[tuple[int, int]]:
     with Album() as album:
         for body in bodies:
             result = inspect(body, RECIPE)
             assert isinstance(result, Inspected)
             assert result.signature is not None
             album.add(result.signature)
-        return [(pair.first, pair.second) for pair in album.pairs(RECIPE)]
+        return [(pair.first, pair.second) for pair in album.pairs(recipe)]
 
 
 @pytest.mark.parametrize("change", CHANGES)
@@ -65,7 +65,9 @@ def test_a_changed_copy_is_found(change):
 
 
 def test_different_pictures_are_not_look_alikes():
-    assert album_of([encoded(picture(seed, SIZE)) for seed in range(60)]) == []
+    bodies = [encoded(picture(seed, SIZE)) for seed in range(60)]
+    loose = CurationRecipe(side_px=64, candidate_bits=16, crop_bits=16)
+    assert album_of(bodies) == album_of(bodies[:3]) == album_of(bodies, loose) == []
 
 
 def test_different_subjects_before_one_backdrop_are_not_look_alikes():
