@@ -30,7 +30,9 @@ def building_site(root: Path) -> Iterator[Path]:
         DatasetError: `root` holds what is not Bestiary's, another run builds there too, or
             the disk says no.
     """
-    root = root.absolute()
+    root = root.resolve()
+    if not root.name:
+        raise DatasetError(f"{root} cannot be a dataset: choose another --dataset")
     site, old = root.with_name(f".{root.name}.building"), root.with_name(f".{root.name}.old")
     try:
         root.parent.mkdir(parents=True, exist_ok=True)

@@ -67,12 +67,15 @@ def curate(
     Raises:
         EmptyHarvestError: the harvest has no image, or none that can be used.
         DatasetError: `root` cannot be replaced.
+        LockMismatchError: the lock beside `root` cannot be read.
     """
     records = list(harvest.records("kept"))
     if not records:
         raise EmptyHarvestError(
             f"the harvest at {harvest.root} has no image yet: gather some with `bestiary scrape`"
         )
+    name = root.absolute().name
+    lock.read_entry(lock.lock_path(root), name)  # A lock that cannot be read is told at once.
     with building_site(root) as site, Album() as album:
         (site / _RENDERED).mkdir()
         digests = sorted({record.sha256 or "" for record in records})
@@ -93,7 +96,6 @@ def curate(
         _furnish(site, rows)
         write_manifest(site / MANIFEST, rows, recipe, refused=harvest.reasons())
         entry = {**identity(rows, recipe), "libraries": _libraries()}
-        name = root.absolute().name
         write_report(Dataset.open(site), name=name, lock_digest=lock.digest_of(entry))
     lock.write_entry(lock.lock_path(root), name, entry)
     dataset = Dataset.open(root)

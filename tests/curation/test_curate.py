@@ -11,7 +11,7 @@ from PIL import Image
 
 from curation import reasons
 from curation.curate import curate
-from curation.errors import DatasetError, EmptyHarvestError
+from curation.errors import DatasetError, EmptyHarvestError, LockMismatchError
 from curation.recipe import CurationRecipe
 from scraper.harvest import Harvest
 from tests.curation.making import curated, encoded, jpeg, picture, tree
@@ -131,6 +131,13 @@ def test_a_folder_that_is_no_dataset_is_refused(shrews_and_mice, tmp_path):
     with pytest.raises(DatasetError, match="no dataset"):
         curated(shrews_and_mice, tmp_path / "photos")
     assert (tmp_path / "photos/holiday.jpg").exists()
+
+
+def test_a_lock_that_cannot_be_read_stops_the_work_before_it_begins(shrews_and_mice, tmp_path):
+    (tmp_path / "datasets.lock").write_text("<<<<<<< HEAD")
+    with pytest.raises(LockMismatchError, match="not a readable lock"):
+        curated(shrews_and_mice, tmp_path / "dataset")
+    assert [path.name for path in tmp_path.iterdir()] == ["datasets.lock"]
 
 
 def test_an_empty_folder_may_become_a_dataset(shrews_and_mice, tmp_path):
