@@ -31,7 +31,7 @@ from curation.lookalikes import Album
 from curation.recipe import SPLITS, CurationRecipe
 from curation.report import write_report
 from curation.signature import Signature
-from scraper.harvest import Harvest
+from scraper.harvest import Harvest, Record
 
 _AHEAD = 4
 """Images in flight per worker."""
@@ -69,11 +69,7 @@ def curate(
         DatasetError: `root` cannot be replaced.
         LockMismatchError: the lock beside `root` cannot be read.
     """
-    records = list(harvest.records("kept"))
-    if not records:
-        raise EmptyHarvestError(
-            f"the harvest at {harvest.root} has no image yet: gather some with `bestiary scrape`"
-        )
+    records = _records(harvest)
     name = root.absolute().name
     lock.read_entry(lock.lock_path(root), name)  # A lock that cannot be read is told at once.
     with building_site(root) as site, Album() as album:
@@ -93,13 +89,22 @@ def curate(
         ]
         rows = decide(records, findings, pairs, recipe)
         _require_some(rows, harvest)
+        entry = {**identity(rows, recipe), "libraries": _libraries()}
         _furnish(site, rows)
         write_manifest(site / MANIFEST, rows, recipe, refused=harvest.reasons())
-        entry = {**identity(rows, recipe), "libraries": _libraries()}
         write_report(Dataset.open(site), name=name, lock_digest=lock.digest_of(entry))
     lock.write_entry(lock.lock_path(root), name, entry)
     dataset = Dataset.open(root)
     yield Curated(dataset=dataset, warnings=tuple(_warnings(dataset, harvest)))
+
+
+def _records(harvest: Harvest) -> list[Record]:
+    records = list(harvest.records("kept"))
+    if not records:
+        raise EmptyHarvestError(
+            f"the harvest at {harvest.root} has no image yet: gather some with `bestiary scrape`"
+        )
+    return records
 
 
 def _inspected(
