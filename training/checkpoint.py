@@ -55,9 +55,14 @@ class Checkpoints:
             if path != self._best(best_epoch):
                 path.unlink()
 
+    @property
+    def exist(self) -> bool:
+        """Whether there is anything to go on from."""
+        return (self.folder / "last.npz").exists()
+
     def progress(self) -> Progress:
         """Where the training stood; at its beginning where there is no checkpoint."""
-        if not (self.folder / "last.npz").exists():
+        if not self.exist:
             return Progress()
         state = json.loads(str(self._read("last.npz", "progress")[0]))
         return Progress(

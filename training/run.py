@@ -127,12 +127,15 @@ class Run:
     def begin(cls, root: Path, record: RunRecord) -> Self:
         """Make the run at `root`, or take up the one that is there if it is of the same kind.
 
+        One that never came to its first checkpoint is no loss.
+
         Raises:
             RunError: another model, dataset or recipe lives there.
         """
         if (root / "run.json").exists():
-            other = cls.open(root).record.differences(record)
-            if other:
+            found = cls.open(root)
+            other = found.record.differences(record)
+            if other and found.checkpoints.exist:
                 raise RunError(
                     f"{root} holds a run with another {', '.join(_spoken(name) for name in other)}:"
                     " choose another folder with --run, or repeat that run's command"

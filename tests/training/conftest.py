@@ -1,68 +1,13 @@
 from __future__ import annotations
 
-import hashlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 
-from curation import lock
-from curation.dataset import Dataset, Row, file_name, identity, write_manifest
-from curation.recipe import CurationRecipe
-
-Counts = Mapping[str, tuple[int, int, int]]
-
-COLOURS = {"hamster": (200, 150, 90), "mouse": (110, 110, 120), "shrew": (90, 60, 40)}
-
-
-def picture(species: str, number: int, side_px: int) -> Image.Image:
-    """A noisy square in the colours of its species: easy, but not trivial."""
-    seed = int.from_bytes(hashlib.sha256(f"{species} {number}".encode()).digest()[:4])
-    rng = np.random.default_rng(seed)
-    colour = np.array(COLOURS.get(species, (30, 90, 200)))
-    values = colour + rng.normal(0, 40, (side_px, side_px, 3)) + rng.normal(0, 20, 3)
-    return Image.fromarray(np.clip(values, 0, 255).astype(np.uint8))
-
-
-def write_dataset(root: Path, counts: Counts, *, side_px: int = 32) -> Dataset:
-    """A dataset such as curation writes; `counts` has train, val and test for each species."""
-    recipe = CurationRecipe(side_px=side_px)
-    rows = []
-    for species, per_split in sorted(counts.items()):
-        splits = [
-            split
-            for split, count in zip(("train", "val", "test"), per_split, strict=True)
-            for _ in range(count)
-        ]
-        for number, split in enumerate(splits):
-            digest = hashlib.sha256(f"{species} {number}".encode()).hexdigest()
-            row = Row(digest=digest, species=species, split=split, kept=True)
-            path = root / file_name(row, split)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            picture(species, number, side_px).save(path, quality=92, subsampling=0)
-            body = path.read_bytes()
-            rows.append(
-                Row(
-                    digest=digest,
-                    species=species,
-                    split=split,
-                    kept=True,
-                    width=side_px,
-                    height=side_px,
-                    format="JPEG",
-                    bytes=len(body),
-                    file=file_name(row, split),
-                    file_sha256=hashlib.sha256(body).hexdigest(),
-                )
-            )
-    rows.sort(key=lambda row: (row.species, row.digest))
-    root.mkdir(parents=True, exist_ok=True)
-    write_manifest(root / "manifest.parquet", rows, recipe)
-    lock.write_entry(lock.lock_path(root), root.name, identity(rows, recipe))
-    return Dataset.open(root)
+from curation.dataset import Dataset
+from tests.training.making import Counts, Trained, run_command, write_dataset
 
 
 @pytest.fixture
@@ -80,3 +25,25 @@ def shared() -> Path:
     if not root.is_dir():
         pytest.skip(f"no real data at {root}: name its folder with BESTIARY_SHARED")
     return root
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    folder = tmp_path_factory.mktemp("trained")
+    counts = {"hamster": (24, 6, 6), "mouse": (16, 5, 5), "shrew": (8, 3, 3)}
+    dataset = write_dataset(folder / "dataset", counts)
+    root = folder / "runs" / "first"
+    options = ("--run", root, "--epochs", 8, "--batch-size", 8, "--monitor", "loss")
+    document, text = run_command("train", "cifar-vgg", "--dataset", dataset.root, *options)
+    return Trained(dataset=dataset, root=root, document=document, text=text)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let pass what Keras itself does with its TensorFlow variables, which NumPy 2 deprecates."""
+    theirs = (
+        "ignore:__array__ implementation doesn't accept a copy keyword"
+        ":DeprecationWarning:keras.src.backend.tensorflow.core"
+    )
+    for item in items:
+        if item.path.parent == Path(__file__).parent:
+            item.add_marker(pytest.mark.filterwarnings(theirs))

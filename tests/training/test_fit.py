@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import tiny
 
+from tests.training import tiny
 from training import backend
 from training.checkpoint import Checkpoints
 from training.errors import DivergedError, PausedError, RunError, TrainingError

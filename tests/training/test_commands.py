@@ -1,0 +1,294 @@
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from curation.dataset import Dataset
+from curation.errors import CurationError, DatasetError, LockMismatchError
+from tests.training.making import Trained, run_command
+from training.errors import (
+    ModelMismatchError,
+    OtherDataError,
+    PicturesError,
+    PredictionError,
+    RunError,
+    TrainingError,
+    UsageError,
+    WeightsError,
+)
+
+COUNTS = {"hamster": (4, 2, 2), "mouse": (3, 1, 1)}
+
+
+def _error(*arguments: object) -> TrainingError | CurationError:
+    with pytest.raises((TrainingError, CurationError)) as caught:
+        run_command(*arguments)
+    assert "\n" not in str(caught.value)
+    return caught.value
+
+
+def test_models_lists_every_network_with_its_parameters() -> None:
+    document, text = run_command("models")
+
+    by_name = {row["name"]: row for row in document["models"]}
+    assert by_name["scratch-224"]["parameters"] == 88_733
+    assert by_name["scratch-224"]["non_trainable"] == 384
+    assert "23,620,666" in text
+    assert len(text.splitlines()) == 1 + len(by_name)
+
+
+def test_train_leaves_a_complete_run(trained: Trained) -> None:
+    files = {path.name for path in trained.root.iterdir()}
+
+    assert files == {
+        *("run.json", "labels.txt", "history.csv", "model.keras", "metrics.json", "report.html"),
+        "checkpoint",
+    }
+    assert (trained.root / "labels.txt").read_text() == "hamster\nmouse\nshrew\n"
+    assert len((trained.root / "history.csv").read_text().splitlines()) == 1 + 8
+    assert (trained.root.parent / "latest").resolve() == trained.root.resolve()
+
+
+def _figures(value: Any) -> list[dict[str, Any]]:
+    if isinstance(value, dict) and "interval" in value:
+        return [value]
+    parts = value.values() if isinstance(value, dict) else value
+    return [
+        figure
+        for part in (parts if isinstance(value, dict | list) else ())
+        for figure in _figures(part)
+    ]
+
+
+def test_metrics_json_has_every_figure_with_n_and_interval_seed_and_lock(
+    trained: Trained,
+) -> None:
+    metrics = json.loads((trained.root / "metrics.json").read_text())
+
+    assert metrics == json.loads(json.dumps(trained.document["metrics"]))
+    assert metrics["seed"] == 0
+    assert metrics["lock_digest"] == trained.dataset.lock_digest
+    assert metrics["splits"]["test"]["n"] == 14
+    figures = _figures(metrics)
+    assert len(figures) == 2 * (5 + 3 * 3)
+    assert all(figure.keys() >= {"value", "low", "high", "n"} for figure in figures)
+
+
+def test_train_tells_accuracy_with_its_interval_and_the_baseline(trained: Trained) -> None:
+    assert "test: accuracy" in trained.text
+    assert "(n = 14: 95 % interval" in trained.text
+    assert "Always saying hamster would be right for 42.9 %" in trained.text
+
+
+def test_the_network_learnt_what_is_easy(trained: Trained) -> None:
+    assert trained.document["metrics"]["splits"]["test"]["accuracy"]["value"] > 0.5
+
+
+def test_evaluate_says_again_what_train_said(trained: Trained) -> None:
+    (trained.root / "report.html").unlink()
+
+    document, _ = run_command("evaluate", trained.root.parent / "latest")
+
+    assert document["metrics"] == trained.document["metrics"]
+    assert (trained.root / "report.html").exists()
+
+
+def test_a_repeated_command_finds_nothing_to_do_and_changes_no_weight(trained: Trained) -> None:
+    options = ("--run", trained.root, "--epochs", 8, "--batch-size", 8, "--monitor", "loss")
+
+    document, _ = run_command("train", "cifar-vgg", "--dataset", trained.dataset.root, *options)
+
+    assert document["metrics"]["splits"] == trained.document["metrics"]["splits"]
+
+
+def test_a_folder_with_another_run_is_left_alone(trained: Trained) -> None:
+    error = _error(
+        *("train", "cifar-cnn", "--dataset", trained.dataset.root, "--run", trained.root),
+        *("--batch-size", 8, "--monitor", "loss"),
+    )
+
+    assert isinstance(error, RunError)
+    assert "another model: choose another folder with --run" in str(error)
+
+
+def test_a_folder_with_other_things_is_left_alone(
+    make_dataset: Callable[..., Dataset], tmp_path: Path
+) -> None:
+    dataset = make_dataset(COUNTS)
+
+    error = _error("train", "cifar-vgg", "--dataset", dataset.root, "--run", tmp_path)
+
+    assert isinstance(error, RunError)
+    assert "not a run, and not empty" in str(error)
+
+
+def test_an_evaluation_on_other_data_is_refused_with_exit_code_4(
+    trained: Trained, make_dataset: Callable[..., Dataset]
+) -> None:
+    other = make_dataset(COUNTS)
+
+    error = _error("evaluate", trained.root, "--dataset", other.root)
+
+    assert isinstance(error, OtherDataError)
+    assert error.exit_code == 4
+    assert "is not the dataset that" in str(error)
+
+
+def test_a_dataset_that_is_not_as_locked_is_not_trained_on(
+    make_dataset: Callable[..., Dataset], tmp_path: Path
+) -> None:
+    dataset = make_dataset(COUNTS)
+    dataset.path(dataset.images("val")[0]).write_bytes(b"other")
+
+    error = _error("train", "cifar-vgg", "--dataset", dataset.root, "--run", tmp_path / "run")
+
+    assert isinstance(error, LockMismatchError)
+    assert error.exit_code == 4
+    assert not (tmp_path / "run").exists()
+
+
+def test_no_dataset_is_told(tmp_path: Path) -> None:
+    error = _error("train", "cifar-vgg", "--dataset", tmp_path)
+
+    assert isinstance(error, DatasetError)
+    assert "no dataset at" in str(error)
+
+
+def test_an_unknown_model_is_told_with_the_known_ones(tmp_path: Path) -> None:
+    error = _error("train", "alexnet", "--dataset", tmp_path)
+
+    assert isinstance(error, UsageError)
+    assert error.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "told"),
+    [
+        ("--epochs", 0, "epochs must be at least 1, not 0"),
+        ("--batch-size", -4, "batch size must be at least 1, not -4"),
+        ("--learning-rate", 0, "learning rate must lie between 0 and 10, and 0.001 is usual"),
+        ("--patience", -1, "patience must be at least 0, not -1"),
+        ("--seed", 2**32, "seed must be below 4294967296"),
+        ("--weights", "imagenet", "cifar-vgg begins from random weights: leave out --weights"),
+    ],
+)
+def test_a_senseless_option_is_a_usage_error(option: str, value: object, told: str) -> None:
+    error = _error("train", "cifar-vgg", option, value)
+
+    assert isinstance(error, UsageError)
+    assert str(error) == told
+
+
+def test_a_model_that_does_not_fit_the_pictures_says_both_ways_out(
+    make_dataset: Callable[..., Dataset],
+) -> None:
+    error = _error("train", "scratch-224", "--dataset", make_dataset(COUNTS).root)
+
+    assert isinstance(error, ModelMismatchError)
+    assert "curate again with --size 224, or train with --resize" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("counts", "told"),
+    [
+        ({"mouse": (5, 2, 2)}, "the dataset holds mouse alone"),
+        ({"mouse": (5, 2, 2), "shrew": (0, 1, 1)}, "no training pictures of shrew"),
+    ],
+)
+def test_a_dataset_with_too_little_is_told(
+    make_dataset: Callable[..., Dataset], counts: Any, told: str
+) -> None:
+    error = _error("train", "cifar-vgg", "--dataset", make_dataset(counts).root)
+
+    assert isinstance(error, PicturesError)
+    assert told in str(error)
+
+
+def test_weights_that_are_no_weights_are_told(
+    make_dataset: Callable[..., Dataset], tmp_path: Path
+) -> None:
+    dataset = make_dataset(COUNTS)
+    (tmp_path / "weights.h5").write_bytes(b"no weights")
+    command = ("train", "resnet50", "--dataset", dataset.root, "--run", tmp_path / "run")
+
+    missing = _error(*command, "--weights", tmp_path / "none.h5")
+    broken = _error(*command, "--weights", tmp_path / "weights.h5")
+
+    assert isinstance(missing, RunError | WeightsError)
+    assert "there is no file" in str(missing)
+    assert isinstance(broken, WeightsError)
+    assert "does not hold the weights of resnet50 without its top" in str(broken)
+
+
+def test_predict_names_a_species_for_every_image_and_a_reason_where_it_cannot(
+    trained: Trained, tmp_path: Path
+) -> None:
+    good = trained.dataset.path(trained.dataset.images("test")[0])
+    bad, missing = tmp_path / "page.jpg", tmp_path / "none.jpg"
+    bad.write_text("<html>")
+
+    document, text = run_command("predict", trained.root.parent / "latest", good, bad, missing)
+
+    first, second, third = document["images"]
+    assert first["species"] in trained.dataset.species
+    assert first["probability"] == max(first["probabilities"].values())
+    assert sum(first["probabilities"].values()) == pytest.approx(1, abs=1e-5)
+    assert second == {"image": str(bad), "error": "not an image"}
+    assert third == {"image": str(missing), "error": "there is no such file"}
+    assert f"{bad}: cannot be read: not an image" in text
+
+
+def test_predict_takes_a_folder_for_the_files_in_it(trained: Trained) -> None:
+    folder = trained.dataset.root / "test" / "shrew"
+
+    document, _ = run_command("predict", trained.root, folder)
+
+    assert [row["image"] for row in document["images"]] == sorted(map(str, folder.iterdir()))
+
+
+def test_predict_fails_when_no_image_can_be_read_and_gives_every_reason(
+    trained: Trained, tmp_path: Path
+) -> None:
+    error = _error("predict", trained.root, tmp_path / "a.jpg", tmp_path / "b.jpg")
+
+    assert isinstance(error, PredictionError)
+    assert error.exit_code == 1
+    assert [row["error"] for row in error.document["images"]] == ["there is no such file"] * 2  # type: ignore[attr-defined, index]
+    assert "hold no files" in str(_error("predict", trained.root, tmp_path))
+
+
+def test_a_missing_or_unfinished_run_is_told(trained: Trained, tmp_path: Path) -> None:
+    half = shutil.copytree(trained.root, tmp_path / "half")
+    record = json.loads((half / "run.json").read_text())
+    (half / "run.json").write_text(json.dumps(record | {"state": "training", "model_sha256": None}))
+
+    assert "no run at" in str(_error("predict", tmp_path / "none", "a.jpg"))
+    assert "is not complete: go on with" in str(_error("predict", half, "a.jpg"))
+
+
+def test_a_model_file_that_was_changed_is_not_loaded(trained: Trained, tmp_path: Path) -> None:
+    changed = shutil.copytree(trained.root, tmp_path / "changed")
+    with (changed / "model.keras").open("ab") as file:
+        file.write(b"\0")
+
+    error = _error("predict", changed, "a.jpg")
+
+    assert isinstance(error, RunError)
+    assert "not the file that the training wrote" in str(error)
+
+
+def test_a_run_trained_at_another_side_predicts_at_that_side(
+    make_dataset: Callable[..., Dataset], tmp_path: Path
+) -> None:
+    dataset = make_dataset(COUNTS, side_px=48)
+    options = ("--resize", "--epochs", 1, "--run", tmp_path / "run", "--no-augment")
+
+    document, _ = run_command("train", "cifar-vgg", "--dataset", dataset.root, *options)
+    predicted, _ = run_command("predict", tmp_path / "run", dataset.root / "test")
+
+    assert document["metrics"]["splits"]["test"]["n"] == len(predicted["images"]) == 3

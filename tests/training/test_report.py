@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+
+from tests.training.making import Trained
+from training.history import Epoch
+from training.report import charts
+
+
+class _Addresses(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found += [value or "" for name, value in attrs if name in {"src", "href"}]
+
+
+def test_the_report_is_complete_in_itself_and_says_how_far_to_trust_it(trained: Trained) -> None:
+    page = (trained.root / "report.html").read_text()
+
+    addresses = _Addresses()
+    addresses.feed(page)
+    assert all(address.startswith("data:") for address in addresses.found)
+    assert "url(" not in page
+    assert trained.dataset.lock_digest in page
+    assert re.search(r"n = 14<br>\s*95 % interval \d+–\d+ %", page)
+    assert "Always saying hamster" in page
+
+
+def test_a_chart_spans_its_frame_and_leaves_out_what_was_not_measured() -> None:
+    history = tuple(Epoch(epoch=n, loss=4.0 / n, accuracy=n / 4) for n in (1, 2, 3, 4))
+
+    loss, accuracy = charts(history, best_epoch=4)
+
+    assert [curve.name for curve in loss.curves] == ["training"]
+    assert loss.curves[0].points.startswith("0.0,0.0 ")
+    assert accuracy.curves[0].points.endswith(f" {accuracy.width:.1f},0.0")
+    assert accuracy.best_x == accuracy.width

@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from curation.recipe import CurationRecipe
+from training.errors import RunError
+from training.history import Progress
+from training.recipe import TrainRecipe
+from training.run import Run, RunRecord, default_root, point_latest, pointed_to
+
+RECORD = RunRecord(
+    model="cifar-vgg",
+    species=("hamster", "mouse"),
+    side_px=32,
+    dataset="/somewhere/dataset",
+    lock_digest="ab" * 32,
+    curation=CurationRecipe(side_px=32),
+    recipe=TrainRecipe(),
+    commonest="mouse",
+    versions={"keras": "3"},
+)
+
+
+def test_a_record_comes_back_as_it_was_written() -> None:
+    assert RunRecord.from_json(RECORD.to_json()) == RECORD
+
+
+def test_a_run_may_be_given_more_epochs_but_nothing_else(tmp_path: Path) -> None:
+    run = Run.begin(tmp_path / "run", RECORD)
+    run.checkpoints.save(Progress(step=1), model=(), optimizer=())
+
+    Run.begin(tmp_path / "run", replace(RECORD, recipe=TrainRecipe(epochs=200, patience=0)))
+    with pytest.raises(RunError, match="another seed: choose another folder"):
+        Run.begin(tmp_path / "run", replace(RECORD, recipe=TrainRecipe(seed=1)))
+    with pytest.raises(RunError, match="another dataset: choose another folder"):
+        Run.begin(tmp_path / "run", replace(RECORD, lock_digest="cd" * 32))
+
+
+def test_a_run_that_never_began_is_no_obstacle(tmp_path: Path) -> None:
+    Run.begin(tmp_path / "run", RECORD)
+
+    run = Run.begin(tmp_path / "run", replace(RECORD, recipe=TrainRecipe(seed=1)))
+
+    assert Run.open(run.root).record.recipe.seed == 1
+
+
+def test_without_a_name_the_newest_unfinished_run_of_the_kind_goes_on(tmp_path: Path) -> None:
+    assert default_root(tmp_path, RECORD) == tmp_path / "cifar-vgg-1"
+    Run.begin(tmp_path / "cifar-vgg-1", RECORD)
+    assert default_root(tmp_path, RECORD) == tmp_path / "cifar-vgg-1"
+    other = replace(RECORD, recipe=TrainRecipe(seed=1))
+    assert default_root(tmp_path, other) == tmp_path / "cifar-vgg-2"
+    (tmp_path / "cifar-vgg-1" / "run.json").write_text(replace(RECORD, state="done").to_json())
+    assert default_root(tmp_path, RECORD) == tmp_path / "cifar-vgg-2"
+
+
+def test_latest_names_the_newest_run_and_can_be_opened(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        Run.begin(tmp_path / name, RECORD)
+        point_latest(tmp_path / name)
+
+    assert Run.open(tmp_path / "latest").root.resolve() == (tmp_path / "b").resolve()
+    assert {path.name for path in tmp_path.iterdir()} == {"a", "b", "latest"}
+
+
+def test_where_links_are_refused_latest_is_a_line_of_text(tmp_path: Path) -> None:
+    Run.begin(tmp_path / "a", RECORD)
+    (tmp_path / "latest").write_text("a\n")
+
+    assert pointed_to(tmp_path / "latest") == tmp_path / "a"
+    assert Run.open(tmp_path / "latest").record == RECORD
+
+
+def test_something_else_of_the_name_latest_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "latest").mkdir()
+    (tmp_path / "latest" / "notes.txt").write_text("mine")
+
+    point_latest(tmp_path / "a")
+
+    assert (tmp_path / "latest" / "notes.txt").read_text() == "mine"
+    assert [path.name for path in tmp_path.iterdir()] == ["latest"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "[]", "{}", "{", json.dumps({"version": 99}), '{"version": 1, "recipe": {"epochs": 0}}'],
+)
+def test_a_record_that_cannot_be_read_is_told(tmp_path: Path, text: str) -> None:
+    (tmp_path / "run.json").write_text(text)
+
+    with pytest.raises(RunError, match="cannot read"):
+        Run.open(tmp_path)

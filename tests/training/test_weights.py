@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from training import backend, weights
+from training.errors import UsageError, WeightsError
+from training.models import MODELS, ModelEntry, PretrainedWeights
+
+BODY = b"weights of a network"
+
+
+class _Server(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200 if self.path == "/weights.h5" else 404)
+        self.send_header("Content-Length", str(len(BODY)))
+        self.end_headers()
+        self.wfile.write(BODY)
+
+    def log_message(self, *_: object) -> None:
+        """Keep quiet."""
+
+
+@pytest.fixture
+def address() -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Server) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+def _entry(url: str, md5: str | None = None) -> ModelEntry:
+    wanted = PretrainedWeights(file="kept.h5", url=url, md5=md5)
+    return replace(MODELS["mobilenet-v2"], pretrained=wanted)
+
+
+def test_weights_are_downloaded_once_into_the_cache(address: str, tmp_path: Path) -> None:
+    cache = tmp_path / "models"
+    md5 = hashlib.md5(BODY).hexdigest()
+
+    path = weights.fetched(_entry(f"{address}/weights.h5", md5), cache)
+    again = weights.fetched(_entry("http://127.0.0.1:9/never-asked"), cache)
+
+    assert path == again == cache / "kept.h5"
+    assert path.read_bytes() == BODY
+
+
+@pytest.mark.parametrize(
+    ("path", "md5", "why"),
+    [("/weights.h5", "0" * 32, "not the published file"), ("/gone.h5", None, "404")],
+)
+def test_a_download_that_fails_leaves_nothing_and_says_which_file_goes_where(
+    address: str, tmp_path: Path, path: str, md5: str | None, why: str
+) -> None:
+    with pytest.raises(WeightsError, match=why) as caught:
+        weights.fetched(_entry(f"{address}{path}", md5), tmp_path)
+
+    assert f"download {address}{path} elsewhere" in str(caught.value)
+    assert f"put it into {tmp_path}" in str(caught.value)
+    assert "--weights none" in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_a_network_the_message_is_short(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match=r"cannot be fetched \(no connection\)"):
+        weights.fetched(_entry("http://127.0.0.1:9/weights.h5"), tmp_path)
+
+
+def test_weights_are_for_networks_with_a_backbone() -> None:
+    assert weights.meant(MODELS["cifar-vgg"], None) == "none"
+    assert weights.meant(MODELS["resnet50"], None) == "imagenet"
+    assert weights.meant(MODELS["resnet50"], "some.h5") == "some.h5"
+    with pytest.raises(UsageError, match="begins from random weights"):
+        weights.meant(MODELS["scratch-224"], "imagenet")
+
+
+def test_a_file_of_weights_goes_into_the_backbone_and_its_digest_is_told(tmp_path: Path) -> None:
+    backend.start()
+    entry = MODELS["mobilenet-v2"]
+    one, other = (entry.build(side_px=32, classes=2) for _ in range(2))
+    one.get_layer("backbone").save_weights(tmp_path / "some.weights.h5")
+
+    digest = weights.load(other, entry, str(tmp_path / "some.weights.h5"), cache=tmp_path)
+
+    assert digest == hashlib.sha256((tmp_path / "some.weights.h5").read_bytes()).hexdigest()
+    kernels = [net.get_layer("backbone").get_layer("Conv1").kernel.numpy() for net in (one, other)]
+    assert np.array_equal(*kernels)
+
+
+def test_real_imagenet_weights_fit_the_transfer_network(shared: Path, tmp_path: Path) -> None:
+    path = shared / "weights" / "mobilenet_v2_1.0_224_no_top.rebuilt.h5"
+    if not path.is_file():
+        pytest.skip("the real weights are not there")
+    backend.start()
+    entry = MODELS["mobilenet-v2"]
+    network = entry.build(classes=2)
+    before = network.get_layer("backbone").get_layer("Conv1").kernel.numpy()
+
+    weights.load(network, entry, str(path), cache=tmp_path)
+
+    after = network.get_layer("backbone").get_layer("Conv1").kernel.numpy()
+    assert not np.array_equal(before, after)
