@@ -35,15 +35,6 @@ def test_help_lists_every_command_and_imports_no_heavy_library(tmp_path):
 
 
 @pytest.mark.parametrize("name", bestiary.COMMANDS)
-def test_the_summary_in_the_list_of_commands_is_what_the_command_says_of_itself(name):
-    context = bestiary.click.Context(bestiary.cli)
-    command = bestiary.cli.get_command(context, name)
-
-    assert command is not None
-    assert command.get_short_help_str(200).rstrip(".") == bestiary.COMMANDS[name][1].rstrip(".")
-
-
-@pytest.mark.parametrize("name", bestiary.COMMANDS)
 def test_every_command_shows_its_help_without_tensorflow_or_selenium(name, tmp_path):
     code = (
         f"import sys, bestiary\n"
