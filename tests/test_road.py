@@ -23,10 +23,17 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def bestiary(*arguments: str, cwd: Path) -> dict[str, Any]:
-    """Run a command as a script would; return its JSON document."""
+def run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """Run a command as a script would."""
     command = [sys.executable, "-m", "bestiary", "--json", *arguments]
-    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=600)
+    return subprocess.run(
+        command, cwd=cwd, capture_output=True, text=True, timeout=600, check=False
+    )
+
+
+def bestiary(*arguments: str, cwd: Path) -> dict[str, Any]:
+    """Run a command that must succeed; return its JSON document."""
+    done = run(*arguments, cwd=cwd)
     assert done.returncode == 0, f"{arguments}: {done.stdout}{done.stderr}"
     document: dict[str, Any] = json.loads(done.stdout)
     return document
@@ -51,9 +58,9 @@ def test_names_go_in_and_a_measured_model_comes_out(drawn_pictures, tmp_path):
     assert bestiary("verify", cwd=tmp_path)["differences"] == []
     assert (tmp_path / "dataset/report.html").is_file()
 
-    run = bestiary("evaluate", cwd=tmp_path)
+    evaluated = bestiary("evaluate", cwd=tmp_path)
     metrics = json.loads((tmp_path / "runs/latest/metrics.json").read_text())
-    assert run["metrics"] == metrics
+    assert evaluated["metrics"] == metrics
     assert metrics["lock_digest"] == audit["lock_digest"]
     assert metrics["splits"]["test"]["accuracy"]["n"] == sum(audit["splits"]["test"].values())
     assert (tmp_path / "runs/latest/report.html").is_file()
@@ -71,8 +78,7 @@ def test_a_changed_picture_is_found_and_not_trained_on(drawn_pictures, tmp_path)
     victim.write_bytes(victim.read_bytes()[:-1] + b"x")
 
     for arguments in (["verify"], ["train", "scratch-224"]):
-        command = [sys.executable, "-m", "bestiary", "--json", *arguments]
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+        done = run(*arguments, cwd=tmp_path)
         assert done.returncode == 4
         assert victim.name in done.stdout
 
