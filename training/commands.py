@@ -94,7 +94,11 @@ def _recounted(entry: registry.ModelEntry, classes: int) -> registry.ModelEntry:
     help="Where the run goes, or goes on.  [default: the next runs/MODEL-N]",
 )
 @click.option("--epochs", type=int, default=DEFAULTS.epochs, show_default=True)
-@click.option("--batch-size", type=int, default=DEFAULTS.batch_size, show_default=True)
+@click.option(
+    "--batch-size",
+    type=int,
+    help=f"Pictures a step.  [default: what suits the model, mostly {DEFAULTS.batch_size}]",
+)
 @click.option("--learning-rate", type=float, default=DEFAULTS.learning_rate, show_default=True)
 @click.option(
     "--optimizer",
@@ -136,7 +140,7 @@ def train(
     dataset_root: Path,
     root: Path | None,
     epochs: int,
-    batch_size: int,
+    batch_size: int | None,
     learning_rate: float,
     optimizer: Optimizer,
     monitor: Monitor,
@@ -153,6 +157,8 @@ def train(
     from training import weights as pretrained
 
     entry = registry.find(model)
+    if batch_size is None:
+        batch_size = entry.batch_size or DEFAULTS.batch_size
     recipe = TrainRecipe(
         epochs=epochs,
         batch_size=batch_size,
@@ -174,8 +180,11 @@ def _train(
     entry: registry.ModelEntry, recipe: TrainRecipe, dataset: Dataset, root: Path | None
 ) -> Result:
     from training import train as training
+    from training import weights
 
-    run = training.begin(training.checked_record(dataset, entry, recipe), root, runs=RUNS)
+    first_weights = weights.file_of(entry, recipe.weights, cache=_weights_cache())
+    record = training.checked_record(dataset, entry, recipe, first_weights)
+    run = training.begin(record, root, runs=RUNS)
     _tell(f"Training {entry.name} in {run.root}: {run.root / 'history.csv'} grows by the epoch.")
     progress = _Line(recipe, run.checkpoints.progress(), len(dataset.images("train")))
     with _interruption() as is_interrupted:
@@ -183,7 +192,7 @@ def _train(
             run,
             dataset,
             entry,
-            weights_cache=_weights_cache(),
+            first_weights=first_weights,
             tell=_tell,
             on_step=progress.on_step,
             is_interrupted=is_interrupted,

@@ -38,6 +38,8 @@ class ModelEntry:
     """`module:function`; the function takes `side_px` and `classes`."""
     pretrained: PretrainedWeights | None = None
     """Weights for the layer `backbone`."""
+    batch_size: int | None = None
+    """What suits it, where that is not the recipe's default."""
     is_frozen: bool = False
     """Whether the backbone stands still until the recipe frees it."""
 
@@ -98,6 +100,7 @@ MODELS: dict[str, ModelEntry] = {
             trainable=88_349,
             source="founding study, row 3: a slim network for few scraped pictures",
             builder="training.networks:scratch_224",
+            batch_size=16,
         ),
         ModelEntry(
             name="mobilenet-v2",

@@ -59,8 +59,11 @@ class TrainRecipe:
                 raise UsageError(f"{_spoken(name)} must be one of {', '.join(choices)}")
 
     def identity(self) -> dict[str, object]:
-        """What a run cannot change when it goes on; it may be given more time."""
-        free = {"epochs", "patience"}
+        """What a run cannot change when it goes on; it may be given more time.
+
+        Nor does it matter where its first weights lie now: the run knows their digest.
+        """
+        free = {"epochs", "patience", "weights"}
         return {name: value for name, value in asdict(self).items() if name not in free}
 
 

@@ -57,7 +57,7 @@ class RunRecord:
     backend: str = ""
     versions: Mapping[str, str]
     """Of what decides about the weights."""
-    pretrained_sha256: str | None = None
+    first_weights_sha256: str | None = None
     """Of the file that the backbone's first weights came from."""
     state: Literal["training", "done"] = "training"
     epochs: int = 0
@@ -89,7 +89,14 @@ class RunRecord:
         mine, theirs = self.recipe.identity(), other.recipe.identity()
         return [
             name
-            for name in ("model", "dataset", "species", "side_px", "backend")
+            for name in (
+                "model",
+                "dataset",
+                "species",
+                "side_px",
+                "backend",
+                "first_weights_sha256",
+            )
             if not self._agrees(other, name)
         ] + [name for name in mine if mine[name] != theirs[name]]
 
@@ -171,10 +178,6 @@ class Run:
             unready.replace(self.root / name)
         except OSError as error:
             raise RunError(f"cannot write {self.root / name}: {error}") from error
-
-    def note_pretrained(self, digest: str | None) -> None:
-        """Record which file the backbone's first weights came from."""
-        self._write_record(replace(self.record, pretrained_sha256=digest))
 
     def write_history(self, history: History) -> None:
         """Write `history.csv`."""
@@ -278,4 +281,4 @@ def _is_unfinished(root: Path, record: RunRecord) -> bool:
 
 
 def _spoken(name: str) -> str:
-    return name.replace("_", " ")
+    return name.removesuffix("_sha256").replace("_", " ")

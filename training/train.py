@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable, Iterator
+from hashlib import sha256
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,9 @@ from training.recipe import TrainRecipe
 from training.run import Run, RunRecord, default_root, point_latest
 
 
-def checked_record(dataset: Dataset, entry: ModelEntry, recipe: TrainRecipe) -> RunRecord:
+def checked_record(
+    dataset: Dataset, entry: ModelEntry, recipe: TrainRecipe, first_weights: Path | None
+) -> RunRecord:
     """Make sure that the dataset can be trained on, and note what will be trained on what.
 
     Raises:
@@ -51,6 +54,9 @@ def checked_record(dataset: Dataset, entry: ModelEntry, recipe: TrainRecipe) -> 
         commonest=dataset.species[int(counts_of(labels, len(dataset.species)).argmax())],
         backend=keras.backend.backend(),
         versions=_versions(keras.backend.backend()),
+        first_weights_sha256=None
+        if first_weights is None
+        else sha256(first_weights.read_bytes()).hexdigest(),
     )
 
 
@@ -71,7 +77,7 @@ def train(
     dataset: Dataset,
     entry: ModelEntry,
     *,
-    weights_cache: Path,
+    first_weights: Path | None,
     tell: Callable[[str], None],
     on_step: Callable[[Progress], None],
     is_interrupted: Callable[[], bool],
@@ -82,7 +88,7 @@ def train(
         run: As `begin` returned it.
         dataset: What it is trained on.
         entry: Its network.
-        weights_cache: Keras' cache of pre-trained weights.
+        first_weights: Of its backbone; None for random ones.
         tell: Told what a person should know along the way.
         on_step: Told the progress after each step.
         is_interrupted: Asked after each step whether to keep what is done, and stop.
@@ -98,7 +104,8 @@ def train(
         tell("There are no validation pictures to choose by: the last epoch's weights stand.")
     keras.utils.set_random_seed(recipe.seed)
     network = entry.build(side_px=run.record.side_px, classes=len(dataset.species))
-    run.note_pretrained(weights.load(network, entry, recipe.weights, cache=weights_cache))
+    if first_weights is not None:
+        weights.load(network, entry, first_weights)
     for epoch in fit(
         network,
         train=pictures["train"],

@@ -28,23 +28,32 @@ def meant(entry: ModelEntry, given: str | None) -> str:
     return given or IMAGENET
 
 
-def load(network: Any, entry: ModelEntry, choice: str, *, cache: Path) -> str | None:
-    """Give the backbone of `network` its first weights; return their file's SHA-256.
+def file_of(entry: ModelEntry, choice: str, *, cache: Path) -> Path | None:
+    """The file with a network's first weights; None where it begins from random ones.
 
     Args:
-        network: As `entry` builds it.
-        entry: Its place in the registry.
+        entry: The network.
         choice: As `meant` returned it.
         cache: The folder of Keras' cache that holds weights; a download lands there.
 
     Raises:
-        WeightsError: there is no such file, nothing could be fetched, or it does not fit.
+        WeightsError: there is no such file, or nothing could be fetched.
     """
     if choice == NONE or entry.pretrained is None:
         return None
     path = fetched(entry, cache) if choice == IMAGENET else Path(choice)
     if not path.is_file():
         raise WeightsError(f"there is no file {path}: --weights takes a file, imagenet or none")
+    return path
+
+
+def load(network: Any, entry: ModelEntry, path: Path) -> None:
+    """Give the backbone of `network` its first weights.
+
+    Raises:
+        WeightsError: the file holds those of another network, or none.
+    """
+    assert entry.pretrained is not None
     try:
         network.get_layer("backbone").load_weights(path)
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -52,7 +61,6 @@ def load(network: Any, entry: ModelEntry, choice: str, *, cache: Path) -> str | 
             f"{path} does not hold the weights of {entry.name} without its top:"
             f" it wants a file like {entry.pretrained.url}"
         ) from error
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def fetched(entry: ModelEntry, cache: Path) -> Path:
