@@ -99,6 +99,12 @@ def _recounted(entry: registry.ModelEntry, classes: int) -> registry.ModelEntry:
     type=int,
     help=f"Pictures a step.  [default: what suits the model, mostly {DEFAULTS.batch_size}]",
 )
+@click.option(
+    "--shift",
+    type=float,
+    help="Largest random shift, as a share of the side."
+    f"  [default: what suits the model, mostly {DEFAULTS.shift}]",
+)
 @click.option("--learning-rate", type=float, default=DEFAULTS.learning_rate, show_default=True)
 @click.option(
     "--optimizer",
@@ -141,6 +147,7 @@ def train(
     root: Path | None,
     epochs: int,
     batch_size: int | None,
+    shift: float | None,
     learning_rate: float,
     optimizer: Optimizer,
     monitor: Monitor,
@@ -157,11 +164,10 @@ def train(
     from training import weights as pretrained
 
     entry = registry.find(model)
-    if batch_size is None:
-        batch_size = entry.batch_size or DEFAULTS.batch_size
+    given = {"batch_size": batch_size, "shift": shift}
     recipe = TrainRecipe(
+        **{**entry.suited, **{name: value for name, value in given.items() if value is not None}},
         epochs=epochs,
-        batch_size=batch_size,
         learning_rate=learning_rate,
         optimizer=optimizer,
         monitor=monitor,

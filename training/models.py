@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from training.errors import UsageError
@@ -38,8 +38,8 @@ class ModelEntry:
     """`module:function`; the function takes `side_px` and `classes`."""
     pretrained: PretrainedWeights | None = None
     """Weights for the layer `backbone`."""
-    batch_size: int | None = None
-    """What suits it, where that is not the recipe's default."""
+    suited: Mapping[str, Any] = field(default_factory=dict)
+    """What suits it in a `TrainRecipe`, where that is not the recipe's own default."""
     is_frozen: bool = False
     """Whether the backbone stands still until the recipe frees it."""
 
@@ -100,7 +100,7 @@ MODELS: dict[str, ModelEntry] = {
             trainable=88_349,
             source="founding study, row 3: a slim network for few scraped pictures",
             builder="training.networks:scratch_224",
-            batch_size=16,
+            suited={"batch_size": 16, "shift": 0.05},
         ),
         ModelEntry(
             name="mobilenet-v2",
