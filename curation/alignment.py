@@ -2,10 +2,14 @@
 
 Hashes only suggest. Here the thumbnails of a suggested pair are registered by an affine
 map (mirror and turn come with the suggestion; shift, scale and shear are found by
-enhanced-correlation Gauss-Newton steps, many pairs at once) and then compared: their grey
-values, and their fine detail, in which different photos of one scene differ although they
-hash alike. The worst sixth of the tiles has no say, so that a watermark or a caption does
-not hide a copy, and neither have uniform borders.
+enhanced-correlation Gauss-Newton steps, many pairs at once) and then compared patch by patch.
+
+Patches, because two shirts before a white wall, or two animals in one pose, agree in their
+outlines and so in most of their grey values; but within the outlines, and in the wall, they
+do not, and there every patch has one vote. The worst patches have no say, so that a
+watermark or a caption does not hide a copy, and neither have uniform borders. A copy is
+shifted, scaled and cropped, hardly ever sheared or stretched: what the alignment needed of
+that counts against the pair.
 """
 
 from __future__ import annotations
@@ -29,8 +33,20 @@ _TILES = 6
 """Tiles along each side, of which the worst are left out …"""
 _LEFT_OUT = 6
 """… this many."""
-_BLUR = 2
-"""Detail is what the compared samples lose when blurred over so many to each side."""
+_PATCH = 6
+"""Samples along each side of the patches that are compared in the end."""
+_MIN_TEXTURE = 2.5
+"""Deviation of grey values within a patch, below which it shows nothing to compare …"""
+_FULL_TEXTURE = 4.0
+"""… and from which it counts fully: a stark edge says no more than a soft one."""
+_MIN_CONTRAST = 16.0
+"""Deviation to which the grey values of a fainter picture are spread before that."""
+_NOISE = 1.0
+"""Variance that recompression alone may cause."""
+_UNHEARD = 0.1
+"""Share of the textured patches, the worst, that has no say."""
+_SKEW_COST, _STRETCH_COST = 2.0, 0.3
+"""How much likeness a pair loses for each unit of shear or turn, and of log aspect."""
 _BATCH = 128
 _MIN_OVERLAP = 0.75
 
@@ -63,7 +79,7 @@ class Suggestions:
 def likeness(thumbs: NDArray[np.uint8], inner: Floats, pairs: Suggestions) -> Floats:
     """How alike the pictures of each pair are once aligned, -1 to 1; shape (n,).
 
-    The mean of two correlations, of grey values and of their detail.
+    The mean correlation of their patches, less what the alignment had to bend.
 
     Args:
         thumbs: Shape (pictures, side, side).
@@ -133,19 +149,69 @@ def _judged(
     first: Floats, second: Floats, here: Floats, there: Floats, inner: tuple[Floats, Floats]
 ) -> Floats:
     grid = _grid(_JUDGED)
-    here, there = _times(here, grid), _times(there, grid)
-    one, _ = _sampled(first, here)
-    other, inside = _sampled(second, there)
+    places = _times(here, grid), _times(there, grid)
+    one, _ = _sampled(first, places[0])
+    other, inside = _sampled(second, places[1])
     enough = inside.mean(axis=1) >= _MIN_OVERLAP
-    inside &= _within(here, inner[0]) & _within(there, inner[1])
-    agreeing = _without_worst(one, other, inside)
-    coarse = _correlation(one, other, agreeing)
-    fine = _correlation(_detail(one), _detail(other), agreeing)
-    return np.where(enough, (coarse + fine) / 2, np.float32(-1))
+    inside &= _within(places[0], inner[0]) & _within(places[1], inner[1])
+    score = _patchwise(one, other, inside) - _bending(here, there)
+    return np.where(enough, np.maximum(score, -1), np.float32(-1))
 
 
-def _correlation(one: Floats, other: Floats, where: NDArray[np.bool_]) -> Floats:
-    return np.asarray((_normalised(one, where) * _normalised(other, where)).sum(axis=1))
+def _patchwise(one: Floats, other: Floats, inside: NDArray[np.bool_]) -> Floats:
+    """The mean correlation within patches, weighted by their texture, without the worst."""
+    held = _patches(inside.astype(np.float32))
+    area = np.maximum(held.sum(axis=2), 1)
+    centred = []
+    for values in _evened(one, other, inside):
+        patches = _patches(values)
+        mean = np.einsum("npk,npk->np", patches, held) / area
+        centred.append((patches - mean[..., None]) * held)
+    variances = [np.einsum("npk,npk->np", patches, patches) / area for patches in centred]
+    shared = np.einsum("npk,npk->np", *centred) / area
+    correlation = shared / np.sqrt((variances[0] + _NOISE) * (variances[1] + _NOISE))
+    texture = np.sqrt(np.maximum(*variances))
+    is_telling = (texture > _MIN_TEXTURE) & (area > _PATCH**2 / 2)
+    return _mean_of_best(correlation, np.where(is_telling, np.minimum(texture, _FULL_TEXTURE), 0))
+
+
+def _evened(one: Floats, other: Floats, inside: NDArray[np.bool_]) -> tuple[Floats, Floats]:
+    """Give both pictures of a pair one contrast: the mean of theirs, but not too faint a one."""
+    deviations = []
+    for values in (one, other):
+        unit = _normalised(values, inside)
+        count = np.maximum(inside.sum(axis=1), 1)
+        deviations.append(np.einsum("np,np->n", unit, values) / np.sqrt(count))
+    low, high = (np.maximum(deviation, 1.0) for deviation in deviations)
+    common = np.maximum(np.sqrt(low * high), _MIN_CONTRAST)
+    return one * (common / low)[:, None], other * (common / high)[:, None]
+
+
+def _mean_of_best(values: Floats, weights: Floats) -> Floats:
+    """The weighted mean of each row without its lowest values; 0 where nothing has weight."""
+    order = np.argsort(values, axis=1, kind="stable")
+    values, weights = (np.take_along_axis(table, order, axis=1) for table in (values, weights))
+    rising = np.cumsum(weights, axis=1)
+    weights = np.where(rising > _UNHEARD * rising[:, -1:], weights, 0)
+    return np.asarray((values * weights).sum(axis=1) / np.maximum(weights.sum(axis=1), 1e-6))
+
+
+def _patches(values: Floats) -> Floats:
+    """Cut squares of samples into patches; shape (n, patches, samples)."""
+    count, per_side = len(values), _JUDGED // _PATCH
+    cut = values.reshape(count, per_side, _PATCH, per_side, _PATCH)
+    return cut.transpose(0, 1, 3, 2, 4).reshape(count, per_side**2, _PATCH**2)
+
+
+def _bending(here: Floats, there: Floats) -> Floats:
+    """What the map from picture to picture costs in shear, turn and stretch."""
+    step = np.abs((there @ np.linalg.inv(here))[:, :2, :2])
+    is_turned = step[:, 0, 1] + step[:, 1, 0] > step[:, 0, 0] + step[:, 1, 1]
+    step = np.where(is_turned[:, None, None], step[:, ::-1], step)
+    skew = np.maximum(step[:, 0, 1], step[:, 1, 0])
+    across, down = (np.maximum(step[:, axis, axis], 1e-3) for axis in (0, 1))
+    stretch = np.abs(np.log(across / down))
+    return np.asarray(_SKEW_COST * skew + _STRETCH_COST * stretch, np.float32)
 
 
 def _without_worst(one: Floats, other: Floats, inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -167,20 +233,6 @@ def _within(places: Floats, boxes: Floats) -> NDArray[np.bool_]:
     left, top, right, bottom = (edge[:, None] for edge in boxes.T)
     held = (across >= left) & (across <= right) & (down >= top) & (down <= bottom)
     return np.asarray(held, bool)
-
-
-def _detail(values: Floats) -> Floats:
-    """What blurring takes away; shape (n, points)."""
-    side = math.isqrt(values.shape[1])
-    square = values.reshape(-1, side, side)
-    blurred = square
-    for axis in (1, 2):
-        margin = [(0, 0)] * 3
-        margin[axis] = (_BLUR, _BLUR)
-        padded = np.pad(blurred, margin, mode="edge")
-        shifted = (np.take(padded, range(k, k + side), axis=axis) for k in range(2 * _BLUR + 1))
-        blurred = np.asarray(sum(shifted) / (2 * _BLUR + 1), np.float32)
-    return (square - blurred).reshape(len(values), -1)
 
 
 def _halved(pictures: Floats) -> Floats:

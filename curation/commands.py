@@ -121,7 +121,7 @@ def _hex(colour: tuple[int, int, int]) -> str:
     type=float,
     default=_DEFAULTS.min_likeness,
     show_default=True,
-    help="Correlation from which two aligned pictures count as look-alikes.",
+    help="How like each other two aligned pictures must be to count as look-alikes, 0 to 1.",
 )
 @click.option(
     "--workers",

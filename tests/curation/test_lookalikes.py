@@ -82,6 +82,22 @@ def test_different_subjects_before_one_backdrop_are_not_look_alikes():
     assert album_of(bodies) == []
 
 
+def test_different_fillings_of_one_outline_are_not_look_alikes():
+    bodies = []
+    for seed in range(8):
+        mask = Image.new("L", SIZE, 0)
+        ImageDraw.Draw(mask).polygon([(60, 20), (180, 22), (225, 80), (150, 170), (30, 150)], 255)
+        dark = ImageEnhance.Brightness(picture(seed, SIZE)).enhance(0.4)
+        bodies.append(encoded(Image.composite(dark, Image.new("RGB", SIZE, "white"), mask)))
+    assert album_of(bodies) == []
+
+
+def test_a_sheared_scene_is_another_scene():
+    original = picture(1, SIZE)
+    sheared = original.transform(SIZE, Image.Transform.AFFINE, (1, 0.12, -12, 0, 1, 0))
+    assert album_of([encoded(original), encoded(sheared)]) == []
+
+
 def test_a_flat_picture_has_no_signature():
     result = inspect(encoded(Image.new("RGB", SIZE, "white")), RECIPE)
     assert isinstance(result, Inspected)
