@@ -127,3 +127,11 @@ def test_doctor_answers_for_each_thing_that_bestiary_needs(tmp_path):
     assert {"python", "browser", "driver", "disk", "write access"} <= names
     assert done.returncode == (0 if document["ok"] else 1)
     assert all(check["mend"] for check in document["checks"] if not check["ok"])
+
+
+@pytest.mark.parametrize("name", bestiary.COMMANDS)
+def test_every_option_says_what_it_is_for(name):
+    command = bestiary.cli.get_command(bestiary.click.Context(bestiary.cli), name)
+
+    options = [one for one in command.params if isinstance(one, bestiary.click.Option)]
+    assert all(option.help for option in options)

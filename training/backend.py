@@ -16,6 +16,11 @@ from collections.abc import Iterator
 from training.errors import TrainingError
 
 
+def named() -> str:
+    """The backend that KERAS_BACKEND names, or else TensorFlow: Keras' own default."""
+    return os.environ.get("KERAS_BACKEND") or "tensorflow"
+
+
 def start() -> None:
     """Import Keras with the backend that KERAS_BACKEND names; a second call costs nothing.
 
@@ -31,9 +36,8 @@ def start() -> None:
 
             keras.ops.zeros(1)  # The backend says the rest of its lines at its first work.
     except (ImportError, ValueError) as error:
-        backend = os.environ.get("KERAS_BACKEND", "tensorflow")
         raise TrainingError(
-            f"Keras does not start with the backend {backend!r} ({error}):"
+            f"Keras does not start with the backend {named()!r} ({error}):"
             " run `bestiary doctor`, or set KERAS_BACKEND to an installed one"
         ) from error
 

@@ -93,7 +93,13 @@ def _recounted(entry: registry.ModelEntry, classes: int) -> registry.ModelEntry:
     type=click.Path(path_type=Path),
     help="Where the run goes, or goes on.  [default: the next runs/MODEL-N]",
 )
-@click.option("--epochs", type=int, default=DEFAULTS.epochs, show_default=True)
+@click.option(
+    "--epochs",
+    type=int,
+    default=DEFAULTS.epochs,
+    show_default=True,
+    help="At most: see --patience.",
+)
 @click.option(
     "--batch-size",
     type=int,
@@ -105,12 +111,19 @@ def _recounted(entry: registry.ModelEntry, classes: int) -> registry.ModelEntry:
     help="Largest random shift, as a share of the side."
     f"  [default: what suits the model, mostly {DEFAULTS.shift}]",
 )
-@click.option("--learning-rate", type=float, default=DEFAULTS.learning_rate, show_default=True)
+@click.option(
+    "--learning-rate",
+    type=float,
+    default=DEFAULTS.learning_rate,
+    show_default=True,
+    help="Of the optimizer.",
+)
 @click.option(
     "--optimizer",
     type=click.Choice(["adam", "adamw", "sgd"]),
     default=DEFAULTS.optimizer,
     show_default=True,
+    help="How weights are moved.",
 )
 @click.option(
     "--monitor",
@@ -139,7 +152,13 @@ def _recounted(entry: registry.ModelEntry, classes: int) -> registry.ModelEntry:
 @click.option("--resize", is_flag=True, help="Scale the pictures in memory to the network's side.")
 @click.option("--no-augment", is_flag=True, help="Do not flip and shift pictures at random.")
 @click.option("--no-balance", is_flag=True, help="Do not weigh pictures of rare species more.")
-@click.option("--seed", type=int, default=DEFAULTS.seed, show_default=True)
+@click.option(
+    "--seed",
+    type=int,
+    default=DEFAULTS.seed,
+    show_default=True,
+    help="Of first weights, order and augmentation.",
+)
 def train(
     *,
     model: str,

@@ -24,7 +24,7 @@ class Check:
 
 def check() -> Iterator[Check]:
     """Look at Keras, its backend and its devices. This imports them: seconds."""
-    yield _version("tensorflow", "pip install tensorflow")
+    yield _version(backend.named(), f"pip install {backend.named()}")
     try:
         backend.start()
     except TrainingError as error:
@@ -32,7 +32,7 @@ def check() -> Iterator[Check]:
             name="keras",
             ok=False,
             detail=str(error),
-            how_to_mend="pip install --upgrade keras tensorflow",
+            how_to_mend=f"pip install --upgrade keras {backend.named()}",
         )
         return
     yield _keras()

@@ -91,7 +91,7 @@ def render(run: Run, dataset: Dataset, evaluations: dict[str, Evaluation]) -> st
         .get_template("run.html.j2")
         .render(
             run=run.record,
-            name=run.root.absolute().name,
+            name=run.root.resolve().name,
             entry=MODELS[run.record.model],
             measures=shown.measures,
             figures=_figures([one.measures for one in evaluations.values()]),

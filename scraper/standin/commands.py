@@ -61,7 +61,13 @@ def _fault_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @click.command()
 @click.argument("directory", type=click.Path(path_type=Path))
-@click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True)
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8000,
+    show_default=True,
+    help="Of every address; 0 takes any that is free.",
+)
 @click.option(
     "--image-hosts",
     type=int,
@@ -96,7 +102,9 @@ def standin(directory: Path, port: int, image_hosts: int, **faults: Any) -> tupl
 
 @click.command()
 @click.argument("directory", type=click.Path(path_type=Path))
-@click.option("--seed", type=int, default=0, show_default=True)
+@click.option(
+    "--seed", type=int, default=0, show_default=True, help="Another seed draws other pictures."
+)
 @click.option(
     "--per-species",
     type=int,
@@ -104,7 +112,13 @@ def standin(directory: Path, port: int, image_hosts: int, **faults: Any) -> tupl
     show_default=True,
     help="Pictures of a species of middling abundance.",
 )
-@click.option("--workers", type=click.IntRange(1, 64), default=2, show_default=True)
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 64),
+    default=2,
+    show_default=True,
+    help="Threads; the pictures do not depend on it.",
+)
 def draw(directory: Path, seed: int, per_species: int, workers: int) -> tuple[Document, str]:
     """Draw pictures of five imaginary mammals into a new folder.
 

@@ -42,7 +42,13 @@ class DemoError(ScraperError):
     show_default=True,
     help="Where everything goes; what an earlier demo left there is replaced.",
 )
-@click.option("--epochs", type=click.IntRange(min=1), default=16, show_default=True)
+@click.option(
+    "--epochs",
+    type=click.IntRange(min=1),
+    default=16,
+    show_default=True,
+    help="Of the training, which takes most of the time.",
+)
 @click.option("--headed", is_flag=True, help="Show the browser while it gathers.")
 @click.option("--serve", is_flag=True, help="Keep the site up at the end, to be looked at.")
 def demo(directory: Path, epochs: int, headed: bool, serve: bool) -> tuple[dict[str, Any], str]:
