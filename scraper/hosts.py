@@ -1,8 +1,10 @@
 """A slot per host: who may be asked now, who must be left alone, and for how long.
 
-One thread decides and many wait for servers. A host is asked one thing at a time, with a
-pause in between; a host in trouble is left alone for longer each time; a host that says
-Retry-After is asked by nobody before that. Different hosts do not wait for each other.
+One thread decides and many wait for servers. A host is first asked for its robots.txt, and
+then for what that allows: one thing at a time, with a pause in between that grows while the
+host is in trouble or slow, and shrinks as it recovers. A host that says Retry-After is asked
+by nobody before that; one that keeps failing is left for another run. Different hosts do not
+wait for each other.
 """
 
 from __future__ import annotations
@@ -19,16 +21,17 @@ from typing import Self
 from urllib.parse import urlsplit
 
 from scraper.clock import Clock
-from scraper.errors import FetchError, TransientFetchError
+from scraper.errors import FetchError, TransientFetchError, UnwantedError
 from scraper.fetch import Body, Redirect
-from scraper.policy import FetchPolicy
+from scraper.policy import FetchPolicy, spread
+from scraper.robots import MAX_RULES_HOPS, RULES_LAST_S, Rules, origin_of
 
 Ask = Callable[[str], Body | Redirect]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Postponed:
-    """The host wants to be left alone for longer than this run waits."""
+    """The host is left alone for this run: it asks for that, or keeps failing."""
 
     reason: str
 
@@ -48,35 +51,78 @@ class _Task:
     url: str
     attempts: int = 0
     hops: int = 0
+    rules_of: str = ""
+    """The origin whose robots.txt this is; empty for an image."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Answered:
+    task: _Task
+    future: Future[Body | Redirect]
+    took_s: float
 
 
 @dataclass(slots=True)
 class _Slot:
     """One host: what waits for it, and when it may be asked again."""
 
-    waiting: deque[_Task] = field(default_factory=deque)
-    is_busy: bool = False
+    least_s: float
+    """The pause while all is well."""
+    pause_s: float
+    images: deque[_Task] = field(default_factory=deque)
+    rules: deque[_Task] = field(default_factory=deque)
+    """Lookups of robots.txt, here or by redirect from elsewhere: they come first."""
+    in_flight: int = 0
     is_scheduled: bool = False
+    awaits_rules: bool = False
+    """A robots.txt is being looked up: until it is there, no image is asked for."""
     ready_at: float = float("-inf")
     troubles: int = 0
     """Failures in a row."""
     closed_because: str = ""
 
+    def may_start(self, connections: int) -> bool:
+        """Whether there is something to ask now, and room for it."""
+        room = connections if not self.pause_s else 1
+        has_work = bool(self.rules) or bool(self.images and not self.awaits_rules)
+        return has_work and self.in_flight < room
+
+    def put(self, task: _Task, *, first: bool = False) -> None:
+        """Queue a task behind the others, or before them."""
+        waiting = self.rules if task.rules_of else self.images
+        waiting.appendleft(task) if first else waiting.append(task)
+
+    def rest_until(self, moment: float) -> None:
+        """Ask nothing before `moment`, nor before what was said earlier."""
+        self.ready_at = max(self.ready_at, moment)
+
 
 class Downloads:
-    """Downloads under way. Add addresses, take outcomes with `next_done` as they come."""
+    """Downloads under way. Add addresses, take outcomes with `next_done` as they come.
 
-    def __init__(self, ask: Ask, *, policy: FetchPolicy, clock: Clock, rng: Random) -> None:
-        self._ask, self._policy, self._clock, self._rng = ask, policy, clock, rng
+    `ask` fetches an image. `ask_rules` fetches a robots.txt, which hosts are asked for first;
+    without it none is looked up, as for a source that asks no hosts.
+    """
+
+    def __init__(
+        self,
+        ask: Ask,
+        *,
+        policy: FetchPolicy,
+        clock: Clock,
+        rng: Random,
+        ask_rules: Ask | None = None,
+    ) -> None:
+        self._ask, self._ask_rules = ask, ask_rules
+        self._policy, self._clock, self._rng = policy, clock, rng
         self._pool = ThreadPoolExecutor(policy.workers, thread_name_prefix="download")
         self._slots: dict[str, _Slot] = {}
+        self._rules: dict[str, tuple[float, Rules]] = {}
         self._ready: list[tuple[float, int, str]] = []
         self._delayed: list[tuple[float, int, _Task]] = []
         self._order = itertools.count()
         self._in_flight = 0
-        self._answered: queue.SimpleQueue[tuple[_Task, Future[Body | Redirect]]] = (
-            queue.SimpleQueue()
-        )
+        self._answered: queue.SimpleQueue[_Answered] = queue.SimpleQueue()
         self._done: deque[Done] = deque()
         self._open = 0
 
@@ -104,18 +150,24 @@ class Downloads:
         self._open -= 1
         return self._done.popleft()
 
+    # --- what is asked next -----------------------------------------------------------
+
     def _enqueue(self, task: _Task) -> None:
         host = host_of(task.url)
-        slot = self._slots.setdefault(host, _Slot())
+        slot = self._slot(host)
         if slot.closed_because:
-            self._postpone(task, slot)
+            self._postpone(task, slot.closed_because)
             return
-        slot.waiting.append(task)
+        slot.put(task)
         self._schedule(host, slot)
 
+    def _slot(self, host: str) -> _Slot:
+        least_s = self._policy.pause_s if host else 0.0
+        return self._slots.setdefault(host, _Slot(least_s=least_s, pause_s=least_s))
+
     def _schedule(self, host: str, slot: _Slot) -> None:
-        """Put a host among those that will be asked, if it has work and is not at it."""
-        if slot.waiting and not slot.is_busy and not slot.is_scheduled:
+        """Put a host among those that will be asked, if it has work and room for it."""
+        if not slot.is_scheduled and slot.may_start(self._policy.connections):
             slot.is_scheduled = True
             heapq.heappush(self._ready, (slot.ready_at, next(self._order), host))
 
@@ -126,11 +178,41 @@ class Downloads:
         while self._ready and self._in_flight < self._policy.workers and self._ready[0][0] <= now:
             _, _, host = heapq.heappop(self._ready)
             slot = self._slots[host]
-            task = slot.waiting.popleft()
-            slot.is_busy, slot.is_scheduled = True, False
-            self._in_flight += 1
-            future = self._pool.submit(self._ask, task.url)
-            future.add_done_callback(lambda done, task=task: self._answered.put((task, done)))  # type: ignore[misc]
+            slot.is_scheduled = False
+            may_start = slot.ready_at <= now and slot.may_start(self._policy.connections)
+            if may_start and (task := self._next_task(slot, now)):
+                self._start(task, slot, now)
+            self._schedule(host, slot)
+
+    def _next_task(self, slot: _Slot, now: float) -> _Task | None:
+        """The next thing that the host allows to be asked; what it does not is settled."""
+        if slot.rules:
+            return slot.rules.popleft()
+        while slot.images:
+            task = slot.images.popleft()
+            origin = origin_of(task.url) if self._ask_rules else ""
+            if not origin:
+                return task
+            expires_at, rules = self._rules.get(origin, (now, None))
+            if rules is None or expires_at <= now:
+                slot.images.appendleft(task)
+                slot.awaits_rules = True
+                return _Task(key=-1, url=f"{origin}/robots.txt", rules_of=origin)
+            if rules.allows(task.url):
+                return task
+            self._finish(task, UnwantedError(task.url, "opted out: its robots.txt disallows it"))
+        return None
+
+    def _start(self, task: _Task, slot: _Slot, now: float) -> None:
+        slot.in_flight += 1
+        self._in_flight += 1
+        ask = self._ask_rules if task.rules_of and self._ask_rules else self._ask
+
+        def note(future: Future[Body | Redirect]) -> None:
+            took_s = self._clock.monotonic() - now
+            self._answered.put(_Answered(task=task, future=future, took_s=took_s))
+
+        self._pool.submit(ask, task.url).add_done_callback(note)
 
     def _until_next_start(self) -> float | None:
         """Seconds until something may be asked; None where only an answer can change that."""
@@ -139,6 +221,8 @@ class Downloads:
         due = [heap[0][0] for heap in (self._ready, self._delayed) if heap]
         return max(0.0, min(due) - self._clock.monotonic()) if due else None
 
+    # --- what came --------------------------------------------------------------------
+
     def _take_answers(self, *, wait_s: float | None) -> None:
         if self._done:
             return
@@ -146,81 +230,125 @@ class Downloads:
             self._clock.sleep(wait_s or 0.0)
             return
         try:
-            task, future = self._answered.get(timeout=wait_s)
+            answered = self._answered.get(timeout=wait_s)
         except queue.Empty:
             return
         self._in_flight -= 1
-        self._settle(task, future)
+        self._settle(answered)
 
-    def _settle(self, task: _Task, future: Future[Body | Redirect]) -> None:
+    def _settle(self, answered: _Answered) -> None:
+        task = replace(answered.task, attempts=answered.task.attempts + 1)
         host = host_of(task.url)
         slot = self._slots[host]
-        slot.is_busy = False
-        task = replace(task, attempts=task.attempts + 1)
+        slot.in_flight -= 1
         try:
-            answer = future.result()
+            answer = answered.future.result()
         except TransientFetchError as error:
-            self._rest_after_failure(host, slot, error)
+            self._rest_after_failure(slot, error, answered.took_s)
             self._fail_for_now(task, slot, error)
         except FetchError as error:
-            self._rest(host, slot)
-            self._finish(task, error)
+            self._rest(slot, answered.took_s)
+            self._fail(task, error)
         else:
-            self._rest(host, slot)
+            self._rest(slot, answered.took_s)
             self._accept(task, answer)
         self._schedule(host, slot)
 
     def _accept(self, task: _Task, answer: Body | Redirect) -> None:
-        if isinstance(answer, Body):
-            self._finish(task, answer)
-        elif task.hops >= self._policy.max_redirects:
-            reason = f"redirected more than {self._policy.max_redirects} times"
-            self._finish(task, FetchError(task.url, reason))
+        if isinstance(answer, Redirect):
+            self._follow(task, answer)
+        elif task.rules_of:
+            self._obey(task.rules_of, Rules.parse(answer.body))
         else:
-            # As a new task: the other host has its own slot. Its attempts begin anew.
-            self._enqueue(replace(task, url=answer.url, hops=task.hops + 1, attempts=0))
+            self._finish(task, answer)
+
+    def _follow(self, task: _Task, redirect: Redirect) -> None:
+        """Ask where a redirect leads, as a new task: the other host has its own slot."""
+        most = MAX_RULES_HOPS if task.rules_of else self._policy.max_redirects
+        if task.hops >= most:
+            self._fail(task, FetchError(task.url, f"redirected more than {most} times"))
+        else:
+            self._enqueue(replace(task, url=redirect.url, hops=task.hops + 1, attempts=0))
+
+    def _fail(self, task: _Task, error: FetchError) -> None:
+        if task.rules_of:
+            self._obey(task.rules_of, Rules())  # There is none: all is allowed.
+        else:
+            self._finish(task, error)
 
     def _fail_for_now(self, task: _Task, slot: _Slot, error: TransientFetchError) -> None:
-        """Try again later: behind what else waits for the host, or after a time of its own."""
+        """Try again at once when the host may be asked again, or after a time of its own."""
         if (error.retry_after_s or 0.0) > self._policy.retry_after_max_s:
-            self._close(task, slot, f"the host asks to wait {error.retry_after_s:.0f} s")
+            self._close(slot, f"the host asks to wait {error.retry_after_s:.0f} s")
+        elif slot.troubles >= self._policy.host_failures:
+            self._close(slot, f"the host failed {slot.troubles} times in a row ({error.reason})")
+        if slot.closed_because:
+            self._postpone(task, slot.closed_because)
         elif task.attempts >= self._policy.attempts:
-            self._finish(task, FetchError(error.url, error.reason))
+            self._give_up(task, error)
         elif error.is_host_trouble:
-            slot.waiting.append(task)
+            slot.put(task, first=True)
         else:
             wait_s = self._policy.wait_after(task.attempts, jitter=self._rng.random())
             due = self._clock.monotonic() + wait_s
             heapq.heappush(self._delayed, (due, next(self._order), task))
 
-    def _rest_after_failure(self, host: str, slot: _Slot, error: TransientFetchError) -> None:
-        """Leave a host in trouble alone, longer each time; one bad image is no such trouble."""
-        if not error.is_host_trouble:
-            self._rest(host, slot)
-            return
-        slot.troubles += 1
-        wait_s = self._policy.wait_after(slot.troubles, jitter=self._rng.random())
-        wait_s = max(wait_s, error.retry_after_s or 0.0, self._policy.pause_s)
-        slot.ready_at = self._clock.monotonic() + wait_s
+    def _give_up(self, task: _Task, error: TransientFetchError) -> None:
+        if task.rules_of:
+            self._postpone(task, f"its robots.txt cannot be read ({error.reason})")
+        else:
+            self._finish(task, FetchError(error.url, error.reason))
 
-    def _rest(self, host: str, slot: _Slot) -> None:
+    def _obey(self, origin: str, rules: Rules) -> None:
+        """Go on with an origin whose rules are known now."""
+        host = host_of(origin)
+        slot = self._slots[host]
+        self._rules[origin] = (self._clock.monotonic() + RULES_LAST_S, rules)
+        slot.awaits_rules = False
+        if rules.crawl_delay_s > self._policy.retry_after_max_s:
+            self._close(slot, f"its robots.txt asks for {rules.crawl_delay_s:.0f} s of rest")
+        elif rules.crawl_delay_s > slot.least_s:
+            slot.least_s = rules.crawl_delay_s
+            slot.pause_s = max(slot.pause_s, slot.least_s)
+            slot.rest_until(self._clock.monotonic() + self._spread(slot.pause_s))
+        self._schedule(host, slot)
+
+    # --- how long a host rests --------------------------------------------------------
+
+    def _rest(self, slot: _Slot, took_s: float) -> None:
         """The host answered: pause, and forget its troubles."""
         slot.troubles = 0
-        pause_s = self._policy.pause(jitter=self._rng.random()) if host else 0.0
-        slot.ready_at = self._clock.monotonic() + pause_s
+        slot.pause_s = self._policy.after_answer(slot.pause_s, least_s=slot.least_s, took_s=took_s)
+        slot.rest_until(self._clock.monotonic() + self._spread(slot.pause_s))
 
-    def _close(self, task: _Task, slot: _Slot, reason: str) -> None:
+    def _rest_after_failure(self, slot: _Slot, error: TransientFetchError, took_s: float) -> None:
+        """Leave a host in trouble alone, longer each time; one bad image is no such trouble."""
+        if not error.is_host_trouble:
+            self._rest(slot, took_s)
+            return
+        slot.troubles += 1
+        slot.pause_s = self._policy.longer(slot.pause_s)
+        wait_s = self._policy.wait_after(slot.troubles, jitter=self._rng.random())
+        wait_s = max(wait_s, error.retry_after_s or 0.0, slot.pause_s)
+        slot.rest_until(self._clock.monotonic() + wait_s)
+
+    def _spread(self, pause_s: float) -> float:
+        return spread(pause_s, jitter=self._rng.random())
+
+    def _close(self, slot: _Slot, reason: str) -> None:
+        """Leave a host for this run, and the origins whose robots.txt was asked for there."""
         slot.closed_because = reason
-        for waiting in (task, *slot.waiting):
-            self._postpone(waiting, slot)
-        slot.waiting.clear()
+        while slot.images:
+            self._postpone(slot.images.popleft(), reason)
+        while slot.rules:
+            self._postpone(slot.rules.popleft(), reason)
 
-    def _postpone(self, task: _Task, slot: _Slot) -> None:
-        self._done.append(
-            Done(
-                key=task.key, outcome=Postponed(reason=slot.closed_because), attempts=task.attempts
-            )
-        )
+    def _postpone(self, task: _Task, reason: str) -> None:
+        if not task.rules_of:
+            outcome = Postponed(reason=reason)
+            self._done.append(Done(key=task.key, outcome=outcome, attempts=task.attempts))
+        elif not (slot := self._slots[host_of(task.rules_of)]).closed_because:
+            self._close(slot, reason)
 
     def _finish(self, task: _Task, outcome: Body | FetchError) -> None:
         self._done.append(Done(key=task.key, outcome=outcome, attempts=task.attempts))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scraper.errors import FetchError, TransientFetchError
 from scraper.fetch import Body, Redirect
 from scraper.hosts import Done, Downloads, Postponed
-from scraper.policy import FetchPolicy
+from scraper.policy import FetchPolicy, spread
 from tests.fakes import JumpingClock, NoJitter
 
 Script = dict[str, list[Body | Redirect | FetchError]]
@@ -192,7 +192,7 @@ def test_no_wait_is_longer_than_the_cap(attempt: int, jitter: float) -> None:
     policy = FetchPolicy()
 
     assert 0 <= policy.wait_after(attempt, jitter=jitter) <= policy.backoff_max_s
-    assert policy.pause(jitter=jitter) >= policy.pause_s
+    assert spread(policy.pause_s, jitter=jitter) >= policy.pause_s
 
 
 @pytest.mark.parametrize("wrong", [{"attempts": 0}, {"pause_s": -1}, {"timeout_s": float("nan")}])
