@@ -105,9 +105,8 @@ def _hex(colour: tuple[int, int, int]) -> str:
     "--min-side",
     "min_side_px",
     type=int,
-    default=_DEFAULTS.min_side_px,
-    show_default=True,
-    help="Images with a shorter side below this many pixels are dropped.",
+    help="Images with a shorter side below this many pixels are dropped."
+    "  [default: a quarter of --size]",
 )
 @click.option(
     "--max-pixels",

@@ -33,8 +33,9 @@ class CurationRecipe:
     splits: tuple[float, float, float] = (0.7, 0.15, 0.15)
     """Shares of train, val and test; they sum to 1, and train is not empty."""
     seed: int = 0
-    min_side_px: int = 32
-    """Of the shorter side, upright."""
+    min_side_px: int = None  # type: ignore[assignment] # A number once born.
+    """Of the shorter side, upright; a quarter of `side_px` unless given, since what has to be
+    enlarged more than fourfold shows nothing."""
     max_pixels: int = 50_000_000
     """Larger pictures are refused by their header, before anything is decoded."""
     max_aspect: float = 20.0
@@ -49,6 +50,7 @@ class CurationRecipe:
     def __post_init__(self) -> None:
         self._check_rendering()
         self._check_splits()
+        object.__setattr__(self, "min_side_px", _or_quarter(self.min_side_px, self.side_px))
         _require(self.min_side_px >= 1, "min_side_px must be at least 1", self.min_side_px)
         _require(
             1 <= self.max_pixels <= _PILLOW_LIMIT_PX,
@@ -109,6 +111,10 @@ class CurationRecipe:
             for name, value in record.items()
         }
         return cls(**values)  # type: ignore[arg-type]
+
+
+def _or_quarter(given: int | None, side_px: int) -> int:
+    return side_px // 4 if given is None else given
 
 
 def _require(holds: bool, law: str, value: object) -> None:

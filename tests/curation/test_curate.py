@@ -61,7 +61,7 @@ def test_look_alikes_and_equal_bytes_share_a_group_named_after_the_smallest_dige
 
 
 def test_a_picture_of_two_species_is_dropped_from_both(make_harvest, tmp_path):
-    smaller = encoded(picture(1).resize((64, 48)))
+    smaller = encoded(picture(1).resize((80, 60)))
     fillers = [("shrew", jpeg(7)), ("mouse", jpeg(8))]
     harvest = make_harvest([("shrew", jpeg(1)), ("mouse", smaller), *fillers])
     rows = curated(harvest, tmp_path / "dataset").dataset.rows

@@ -121,6 +121,12 @@ def test_of_an_animation_the_first_frame_is_taken():
     assert np.abs(rendered(result) - rendered(used(encoded(frames[0], "PNG")))).mean() < 2
 
 
+def test_how_small_is_too_small_follows_the_size_of_the_dataset():
+    small = jpeg(1, (48, 36))
+    assert dropped(small, CurationRecipe(side_px=224)) == f"{reasons.TOO_SMALL}: 48 × 36 px"
+    assert used(small, CurationRecipe(side_px=32))
+
+
 @given(seed=st.integers(0, 500), width=st.integers(32, 400), height=st.integers(32, 400))
 @settings(max_examples=25, deadline=None)
 def test_the_hash_is_imagehash_s_to_within_four_bits(seed, width, height):

@@ -33,6 +33,14 @@ def test_a_choice_that_cannot_be_meant_is_a_usage_error(choice):
         CurationRecipe(**choice)
 
 
+@pytest.mark.parametrize(("side_px", "least"), [(224, 56), (32, 8), (30, 7)])
+def test_what_must_be_enlarged_more_than_fourfold_is_too_small_unless_said_otherwise(
+    side_px, least
+):
+    assert CurationRecipe(side_px=side_px).record()["min_side_px"] == least
+    assert CurationRecipe(side_px=side_px, min_side_px=40).min_side_px == 40
+
+
 def test_a_recipe_survives_json():
     recipe = CurationRecipe(fit="crop", splits=(0.8, 0.1, 0.1), background=(1, 2, 3))
     assert CurationRecipe.from_record(json.loads(json.dumps(recipe.record()))) == recipe
