@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from html import unescape
+from itertools import islice
 from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
@@ -26,6 +27,7 @@ from scraper.sources.image_address import (
     web_address,
 )
 from scraper.sources.image_records import ImageRecord, docid, in_script, in_text, pixels, unquoted
+from scraper.sources.likely_records import likely_records
 from scraper.sources.markup import TEXT, Element, Markup
 from scraper.sources.page_kind import PageKind, kind_of
 
@@ -34,6 +36,8 @@ __all__ = ["PageKind", "classify", "parse"]
 _DOCID_ATTRIBUTES: Final = ("data-docid", "data-tbnid")
 _MIN_DOCID_LENGTH: Final = 6
 """Shorter values are found in attributes that mean something else."""
+_MIN_CARDS: Final = 3
+"""Fewer may be a decoration of a page that is something else."""
 _MAX_ICON_SIDE_PX: Final = 32
 _PLACEHOLDER: Final = "data:image/gif;base64,R0lGODlhAQABA"
 
@@ -45,6 +49,9 @@ _INLINE_BY_ID = re.compile(
     r"\(\s*+['\"](?P<ids>[^'\"]{1,80}+)['\"]\s*+,\s*+['\"](?P<data>data:image[^'\"]*+)['\"]"
 )
 _STYLED_SIDES = re.compile(r"(?<![-\w])(?:width|height)\s*:\s*(\d{1,5})(?:\.\d+)?px")
+_RECORD_IN_TEXT = re.compile(
+    r"""(?:"|&quot;|&#34;)ou(?:"|&quot;|&#34;)|\[\s*(?:"|&quot;|&#34;)http"""
+)
 _QUOTED = re.compile(r"['\"]([^'\"]*+)['\"]")
 
 
@@ -61,7 +68,14 @@ def parse(html: str) -> list[Candidate]:
 def classify(html: str, url: str) -> PageKind:
     """Say what kind of page came back, from the final address and the page's structure."""
     markup = Markup(html)
-    return kind_of(markup, url, offers_images=bool(_candidates(markup)))
+    return kind_of(markup, url, offers_images=bool(_candidates(markup)) or _shows_cards(markup))
+
+
+def _shows_cards(markup: Markup) -> bool:
+    """Whether there are results on the page, even if nothing is known of them yet."""
+    named = (e for e in markup.elements if "data-docid" in e.raw and e.name != TEXT)
+    docids = {docid(element.get("data-docid")) for element in named} - {""}
+    return len(docids) >= _MIN_CARDS
 
 
 @dataclass(slots=True)
@@ -83,23 +97,63 @@ def _candidates(markup: Markup) -> list[Candidate]:
     records = _records(markup)
     cards = _Cards(markup, records)
     cards.walk()
+    if any(map(_lacks_address, cards.found)) or not (cards.found or records):
+        cards = _with_likely_records(cards)
     used = {id(card.record) for card in cards.found}
-    rest = [_Card(record=record) for record in records.values() if id(record) not in used]
+    left = (record for record in cards.records.values() if id(record) not in used)
+    rest = [_Card(record=record) for record in left if not record.is_likely or not cards.found]
     read = partial(_candidate, is_turned=_are_turned(cards.found))
     return list(_first_of_each(map(read, cards.found + rest)))
 
 
 def _records(markup: Markup) -> dict[str, ImageRecord]:
     """The page's records by docid; one without a docid goes by its address."""
-    texts = (node.raw for node in markup.elements if node.name == TEXT and '"ou"' in node.raw)
     found = [record for script in markup.scripts for record in in_script(script)]
-    found += [record for text in texts if (record := in_text(_plain(text)))]
-    by_docid: dict[str, ImageRecord] = {}
+    for text in _record_texts(markup):
+        found += [one] if (one := in_text(text)) else in_script(text)
+    return _by_name(found)
+
+
+def _record_texts(markup: Markup) -> Iterator[str]:
+    """Records that lie in elements: as their text, or as the value of an attribute."""
+    for element in markup.elements:
+        if not _RECORD_IN_TEXT.search(element.raw):
+            continue
+        values = [_plain(element.raw)] if element.name == TEXT else element.attributes.values()
+        yield from (value for value in values if _RECORD_IN_TEXT.search(value))
+
+
+def _by_name(found: Iterable[ImageRecord]) -> dict[str, ImageRecord]:
+    named: dict[str, ImageRecord] = {}
     for record in found:
         key = record.docid or record.image_url or record.thumbnail_url
-        known = by_docid.get(key)
-        by_docid[key] = _joined(known, record) if known else record
-    return by_docid
+        known = named.get(key)
+        named[key] = _joined(known, record) if known else record
+    return named
+
+
+def _lacks_address(card: _Card) -> bool:
+    is_known = card.record is not None and bool(card.record.image_url)
+    return not is_known and not any(
+        _link(href).image_url or names_a_picture(href) for href in card.links
+    )
+
+
+def _with_likely_records(cards: _Cards) -> _Cards:
+    """The cards once more, with what scripts of an unknown shape seem to say of them."""
+    names = {card.docid for card in cards.found if card.docid and _lacks_address(card)}
+    known = {record.image_url for record in cards.records.values()}
+    likely = (
+        replace(record, is_likely=True)
+        for record in likely_records(cards.markup.scripts, names)
+        if record.image_url not in known
+    )
+    added = _by_name(likely)
+    if not added:
+        return cards
+    again = _Cards(cards.markup, _by_name((*cards.records.values(), *added.values())))
+    again.walk()
+    return again
 
 
 def _plain(text: str) -> str:
@@ -140,12 +194,14 @@ class _Cards:
             if owner is not None:
                 _note(element, owner, inline)
         self._join_by_thumbnail()
+        self._read_captions(owners)
 
     def _owner(self, element: Element, around: _Card | None) -> _Card | None:
         """The card that begins at an element, or else the one around it."""
         name = _docid_of(element, self.records)
         if not name:
-            return around or self._nameless(element)
+            is_another = around is None or _leads_elsewhere(element, around)
+            return (self._nameless(element) or around) if is_another else around
         if name in self._by_docid:
             return self._by_docid[name]
         if around is not None and not around.docid:
@@ -170,6 +226,29 @@ class _Cards:
         card.docid, card.record = name, self.records.get(name)
         self._by_docid[name] = card
         return card
+
+    def _read_captions(self, owners: list[_Card | None]) -> None:
+        """Take the texts beside a card that has none, as far as no other card is near."""
+        begun: dict[int, Element] = {}
+        for element, owner in zip(self.markup.elements, owners, strict=True):
+            if owner is not None:
+                begun.setdefault(id(owner), element)
+        for card in self.found:
+            if not _title(card) and not (card.record and card.record.title):
+                for around in islice(self.markup.ancestors(begun[id(card)]), 1, 4):
+                    texts = self._lone_texts(around, card, owners)
+                    card.texts += texts
+                    if texts:
+                        break
+
+    def _lone_texts(self, around: Element, card: _Card, owners: list[_Card | None]) -> list[str]:
+        """The texts in an element; none where it holds another card, or far too much."""
+        inside = self.markup.elements[around.index + 1 : min(around.end, around.index + 60)]
+        if around.end - around.index > 60 or any(
+            owners[one.index] not in (None, card) for one in inside
+        ):
+            return []
+        return [one.raw for one in inside if one.name == TEXT]
 
     def _join_by_thumbnail(self) -> None:
         """Give cards that no docid joined the record that shows the same preview."""
@@ -206,6 +285,15 @@ def _begins_nameless_card(element: Element, markup: Markup) -> bool:
         (bool(link.page_url) or _opens_a_picture(element))
         and any(_shows_thumbnail(inner) for inner in markup.inside(element))
     )
+
+
+def _leads_elsewhere(element: Element, card: _Card) -> bool:
+    """Whether an element in a card is a result of its own: somebody forgot to close a tag."""
+    if element.name != "a":
+        return False
+    link = _link(element.get("href"))
+    known = card.lpage or _page_of(card) or (card.record.page_url if card.record else "")
+    return bool(link.page_url and known) and link.page_url != known
 
 
 def _opens_a_picture(anchor: Element) -> bool:

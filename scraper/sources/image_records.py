@@ -29,6 +29,8 @@ _CUT_RECORD = re.compile(
 )
 _STRING = re.compile(r'"([^"\\]*+)"')
 _HEX_ESCAPE = re.compile(r"\\x([0-9a-fA-F]{2})")
+_QUOTED_ADDRESS = re.compile(r"""\\(?:["']|x22|x27|u0022|u0027)https?:""")
+_MAX_QUOTINGS = 3
 _DECODE = json.JSONDecoder().raw_decode
 
 
@@ -45,6 +47,8 @@ class ImageRecord:
     height: int | None = None
     has_named_sides: bool = False
     """Whether it says which side is which; lists only list them."""
+    is_likely: bool = False
+    """Whether it was told by what it holds, not by its shape."""
 
 
 def docid(value: object) -> str:
@@ -53,13 +57,23 @@ def docid(value: object) -> str:
 
 
 def in_script(script: str) -> Iterator[ImageRecord]:
-    """Yield the records of a script, also where they lie inside a quoted string."""
-    if "http" not in script:
-        return
-    found = list(_records(_json_escapes(script)))
-    if not found and '\\"http' in script.replace("\\x22", '\\"'):
-        found = list(_records(_json_escapes(unquoted(script))))
-    yield from found
+    """Yield the records of a script, also where they lie inside quoted strings."""
+    if "http" in script:
+        for text in script_layers(script):
+            yield from _records(text)
+
+
+def script_layers(text: str) -> Iterator[str]:
+    """A script as it is, then without its strings' quoting, as often as it quotes addresses.
+
+    Escapes are as JSON writes them.
+    """
+    yield _json_escapes(text)
+    for _ in range(_MAX_QUOTINGS):
+        if not _QUOTED_ADDRESS.search(text):
+            return
+        text = unquoted(text)
+        yield _json_escapes(text)
 
 
 def in_text(text: str) -> ImageRecord | None:

@@ -55,7 +55,8 @@ class Element:
 
     def get(self, name: str) -> str:
         """The value of an attribute; empty where there is none."""
-        return self.attributes.get(name, "") if name in self.raw else ""
+        is_there = name in self.raw or name in self.raw.lower()
+        return self.attributes.get(name, "") if is_there else ""
 
 
 class Markup:
@@ -65,6 +66,7 @@ class Markup:
         self.elements: list[Element] = [Element("#page", "", index=0, parent=0)]
         self.scripts: list[str] = []
         self.title = ""
+        self.length = len(page)
         self._open = [self.elements[0]]
         self._open_names: Counter[str] = Counter()
         self._read(page)

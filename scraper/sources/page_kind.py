@@ -52,6 +52,8 @@ _NO_RESULTS_WORDS: Final = (
     "に一致する情報は見つかりませんでした",
     "找不到和您查询的",
 )
+_MAX_STUB_LENGTH: Final = 2000
+"""Longer pages are there to be read; shorter ones send a browser elsewhere."""
 _UNSUPPORTED_WORDS: Final = (
     "update your browser",
     "browser isn't supported",
@@ -89,6 +91,7 @@ class _Evidence:
         return not self.offers_images and (
             self._asks_for_captcha()
             or any(_is_below(target, "/sorry") for target in self._sent_to())
+            or self._is_stub_to_block()
             or (not self._asks_consent() and any(words in self.words for words in _BLOCK_WORDS))
         )
 
@@ -99,6 +102,10 @@ class _Evidence:
             or (element.name in {"form", "img"} and _is_below(_target(element), "/sorry"))
             for element in self.markup.named("form", "div", "img", "iframe")
         )
+
+    def _is_stub_to_block(self) -> bool:
+        is_stub = self.markup.length < _MAX_STUB_LENGTH and not self._has_search_box()
+        return is_stub and any("/sorry/" in script for script in self.markup.scripts)
 
     def _sent_to(self) -> list[str]:
         """The paths that the page leads on to by itself, or, when it is a stub, by a link."""

@@ -14,6 +14,7 @@ from scraper.harvest import Candidate
 from scraper.sources.google_page import PageKind, classify, parse
 from scraper.sources.image_address import is_thumbnail
 from tests.scraper import google_pages as pages
+from tests.scraper import strange_pages as strange
 
 SEARCH = "https://www.google.com/search?q=shrew&udm=2&hl=en"
 SHARED = Path(os.environ.get("BESTIARY_SHARED", "../shared")) / "data" / "google_html"
@@ -229,6 +230,7 @@ def test_results_about_blocks_are_no_block() -> None:
 # --- whatever comes --------------------------------------------------------------------
 
 SEEDS = [build(pages.shots(3)) for build in pages.LAYOUTS.values()] + [pages.SORRY, pages.CONSENT]
+SEEDS += [build(strange.Maker(5), pages.shots(4)) for build in strange.LAYOUTS.values()]
 _PIECES = re.compile(r'<[^>]{0,400}>|"[^"]{0,400}"|[\[\]{},:\\&\'=]|[^<"\[\]{},:\\&\'=]+')
 
 
