@@ -1,4 +1,4 @@
-"""One request for one image: bounded in time and size, judged by the bytes that come.
+"""One request for one image, or for a robots.txt: bounded in time and size, judged by its bytes.
 
 This module never waits, tries again or follows a redirect: `scraper.hosts` decides when.
 """
@@ -9,26 +9,24 @@ import base64
 import binascii
 import importlib.metadata
 import re
-import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Final
 from urllib.parse import unquote_to_bytes, urljoin, urlsplit
 
 import requests
-from requests.adapters import HTTPAdapter
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
-from scraper.addresses import AddressRule, resolve
+from scraper.addresses import AddressRule
 from scraper.clock import Clock
+from scraper.connections import GuardedAdapter
 from scraper.errors import FetchError, TransientFetchError, UnwantedError
 from scraper.policy import FetchPolicy
-from scraper.sniff import image_type, other_kind
+from scraper.robots import MAX_RULES_BYTES, opt_out
+from scraper.sniff import image_type, other_kind, pixel_size
 
 _CHUNK_BYTES: Final = 1 << 16
 _HEAD_BYTES: Final = 1024
@@ -65,7 +63,7 @@ class Web:
                 "Accept-Encoding": "identity",
             }
         )
-        adapter = _GuardedAdapter(rule, pool_size=policy.workers)
+        adapter = GuardedAdapter(rule, policy=policy)
         self._session.mount("http://", adapter)
         self._session.mount("https://", adapter)
 
@@ -74,38 +72,67 @@ class Web:
         self._session.close()
 
     def ask(self, url: str) -> Body | Redirect:
-        """Send one request.
+        """Ask for an image, with one request.
 
         Raises:
             FetchError: this image cannot be had.
-            UnwantedError: it is no image, too large, or at an address that is not asked.
+            UnwantedError: it is no image, too large, opted out, or at an address that is not
+                asked.
             TransientFetchError: another attempt may succeed.
         """
         if url.startswith("data:"):
             return in_data_uri(url)
+        return self._ask(url, self._image)
+
+    def ask_rules(self, url: str) -> Body | Redirect:
+        """Ask for a robots.txt, with one request; what is too long is cut.
+
+        Raises:
+            FetchError: there is none.
+            TransientFetchError: whether there is one cannot be known now.
+        """
+        return self._ask(url, self._rules)
+
+    def _ask(self, url: str, read: Callable[[str, requests.Response], Body]) -> Body | Redirect:
         _check_address(url)
         try:
             timeout = self._policy.timeout_s
             with self._session.get(
                 url, stream=True, allow_redirects=False, timeout=(timeout, timeout)
             ) as response:
-                return self._answer(url, response)
+                location = response.headers.get("Location", "")
+                if response.status_code in {301, 302, 303, 307, 308} and location:
+                    return Redirect(url=_joined(url, location))
+                return read(url, response)
         except (requests.RequestException, HTTPError, OSError) as error:
             raise _network_error(url, error) from error
         except ValueError as error:  # What urllib3 says of hosts like "a..b".
             raise FetchError(url, "not a web address") from error
 
-    def _answer(self, url: str, response: requests.Response) -> Body | Redirect:
-        location = response.headers.get("Location", "")
-        if response.status_code in {301, 302, 303, 307, 308} and location:
-            return Redirect(url=_joined(url, location))
+    def _image(self, url: str, response: requests.Response) -> Body:
         if response.status_code not in {200, 203}:
             raise _status_error(url, response, now=self._clock.now())
+        headers = response.headers
+        if wish := opt_out(
+            response.raw.headers.getlist("X-Robots-Tag"), headers.get("TDM-Reservation", "")
+        ):
+            raise UnwantedError(url, f"opted out: {wish}")
         body = self._read(url, response)
-        kind = image_type(body)
-        if kind is None:
-            raise _not_an_image(url, body)
-        return Body(body=body, content_type=kind)
+        return Body(body=body, content_type=self._judged(url, body))
+
+    def _rules(self, url: str, response: requests.Response) -> Body:
+        code = response.status_code
+        if not 200 <= code < 300:
+            error = _status_error(url, response, now=self._clock.now())
+            if code >= 500 and not isinstance(error, TransientFetchError):
+                raise TransientFetchError(url, error.reason)
+            raise error
+        body = bytearray()
+        for chunk in self._chunks(url, response):
+            body += chunk
+            if len(body) > MAX_RULES_BYTES:
+                break
+        return Body(body=bytes(body))
 
     def _read(self, url: str, response: requests.Response) -> bytes:
         """Take the body, giving up as soon as it is too long, too slow or no image."""
@@ -121,12 +148,21 @@ class Web:
                 raise self._too_large(url)
             if not is_judged and len(body) >= _HEAD_BYTES:
                 is_judged = True
-                if image_type(bytes(body)) is None:
-                    raise _not_an_image(url, bytes(body))
+                self._judged(url, bytes(body))
         is_encoded = "Content-Encoding" in response.headers
         if expected is not None and not is_encoded and len(body) < expected:
             raise TransientFetchError(url, f"truncated: {len(body)} of {expected} bytes")
         return bytes(body)
+
+    def _judged(self, url: str, body: bytes) -> str:
+        """The media type of an image, whole or begun, that can be taken."""
+        kind = image_type(body)
+        if kind is None:
+            raise _not_an_image(url, body)
+        width, height = pixel_size(body) or (0, 0)
+        if width * height > self._policy.max_pixels:
+            raise UnwantedError(url, f"a pixel bomb: more than {self._policy.max_pixels} pixels")
+        return kind
 
     def _chunks(self, url: str, response: requests.Response) -> Iterator[bytes]:
         started = self._clock.monotonic()
@@ -219,6 +255,7 @@ def _not_an_image(url: str, body: bytes) -> UnwantedError:
 
 
 _MEANINGS: Final = (
+    ("got more than", "its headers are too long", False),
     ("refused", "connection refused", True),
     ("unreachable", "the host cannot be reached", True),
     ("incomplete", "truncated: the connection ended early", False),
@@ -242,50 +279,3 @@ def _network_error(url: str, error: Exception) -> FetchError:
 
 def _short(url: str) -> str:
     return url if len(url) <= 100 else f"{url[:100]}…"
-
-
-class _GuardedAdapter(HTTPAdapter):
-    """Connects only where the rule allows, and to the very address that was checked."""
-
-    def __init__(self, rule: AddressRule, *, pool_size: int) -> None:
-        self._rule = rule
-        self._context = ssl.create_default_context()
-        super().__init__(pool_connections=1024, pool_maxsize=pool_size, max_retries=0)
-
-    def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
-        """Give every pool the one TLS context and the guarded connections."""
-        super().init_poolmanager(*arguments, ssl_context=self._context, **options)
-        rule = self._rule
-
-        class GuardedHTTPConnection(HTTPConnection):
-            def _new_conn(self) -> Any:
-                return _connect(self, super()._new_conn, rule)
-
-        class GuardedHTTPSConnection(HTTPSConnection):
-            def _new_conn(self) -> Any:
-                return _connect(self, super()._new_conn, rule)
-
-        class HTTPPool(HTTPConnectionPool):
-            ConnectionCls = GuardedHTTPConnection
-
-        class HTTPSPool(HTTPSConnectionPool):
-            ConnectionCls = GuardedHTTPSConnection
-
-        self.poolmanager.pool_classes_by_scheme = {"http": HTTPPool, "https": HTTPSPool}
-
-
-def _connect(connection: HTTPConnection, new_connection: Any, rule: AddressRule) -> Any:
-    """Open a socket to the first checked address of a host that answers."""
-    host, port = connection.host.strip("[]"), connection.port
-    places = resolve(host, port, rule, url=f"//{host}:{port}/")
-    name = connection._dns_host
-    for place, (_, address) in enumerate(places, 1):
-        connection._dns_host = address  # The name stays what TLS and the Host header check.
-        try:
-            return new_connection()
-        except (HTTPError, OSError):
-            if place == len(places):
-                raise
-        finally:
-            connection._dns_host = name
-    raise AssertionError("a host resolves to at least one address")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import struct
+from collections.abc import Callable
 
 _IMAGE_MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"\xff\xd8\xff", "image/jpeg"),
@@ -71,6 +73,91 @@ def image_type(body: bytes) -> str | None:
 
 
 _BITMAP_HEADERS = {size.to_bytes(4, "little") for size in (12, 16, 40, 52, 56, 64, 108, 124)}
+
+
+def pixel_size(body: bytes) -> tuple[int, int] | None:
+    """Width and height as the header of an image states them; None where it is not read.
+
+    Nothing is decoded, so it costs nothing to ask this of a hostile file; the first bytes of
+    one often suffice. Formats in which bombs are rare are not read.
+    """
+    for magic, read in _SIZES:
+        if body.startswith(magic):
+            try:
+                return read(body)
+            except (struct.error, IndexError):
+                return None
+    start = body.find(b"ispe", 0, _HEAD_BYTES) if body[4:8] == b"ftyp" else -1
+    return _numbers(">II", body, start + 8) if 0 < start <= len(body) - 16 else None
+
+
+def _numbers(form: str, body: bytes, start: int) -> tuple[int, int]:
+    first, second = struct.unpack_from(form, body, start)
+    return first, second
+
+
+def _jpeg_size(body: bytes) -> tuple[int, int] | None:
+    """Go from segment to segment to the one that begins the frame."""
+    place = 2
+    while body[place] == 0xFF:
+        marker = body[place + 1]
+        if marker in _JPEG_FRAMES:
+            height, width = _numbers(">HH", body, place + 5)
+            return width, height
+        if marker == 0xFF:
+            place += 1
+        elif marker == 0x01 or 0xD0 <= marker <= 0xD8:
+            place += 2
+        else:
+            place += 2 + struct.unpack_from(">H", body, place + 2)[0]
+    return None
+
+
+def _webp_size(body: bytes) -> tuple[int, int] | None:
+    match body[12:16]:
+        case b"VP8X":
+            width, height = (int.from_bytes(body[at : at + 3], "little") for at in (24, 27))
+            return width + 1, height + 1
+        case b"VP8L":
+            (bits,) = struct.unpack_from("<I", body, 21)
+            return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+        case b"VP8 ":
+            width, height = _numbers("<HH", body, 26)
+            return width & 0x3FFF, height & 0x3FFF
+    return None
+
+
+def _tiff_size(body: bytes) -> tuple[int, int] | None:
+    """Look for the two numbers in the first directory."""
+    order = "<" if body.startswith(b"II") else ">"
+    (place,) = struct.unpack_from(f"{order}I", body, 4)
+    (entries,) = struct.unpack_from(f"{order}H", body, place)
+    found: dict[int, int] = {}
+    for at in range(place + 2, place + 2 + 12 * entries, 12):
+        tag, kind = _numbers(f"{order}HH", body, at)
+        if tag in {256, 257}:
+            form = "H" if kind == 3 else "I"
+            (found[tag],) = struct.unpack_from(f"{order}{form}", body, at + 8)
+    return (found[256], found[257]) if len(found) == 2 else None
+
+
+def _bitmap_size(body: bytes) -> tuple[int, int]:
+    is_old = body[14:18] == b"\x0c\x00\x00\x00"
+    width, height = _numbers("<HH" if is_old else "<ii", body, 18)
+    return abs(width), abs(height)
+
+
+_JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_SIZES: tuple[tuple[bytes, Callable[[bytes], tuple[int, int] | None]], ...] = (
+    (b"\xff\xd8\xff", _jpeg_size),
+    (b"\x89PNG\r\n\x1a\n", lambda body: _numbers(">II", body, 16)),
+    (b"GIF8", lambda body: _numbers("<HH", body, 6)),
+    (b"RIFF", _webp_size),
+    (b"II*\x00", _tiff_size),
+    (b"MM\x00*", _tiff_size),
+    (b"BM", _bitmap_size),
+    (b"8BPS", lambda body: _numbers(">II", body, 14)[::-1]),
+)
 
 
 def other_kind(body: bytes) -> str:

@@ -228,3 +228,104 @@ def test_pictures_in_data_addresses_are_decoded() -> None:
 def test_data_addresses_without_a_picture_are_refused(url: str) -> None:
     with pytest.raises(UnwantedError, match="not an image"):
         in_data_uri(url)
+
+
+@pytest.mark.parametrize(
+    ("headers", "reason"),
+    [
+        ({"X-Robots-Tag": "noai, noimageai"}, "opted out: X-Robots-Tag: noai"),
+        ({"x-robots-tag": "bestiary: noindex"}, "opted out: X-Robots-Tag: noindex"),
+        ({"TDM-Reservation": "1"}, "opted out: tdm-reservation: 1"),
+    ],
+)
+def test_an_image_whose_owner_opts_out_is_refused_before_its_body_comes(
+    server: ImageServer, web: Web, headers: dict[str, str], reason: str
+) -> None:
+    endless = Reply(body=png(), length=49_000, headers=headers)
+    server.script["/a.png"] = [endless]
+
+    with pytest.raises(UnwantedError) as refused:
+        web.ask(server.url("/a.png"))
+
+    assert refused.value.reason == reason
+
+
+def test_an_opt_out_for_somebody_else_is_not_for_us(server: ImageServer, web: Web) -> None:
+    server.script["/a"] = [Reply(body=png(), headers={"X-Robots-Tag": "otherbot: noai"})]
+
+    assert isinstance(web.ask(server.url("/a")), Body)
+
+
+def test_rules_are_text_and_cut_when_too_long(server: ImageServer, web: Web) -> None:
+    text = b"User-agent: *\nDisallow: /\n"
+    server.script["/robots.txt"] = [Reply(body=text), Reply(body=text + b"#" * 900_000)]
+
+    assert web.ask_rules(server.url("/robots.txt")) == Body(body=text)
+    longer = web.ask_rules(server.url("/robots.txt"))
+
+    assert isinstance(longer, Body)
+    assert longer.body.startswith(text)
+    assert len(longer.body) < 600_000
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 410])
+def test_where_there_are_no_rules_that_is_known(server: ImageServer, web: Web, status: int) -> None:
+    server.script["/robots.txt"] = [Reply(status=status)]
+
+    with pytest.raises(FetchError) as failed:
+        web.ask_rules(server.url("/robots.txt"))
+
+    assert not isinstance(failed.value, TransientFetchError)
+
+
+@pytest.mark.parametrize("status", [429, 500, 501, 503, 505])
+def test_where_rules_cannot_be_had_that_may_pass(
+    server: ImageServer, web: Web, status: int
+) -> None:
+    server.script["/robots.txt"] = [Reply(status=status)]
+
+    with pytest.raises(TransientFetchError):
+        web.ask_rules(server.url("/robots.txt"))
+
+
+@pytest.mark.parametrize(
+    ("beginning", "drop", "reason"),
+    [
+        (b"HTTP/1.1 200 OK\r\n", b"X: y\r\n", "timed out"),
+        (b"HTTP/1.1 200 OK\r\nX-", b"y", "timed out"),
+        (b"HTTP/1.1 200 OK\r\n", b"X: %s\r\n" % (b"y" * 30_000), "its headers are too long"),
+        (b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 100 Continue\r\n\r\n", "timed out"),
+    ],
+)
+def test_headers_that_never_end_are_given_up(
+    web: Web, beginning: bytes, drop: bytes, reason: str
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=_drip, args=(listener, beginning, drop), daemon=True)
+        thread.start()
+
+        with pytest.raises(TransientFetchError) as failed:
+            web.ask(f"http://127.0.0.1:{listener.getsockname()[1]}/a")
+
+        thread.join(5)
+    assert failed.value.reason == reason
+    assert not thread.is_alive()
+
+
+def _drip(listener: socket.socket, beginning: bytes, drop: bytes) -> None:
+    connection, _ = listener.accept()
+    with connection, contextlib.suppress(OSError):
+        connection.recv(4096)
+        connection.sendall(beginning)
+        closed = threading.Event()
+        while not closed.wait(0.05):
+            connection.sendall(drop)
+
+
+def test_a_pixel_bomb_is_refused_by_its_header(server: ImageServer, web: Web) -> None:
+    bomb = bytearray(png())
+    bomb[16:24] = (50_000).to_bytes(4, "big") * 2
+    server.script["/a"] = [Reply(body=bytes(bomb))]
+
+    with pytest.raises(UnwantedError, match="a pixel bomb: more than 100000000 pixels"):
+        web.ask(server.url("/a"))

@@ -3,11 +3,11 @@ from __future__ import annotations
 from io import BytesIO
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from scraper.sniff import image_type, other_kind
+from scraper.sniff import image_type, other_kind, pixel_size
 
 
 @pytest.mark.parametrize(
@@ -61,3 +61,42 @@ def test_what_is_no_image_has_a_name(body: bytes, kind: str) -> None:
 @given(st.binary())
 def test_any_bytes_have_a_name(body: bytes) -> None:
     assert image_type(body) or other_kind(body)
+
+
+@pytest.mark.parametrize("name", ["JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "AVIF"])
+@given(width=st.integers(1, 300), height=st.integers(1, 300), is_lossless=st.booleans())
+@settings(deadline=None, max_examples=12)
+def test_the_size_in_a_header_is_the_size_that_decoding_gives(
+    name: str, width: int, height: int, is_lossless: bool
+) -> None:
+    file = BytesIO()
+    options = {"lossless": is_lossless} if name == "WEBP" else {}
+    Image.new("RGB", (width, height), "brown").save(file, name, **options)
+
+    assert pixel_size(file.getvalue()) == (width, height)
+
+
+def test_the_size_of_a_photo_is_found_behind_its_exif() -> None:
+    file = BytesIO()
+    exif = Image.Exif()
+    exif[0x010E] = "x" * 20_000
+    Image.new("RGB", (70, 50)).save(file, "JPEG", exif=exif, progressive=True)
+
+    assert pixel_size(file.getvalue()) == (70, 50)
+    assert pixel_size(file.getvalue()[:1024]) is None
+
+
+@given(
+    body=st.one_of(
+        st.binary(max_size=200),
+        st.builds(
+            bytes.__add__,
+            st.sampled_from([b"\xff\xd8\xff", b"RIFF....WEBPVP8", b"II*\0", b"BM", b"8BPS"]),
+            st.binary(max_size=80),
+        ),
+    )
+)
+def test_any_bytes_have_a_size_or_none(body: bytes) -> None:
+    size = pixel_size(body)
+
+    assert size is None or min(size) >= 0

@@ -1,0 +1,124 @@
+"""Connections that go only where they may, and that no server holds for ever.
+
+Every connection is opened to an address that was checked, and every answer is bounded: its
+headers in time and size, and all of it in the bytes that are taken off the wire. One TLS
+context serves all hosts, since to read the machine's certificates anew costs more than to
+fetch an image.
+"""
+
+from __future__ import annotations
+
+import http.client
+import io
+import ssl
+import time
+from typing import Any, Final
+
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import HTTPError
+
+from scraper.addresses import AddressRule, resolve
+from scraper.policy import FetchPolicy
+
+MAX_HEADER_BYTES: Final = 64 * 1024
+_HOSTS_KEPT: Final = 1024
+
+
+class GuardedAdapter(HTTPAdapter):
+    """Connects only where the rule allows, and to the very address that was checked."""
+
+    def __init__(self, rule: AddressRule, *, policy: FetchPolicy) -> None:
+        self._rule, self._policy = rule, policy
+        self._context = ssl.create_default_context()
+        super().__init__(pool_connections=_HOSTS_KEPT, pool_maxsize=policy.workers, max_retries=0)
+
+    def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
+        """Give every pool the one TLS context and the guarded connections."""
+        super().init_poolmanager(*arguments, ssl_context=self._context, **options)
+        rule, bounded = self._rule, _bounded_by(self._policy)
+
+        class GuardedHTTPConnection(HTTPConnection):
+            response_class = bounded
+
+            def _new_conn(self) -> Any:
+                return _connect(self, super()._new_conn, rule)
+
+        class GuardedHTTPSConnection(HTTPSConnection):
+            response_class = bounded
+
+            def _new_conn(self) -> Any:
+                return _connect(self, super()._new_conn, rule)
+
+        class HTTPPool(HTTPConnectionPool):
+            ConnectionCls = GuardedHTTPConnection
+
+        class HTTPSPool(HTTPSConnectionPool):
+            ConnectionCls = GuardedHTTPSConnection
+
+        self.poolmanager.pool_classes_by_scheme = {"http": HTTPPool, "https": HTTPSPool}
+
+
+def _connect(connection: HTTPConnection, new_connection: Any, rule: AddressRule) -> Any:
+    """Open a socket to the first checked address of a host that answers."""
+    host, port = connection.host.strip("[]"), connection.port
+    places = resolve(host, port, rule, url=f"//{host}:{port}/")
+    name = connection._dns_host
+    for place, (_, address) in enumerate(places, 1):
+        connection._dns_host = address  # The name stays what TLS and the Host header check.
+        try:
+            return new_connection()
+        except (HTTPError, OSError):
+            if place == len(places):
+                raise
+        finally:
+            connection._dns_host = name
+    raise AssertionError("a host resolves to at least one address")
+
+
+def _bounded_by(policy: FetchPolicy) -> type[http.client.HTTPResponse]:
+    """The class of answers that keep to a policy."""
+
+    class BoundedResponse(http.client.HTTPResponse):
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **options)
+            raw = self.fp.detach()  # type: ignore[attr-defined]
+            self._wire = _BoundedWire(raw, header_s=policy.timeout_s)
+            self.fp = io.BufferedReader(self._wire)
+
+        def begin(self) -> None:
+            super().begin()
+            self._wire.end_headers()
+
+    return BoundedResponse
+
+
+class _BoundedWire(io.RawIOBase):
+    """The bytes of one answer: its headers have to come soon, and to be few."""
+
+    def __init__(self, raw: io.RawIOBase, *, header_s: float) -> None:
+        self._raw = raw
+        self._header_bytes = 0
+        self._until: float | None = time.monotonic() + header_s
+
+    def end_headers(self) -> None:
+        """From here on the reader of the body counts."""
+        self._until = None
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        count = self._raw.readinto(buffer)
+        if self._until is not None:
+            self._header_bytes += count or 0
+            if self._header_bytes > MAX_HEADER_BYTES:
+                raise http.client.LineTooLong("headers")
+            if time.monotonic() > self._until:
+                raise TimeoutError("the headers are not there in time")
+        return count
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
