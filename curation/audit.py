@@ -174,7 +174,7 @@ def _balance(figures: Audit) -> str:
     lines.append(("all", *sums, str(figures.kept), "", losses, _size(figures)))
     ratio, effective = figures.imbalance_ratio, figures.effective_classes
     return aligned(lines, rules=(1, len(lines) - 1)) + (
-        f"\n\nImbalance {ratio:g} : 1, effective number of classes"
+        f"\n\nImbalance {ratio:.1f} : 1, effective number of classes"
         f" {effective:.2f} of {len(figures.total)}"
         if ratio is not None and effective is not None
         else ""

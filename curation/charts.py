@@ -107,7 +107,7 @@ def _frame(across: _Axis, up: _Axis) -> list[Markup]:
             WIDTH - _RIGHT, HEIGHT - 6
         )
     )
-    lines.append(Markup('<text x="4" y="{}">height, px</text>').format(HEIGHT - 6))
+    lines.append(Markup('<text x="{}" y="{}">height, px</text>').format(_LEFT + 6, _TOP + 14))
     return lines
 
 
