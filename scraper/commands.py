@@ -7,7 +7,7 @@ import shlex
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -19,17 +19,21 @@ from click.core import ParameterSource
 from scraper.browser import BrowserPolicy
 from scraper.clock import SystemClock
 from scraper.errors import BlockedError, ScraperError, UsageError
+from scraper.homonyms import warnings_about
 from scraper.policy import FetchPolicy
 from scraper.sources.google import SearchPolicy
-from scraper.species import in_species_file, species_names
+from scraper.species import Species
+from scraper.species_file import SPECIES_FILE, chosen, read_species
 
 if TYPE_CHECKING:
-    from scraper.crawl import CrawlPlan, Outcome, Stopped
-    from scraper.harvest import Harvest, State
+    from scraper.crawl import CrawlPlan, Outcome, Searched, Stopped
+    from scraper.harvest import CrawlState, Harvest, State
     from scraper.hosts import Ask
     from scraper.sources.offers import Source
 
 Document = dict[str, Any]
+Asked = tuple["Source", "Ask", "Ask | None"]
+"""A source, how its images are asked for, and how the robots.txt of their hosts."""
 
 PER_SPECIES: Final = 100
 """Images of each species from a search; a folder or a list is taken whole."""
@@ -40,7 +44,7 @@ _REASONS_SHOWN: Final = 8
 class _Request:
     """What was asked for on the command line."""
 
-    species: tuple[str, ...]
+    species: tuple[Species, ...]
     source: str
     origin: Path | None
     per_species: int | None
@@ -56,7 +60,7 @@ class _Request:
 @click.option(
     "--species-file",
     type=click.Path(dir_okay=False, exists=True, path_type=Path),
-    help="A file of species, one a line; # begins a comment.",
+    help="A species.toml elsewhere, or a text file of species, one a line; # begins a comment.",
 )
 @click.option(
     "--source",
@@ -137,6 +141,13 @@ class _Request:
     help="Hosts that are asked at the same time.",
 )
 @click.option(
+    "--connections",
+    type=int,
+    default=FetchPolicy().connections,
+    show_default=True,
+    help="Requests to one host at the same time, where --pause is 0.",
+)
+@click.option(
     "--contact",
     default="",
     help="Your web or mail address, for the user agent; some hosts ask for one.",
@@ -161,16 +172,20 @@ def scrape(
     timeout: float,
     max_bytes: int,
     workers: int,
+    connections: int,
     contact: str,
 ) -> tuple[Document, str]:
     """Gather images of SPECIES into a harvest.
+
+    A species may be an entry of species.toml or any other name; without SPECIES, all entries
+    of species.toml are gathered.
 
     A second run fetches only what is missing. Images come with their provenance: where
     each was found, under what title, and, where the source says so, its licence.
     """
     with _as_usage_errors():
         request = _Request(
-            species=species_names([*species, *_read_species(species_file)]),
+            species=_wished(species, species_file, source=source),
             source=source,
             origin=origin,
             per_species=per_species or (PER_SPECIES if source == "google" else None),
@@ -181,6 +196,7 @@ def scrape(
                 timeout_s=timeout,
                 max_bytes=max_bytes,
                 workers=workers,
+                connections=connections,
                 contact=contact,
             ),
             search=SearchPolicy(base_url=base_url),
@@ -204,16 +220,25 @@ def _as_usage_errors() -> Iterator[None]:
         raise UsageError(str(error)) from error
 
 
-def _read_species(path: Path | None) -> list[str]:
-    if path is None:
-        return []
-    try:
-        return in_species_file(path.read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeError) as error:
-        raise UsageError(f"cannot read the species file {path}: {error}") from error
+def _wished(names: tuple[str, ...], file: Path | None, *, source: str) -> tuple[Species, ...]:
+    """The species that were asked for; a number on the command line beats those of the file."""
+    species = _named(names, file, source=source)
+    given = click.get_current_context().get_parameter_source("per_species")
+    if given is not ParameterSource.COMMANDLINE:
+        return species
+    return tuple(replace(one, wanted=None) for one in species)
 
 
-# --- the run ---------------------------------------------------------------------------
+def _named(names: tuple[str, ...], file: Path | None, *, source: str) -> tuple[Species, ...]:
+    """The species that were named, as species.toml knows them; or all of it, for a search."""
+    if file is None:
+        here = Path(SPECIES_FILE)
+        known = read_species(here) if here.exists() else ()
+        return chosen(names, known) if names or source != "google" else known
+    known = read_species(file)
+    if file.suffix.lower() == ".toml":
+        return chosen(names, known) if names else known
+    return chosen([*names, *(species.name for species in known)], ())
 
 
 def _gather(request: _Request, *, retry_failed: bool) -> tuple[Document, str]:
@@ -223,34 +248,46 @@ def _gather(request: _Request, *, retry_failed: bool) -> tuple[Document, str]:
 
     clock = SystemClock()
     with ExitStack() as stack:
-        source, ask = _SOURCES[request.source](request, stack)
+        source, ask, ask_rules = _SOURCES[request.source](request, stack)
         plan = CrawlPlan(species=_species(request, source), per_species=request.per_species)
         harvest = stack.enter_context(Harvest.create(request.harvest))
         stack.enter_context(harvest.claim())
         if retry_failed:
-            for name in plan.species:
-                harvest.retry(species=name)
+            for one in plan.species:
+                harvest.retry(species=one.name)
         downloads = stack.enter_context(
-            Downloads(ask, policy=request.fetch, clock=clock, rng=Random())
+            Downloads(
+                ask, policy=request.fetch, clock=clock, rng=Random(), ask_rules=ask_rules
+            )
         )
+        if not source.is_local:
+            _warn(plan)
         crawl = Crawl(plan, harvest=harvest, source=source, downloads=downloads, clock=clock)
-        stopped = _Show(harvest, plan).all(crawl.outcomes())
+        stopped = _Show(harvest, plan, is_local=source.is_local).all(crawl.outcomes())
         return _result(plan, harvest, source, stopped)
 
 
-def _species(request: _Request, source: Source) -> tuple[str, ...]:
-    offered = getattr(source, "species", ())
-    if not request.species and not offered:
+def _warn(plan: CrawlPlan) -> None:
+    for one in plan.species:
+        for warning in warnings_about(one):
+            _say(f"Warning: {warning}")
+
+
+def _species(request: _Request, source: Source) -> tuple[Species, ...]:
+    species = request.species or tuple(
+        Species(name=name) for name in getattr(source, "species", ())
+    )
+    if not species:
         raise UsageError(
-            "no species given: name them, as in `bestiary scrape hamster mouse`, or give"
-            " --species-file"
+            "no species given: name them, as in `bestiary scrape hamster mouse`, or write"
+            f" them into {SPECIES_FILE}"
         )
-    for name in request.species:
-        source.query(name)  # Says so where a source does not have it.
-    return request.species or tuple(offered)
+    for one in species:
+        source.queries(one)  # Says so where a list or a folder does not have it.
+    return species
 
 
-def _google(request: _Request, stack: ExitStack) -> tuple[Source, Ask]:
+def _google(request: _Request, stack: ExitStack) -> Asked:
     from scraper.browser import window
     from scraper.evidence import Evidence
     from scraper.sources.google import GoogleSource
@@ -259,24 +296,24 @@ def _google(request: _Request, stack: ExitStack) -> tuple[Source, Ask]:
         raise UsageError("--from belongs to --source folder or urls, not to google")
     evidence = Evidence(folder=request.harvest / "evidence", clock=SystemClock())
     source = GoogleSource(lambda: window(request.browser), policy=request.search, evidence=evidence)
-    return stack.enter_context(source), _web(request, stack)
+    return (stack.enter_context(source), *_web(request, stack))
 
 
-def _folder(request: _Request, stack: ExitStack) -> tuple[Source, Ask]:  # noqa: ARG001 - nothing to close
+def _folder(request: _Request, stack: ExitStack) -> Asked:  # noqa: ARG001 - nothing to close
     from scraper.sources.folder import FolderSource, read_file
 
     source = FolderSource(_origin(request, "a folder of class folders"))
-    return source, partial(read_file, max_bytes=request.fetch.max_bytes)
+    return source, partial(read_file, max_bytes=request.fetch.max_bytes), None
 
 
-def _urls(request: _Request, stack: ExitStack) -> tuple[Source, Ask]:
+def _urls(request: _Request, stack: ExitStack) -> Asked:
     from scraper.sources.urls import UrlsSource
 
     source = UrlsSource(_origin(request, "a file with the columns url and species"))
-    return source, _web(request, stack)
+    return (source, *_web(request, stack))
 
 
-_SOURCES: Final[Mapping[str, Callable[[_Request, ExitStack], tuple[Source, Ask]]]] = {
+_SOURCES: Final[Mapping[str, Callable[[_Request, ExitStack], Asked]]] = {
     "google": _google,
     "folder": _folder,
     "urls": _urls,
@@ -289,14 +326,14 @@ def _origin(request: _Request, what: str) -> Path:
     return request.origin
 
 
-def _web(request: _Request, stack: ExitStack) -> Ask:
+def _web(request: _Request, stack: ExitStack) -> tuple[Ask, Ask]:
     from scraper.addresses import AddressRule
     from scraper.fetch import Web
 
     rule = AddressRule.of(request.allowed_networks)
     web = Web(policy=request.fetch, rule=rule, clock=SystemClock())
     stack.callback(web.close)
-    return web.ask
+    return web.ask, web.ask_rules
 
 
 # --- what the user sees ----------------------------------------------------------------
@@ -305,8 +342,8 @@ def _web(request: _Request, stack: ExitStack) -> Ask:
 class _Show:
     """Shows outcomes as they come: a line for each search, a bar for the downloads."""
 
-    def __init__(self, harvest: Harvest, plan: CrawlPlan) -> None:
-        self._harvest, self._plan = harvest, plan
+    def __init__(self, harvest: Harvest, plan: CrawlPlan, *, is_local: bool) -> None:
+        self._harvest, self._plan, self._is_local = harvest, plan, is_local
         self._bar = ExitStack()
 
     def all(self, outcomes: Iterator[Outcome]) -> Stopped | None:
@@ -323,7 +360,7 @@ class _Show:
                 self._bar.close()
                 bar = None
                 if isinstance(outcome, Searched):
-                    _say(f"{outcome.species}: {outcome.found} candidates ({outcome.because})")
+                    _say(_search_line(outcome, is_local=self._is_local))
                 elif isinstance(outcome, Stopped):
                     stopped = outcome
                     _say(f"{outcome.species}: the search stops here")
@@ -344,10 +381,21 @@ class _Show:
         """How many images there are to be had, the one that was just settled among them."""
         count = self._harvest.count
         missing = (
-            min(self._plan.wanted - count("kept", species=name), count("pending", species=name))
-            for name in self._plan.species
+            min(
+                self._plan.wanted(one) - count("kept", species=one.name),
+                count("pending", species=one.name),
+            )
+            for one in self._plan.species
         )
         return 1 + sum(max(0, number) for number in missing)
+
+
+def _search_line(searched: Searched, *, is_local: bool) -> str:
+    """What a search brought; the words that were searched for, where they are not the name."""
+    is_plain = is_local or searched.query == searched.species
+    asked = "" if is_plain else f" {searched.query!r}:"
+    new = "" if searched.new == searched.found else f", {searched.new} of them new"
+    return f"{searched.species}:{asked} {searched.found} candidates{new} ({searched.because})"
 
 
 def _is_quiet() -> bool:
@@ -375,7 +423,6 @@ def _document(
     plan: CrawlPlan, harvest: Harvest, source: Source, stopped: Stopped | None
 ) -> Document:
     states: tuple[State, ...] = ("kept", "skipped", "failed", "pending")
-    crawls = [harvest.crawl_state(name, source.name, source.query(name)) for name in plan.species]
     blocked = None
     if stopped is not None and isinstance(stopped.error, BlockedError):
         blocked = {
@@ -387,22 +434,32 @@ def _document(
     return {
         "harvest": str(harvest.root),
         "species": {
-            name: {state: harvest.count(state, species=name) for state in states}
-            | {"wanted": plan.per_species}
-            for name in plan.species
+            one.name: {state: harvest.count(state, species=one.name) for state in states}
+            | {"wanted": plan.limit(one)}
+            for one in plan.species
         },
         "reasons": harvest.reasons(),
         "sources": [
-            {
-                "species": crawl.species,
-                "source": crawl.source,
-                "query": crawl.query,
-                "found": crawl.found,
-                "ended_because": crawl.ended_because,
-            }
-            for crawl in crawls
+            _yield_of(crawl, harvest)
+            for one in plan.species
+            for crawl in harvest.crawl_states(species=one.name)
+            if crawl.source == source.name
         ],
         "blocked": blocked,
+    }
+
+
+def _yield_of(crawl: CrawlState, harvest: Harvest) -> Document:
+    """What a query brought: what it found, what of that was new, and what was kept of it."""
+    species, source, query = crawl.species, crawl.source, crawl.query
+    return {
+        "species": species,
+        "source": source,
+        "query": query,
+        "found": crawl.found,
+        "new": harvest.count(species=species, source=source, query=query),
+        "kept": harvest.count("kept", species=species, source=source, query=query),
+        "ended_because": crawl.ended_because,
     }
 
 
@@ -433,6 +490,7 @@ def _text(document: Document) -> str:
     for name, species in document["species"].items():
         cells = ("all" if species[column] is None else species[column] for column in columns)
         lines.append(f"{name:{width}}" + "".join(f"{cell:>9}" for cell in cells))
+    lines += _yield_lines(document)
     lines += _reason_lines(document)
     lines.append(f"Harvest: {document['harvest']}   Next: bestiary curate")
     return "\n".join(lines)
@@ -444,12 +502,27 @@ def _reason_lines(document: Document) -> Iterator[str]:
         yield f"not kept: {count} × {reason}"
     if len(reasons) > _REASONS_SHOWN:
         yield f"not kept: {sum(count for _, count in reasons[_REASONS_SHOWN:])} × other reasons"
-    for crawl in document["sources"]:
-        species = document["species"][crawl["species"]]
+    for name, species in document["species"].items():
         if species["wanted"] and species["kept"] < species["wanted"]:
-            yield f"{crawl['species']} is short of images: {crawl['ended_because'] or 'no search'}"
+            ends = dict.fromkeys(one["ended_because"] for one in _searches(document, name))
+            yield f"{name} is short of images: {'; '.join(filter(None, ends)) or 'no search'}"
     if any(one["failed"] and one["kept"] < (one["wanted"] or 0) for one in _all(document)):
         yield "Failed images are asked for again with --retry-failed"
+
+
+def _searches(document: Document, species: str) -> list[Document]:
+    return [one for one in document["sources"] if one["species"] == species]
+
+
+def _yield_lines(document: Document) -> Iterator[str]:
+    """The yield of every query, for species that took more than one."""
+    for species in document["species"]:
+        searches = _searches(document, species)
+        for one in searches if len(searches) > 1 else ():
+            yield (
+                f"{species}: {one['query']!r} found {one['found']}, {one['new']} new,"
+                f" {one['kept']} kept ({one['ended_because'] or 'not finished'})"
+            )
 
 
 def _all(document: Document) -> list[dict[str, Any]]:

@@ -1,9 +1,15 @@
 """The crawl: search for each species, then download until there are enough images of each.
 
-What is kept depends on the candidates and the answers to them alone, never on timing: of
-each species the first `wanted` that succeed, in rank order. A candidate is asked only when
-it is among those, so a crawl that was killed and started again ends where an undisturbed
-one does. Candidates without a full-size address come after all others, by their thumbnail.
+Searches come in turns. The first turn asks the first `QUERIES_A_TURN` queries of every
+species; each later turn asks the next ones, for species that lack images alone, and when
+all were asked it asks those that had more to give again, for twice as many. After each turn
+come the downloads: one species after the other, so that classes fill evenly, and of each
+species the first `wanted` that succeed in the order of their rank. Candidates without a
+full-size address come after all others, by their thumbnail.
+
+What is kept depends on the candidates and the answers to them alone, never on timing. A
+turn is noted before it begins; a crawl that was killed finishes it first when it is started
+again, and so ends where an undisturbed one does.
 
 A candidate that failed or was skipped is settled: a later run does not ask it again, unless
 the failed ones are put back with `Harvest.retry`.
@@ -12,9 +18,10 @@ the failed ones are put back with `Harvest.retry`.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import cached_property
 from typing import Literal
 
 from scraper.clock import Clock, stamp
@@ -28,36 +35,55 @@ from scraper.errors import (
 from scraper.fetch import Body
 from scraper.harvest import CrawlState, Harvest, Record
 from scraper.hosts import Done, Downloads, Postponed
+from scraper.queries import Query
 from scraper.sources.offers import ENOUGH, Source
+from scraper.species import Species
 
-MAX_ROUNDS = 4
-"""How often a species that lacks images is searched for more."""
+QUERIES_A_TURN = 2
+DEEPENINGS = 3
+"""How often a query that may have more is asked again, for twice as many each time."""
 COOL_DOWN = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CrawlPlan:
-    """What to gather; `per_species` None takes everything that the source has."""
+    """What to gather; `per_species` None takes everything that the source has.
 
-    species: tuple[str, ...]
+    A species that says how many are wanted of it knows better.
+    """
+
+    species: tuple[Species, ...]
     per_species: int | None
     spare: float = 0.5
     """Candidates to look for beyond the wanted number, as a share of it: some will fail."""
+    min_yield: float = 0.1
+    """A query of whose candidates fewer are new, as a share, is ended early."""
+    min_sample: int = 40
+    """Candidates of a query that are looked at before it may be ended early."""
 
     def __post_init__(self) -> None:
         if not self.species:
             raise ValueError("a crawl needs at least one species")
         if self.per_species is not None and self.per_species < 1:
             raise ValueError(f"per_species must be at least 1, not {self.per_species}")
+        if not 0 <= self.min_yield < 1:
+            raise ValueError(f"min_yield must be from 0 to below 1, not {self.min_yield}")
 
-    @property
-    def wanted(self) -> int:
-        """Images per species; a number that no source reaches where there is no limit."""
-        return 2**31 if self.per_species is None else self.per_species
+    def limit(self, species: Species) -> int | None:
+        """Images wanted of a species, None for all there are."""
+        return species.wanted or self.per_species
 
-    def candidates(self, round_number: int) -> int:
-        """How many candidates to look for in the given 1-based round."""
-        return int(self.wanted * (1 + self.spare)) * (1 << (round_number - 1)) + 5
+    def wanted(self, species: Species) -> int:
+        """Images wanted of a species; where there is no limit, more than any source has."""
+        return self.limit(species) or 2**31
+
+    def depth(self, species: Species, *, queries: int) -> int:
+        """How many candidates each of so many queries is first asked for."""
+        return -(-int(self.wanted(species) * (1 + self.spare)) // queries) + 5
+
+    def is_exhausted(self, *, found: int, own: int) -> bool:
+        """Whether a query mostly repeats what others found before it."""
+        return found >= self.min_sample and own < self.min_yield * found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +91,7 @@ class Searched:
     """A search ended; `new` candidates were not known before."""
 
     species: str
+    query: str
     found: int
     new: int
     because: str
@@ -91,6 +118,8 @@ class Settled:
 
 
 Outcome = Searched | Stopped | Settled
+Search = tuple[Query, CrawlState]
+"""A query to ask, and where its crawl will stand while it is asked."""
 
 
 class Crawl:
@@ -109,69 +138,118 @@ class Crawl:
         self._downloads, self._clock = downloads, clock
         self._is_stopped = False
 
+    @cached_property
+    def _queries(self) -> dict[str, tuple[Query, ...]]:
+        return {one.name: self._source.queries(one) for one in self._plan.species}
+
     def outcomes(self) -> Iterator[Outcome]:
         """Search and download by turns until every species has enough or nothing is left."""
-        for round_number in range(1, MAX_ROUNDS + 1):
-            searches = 0
-            for species in self._plan.species:
-                for outcome in self._search(species, round_number):
-                    searches += 1
-                    yield outcome
-            if round_number > 1 and not searches:
-                return
+        yield from self._search_all(self._unfinished())
+        yield from self._download()
+        while searches := self._next_turn():
+            yield from self._search_all(searches)
             yield from self._download()
 
-    def _search(self, species: str, round_number: int) -> Iterator[Outcome]:
-        """Search for one species, unless it has enough, or its source no more, or blocked us."""
-        state = self._harvest.crawl_state(species, self._source.name, self._source.query(species))
-        if self._is_stopped or not self._needs_search(state, round_number):
-            return
-        found = new = 0
-        try:
-            for batch in self._source.search(species, wanted=self._plan.candidates(round_number)):
-                new += self._harvest.add(
-                    batch.candidates,
-                    species=species,
-                    source=state.source,
-                    query=state.query,
-                    first_rank=found,
-                )
-                found += len(batch.candidates)
-                state = replace(state, ended_because=batch.ended_because)
-        except (BlockedError, LayoutError, BrowserError) as error:
-            yield self._stop(state, error)
-            return
-        self._harvest.set_crawl_state(replace(state, state="done", found=found, resume_after=""))
-        yield Searched(species=species, found=found, new=new, because=state.ended_because)
-
-    def _needs_search(self, state: CrawlState, round_number: int) -> bool:
-        wanted, is_done = self._plan.wanted, state.state == "done"
+    def _unfinished(self) -> list[Search]:
+        """The searches of a turn that was cut short; of a local list, all: it may have grown."""
+        asked = [(one, *search) for one in self._plan.species for search in self._asked(one)]
         if self._source.is_local:
-            return round_number == 1  # It costs nothing, and the list may have grown.
-        kept = self._harvest.count("kept", species=state.species)
-        pending = self._harvest.count("pending", species=state.species, source=state.source)
-        if kept >= wanted or (is_done and kept + pending >= wanted):
-            return False
-        if not is_done:
-            return round_number == 1
-        has_more = state.ended_because == ENOUGH
-        return has_more and state.found < self._plan.candidates(round_number)
+            return [
+                (query, replace(state, state="open", depth=self._plan.depth(one, queries=1)))
+                for one, query, state in asked
+            ]
+        return [
+            (query, state) for _, query, state in asked if state.state == "open" and state.depth
+        ]
 
-    def _stop(self, state: CrawlState, error: ScraperError) -> Stopped:
+    def _next_turn(self) -> list[Search]:
+        if self._is_stopped or self._source.is_local:
+            return []
+        return [search for one in self._plan.species for search in self._next_searches(one)]
+
+    def _next_searches(self, species: Species) -> list[Search]:
+        """What to ask next for a species: nothing when it has enough, or there is no more."""
+        count, wanted = self._harvest.count, self._plan.wanted(species)
+        pending = count("pending", species=species.name, source=self._source.name)
+        if count("kept", species=species.name) + pending >= wanted:
+            return []
+        asked = self._asked(species)
+        depth = self._plan.depth(species, queries=min(QUERIES_A_TURN, len(asked)))
+        fresh = [
+            (query, replace(state, state="open", depth=depth))
+            for query, state in asked
+            if state.state != "done"
+        ]
+        return fresh[:QUERIES_A_TURN] or list(_deeper(asked, depth))
+
+    def _asked(self, species: Species) -> list[Search]:
+        known = {
+            state.query: state
+            for state in self._harvest.crawl_states(species=species.name)
+            if state.source == self._source.name
+        }
+        return [
+            (query, known.get(query.key) or self._unknown(query))
+            for query in self._queries[species.name]
+        ]
+
+    def _unknown(self, query: Query) -> CrawlState:
+        return CrawlState(species=query.species, source=self._source.name, query=query.key)
+
+    def _search_all(self, searches: Iterable[Search]) -> Iterator[Outcome]:
+        waiting = deque(searches)
+        self._harvest.set_crawl_state(*(state for _, state in waiting))
+        while waiting:
+            query, state = waiting[0]
+            try:
+                yield self._search(query, state)
+            except (BlockedError, LayoutError, BrowserError) as error:
+                yield self._stop([state for _, state in waiting], error)
+                return
+            waiting.popleft()
+
+    def _search(self, query: Query, state: CrawlState) -> Searched:
+        found = new = 0
+        because = ""
+        for batch in self._source.search(query, wanted=state.depth):
+            new += self._harvest.add(
+                batch.candidates,
+                species=query.species,
+                source=state.source,
+                query=state.query,
+                first_rank=found,
+            )
+            found += len(batch.candidates)
+            own = self._harvest.count(species=query.species, source=state.source, query=state.query)
+            because = batch.ended_because
+            if not because and self._plan.is_exhausted(found=found, own=own):
+                because = f"only {own} of {found} candidates were new"
+                break
+        ended = replace(state, state="done", found=found, ended_because=because, resume_after="")
+        self._harvest.set_crawl_state(ended)
+        return Searched(
+            species=query.species, query=query.words, found=found, new=new, because=because
+        )
+
+    def _stop(self, unfinished: list[CrawlState], error: ScraperError) -> Stopped:
         self._is_stopped = True
+        species = unfinished[0].species
         if not isinstance(error, BlockedError):
-            return Stopped(species=state.species, error=error)
+            return Stopped(species=species, error=error)
         resume_after = stamp(self._clock.now() + COOL_DOWN)
         self._harvest.set_crawl_state(
-            replace(state, state="blocked", ended_because=str(error), resume_after=resume_after)
+            *(
+                replace(state, state="blocked", ended_because=str(error), resume_after=resume_after)
+                for state in unfinished
+            )
         )
-        return Stopped(species=state.species, error=error, resume_after=resume_after)
+        return Stopped(species=species, error=error, resume_after=resume_after)
 
     def _download(self) -> Iterator[Outcome]:
-        queues = {species: self._queue(species) for species in self._plan.species}
+        queues = {one.name: self._queue(one.name) for one in self._plan.species}
         missing = {
-            species: self._plan.wanted - self._harvest.count("kept", species=species)
-            for species in self._plan.species
+            one.name: self._plan.wanted(one) - self._harvest.count("kept", species=one.name)
+            for one in self._plan.species
         }
         under_way: dict[int, Record] = {}
         for record in _first_in_turn(queues, missing):
@@ -204,12 +282,21 @@ class Crawl:
             )
             return settled
         if isinstance(outcome, Postponed):
+            self._harvest.postpone(record, outcome.reason, attempts=done.attempts)
             return replace(settled, state="pending", reason=outcome.reason)
         state: Literal["skipped", "failed"] = (
             "skipped" if isinstance(outcome, UnwantedError) else "failed"
         )
         self._harvest.refuse(record, state, outcome.reason, fetched_at=fetched_at)
         return replace(settled, state=state, reason=outcome.reason)
+
+
+def _deeper(asked: Iterable[Search], first_depth: int) -> Iterator[Search]:
+    """Ask those that had more to give for twice as many, within reason."""
+    for query, state in asked:
+        depth = max(first_depth, 2 * state.depth)
+        if state.ended_because == ENOUGH and depth <= first_depth << DEEPENINGS:
+            yield query, replace(state, state="open", depth=depth)
 
 
 def _first_in_turn(

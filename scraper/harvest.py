@@ -18,10 +18,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Literal, Self
+from urllib.parse import urlsplit
 
 from scraper.errors import HarvestError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""2 added `crawls.depth` and `forgotten`; a harvest of 1 is brought up when it is written to."""
 _UNFINISHED = ".unfinished-"
 
 State = Literal["pending", "kept", "skipped", "failed"]
@@ -81,6 +83,8 @@ class CrawlState:
     query: str
     state: Literal["open", "done", "blocked"] = "open"
     found: int = 0
+    depth: int = 0
+    """How many candidates were asked for; while `open`, how many are to be."""
     ended_because: str = ""
     resume_after: str = ""
     """UTC, ISO 8601; empty when there is nothing to wait for."""
@@ -122,9 +126,15 @@ CREATE TABLE IF NOT EXISTS crawls (
     query TEXT NOT NULL,
     state TEXT NOT NULL CHECK (state IN ('open', 'done', 'blocked')),
     found INTEGER NOT NULL,
+    depth INTEGER NOT NULL DEFAULT 0,
     ended_because TEXT NOT NULL,
     resume_after TEXT NOT NULL,
     PRIMARY KEY (species, source, query)
+);
+CREATE TABLE IF NOT EXISTS forgotten (
+    species TEXT NOT NULL,
+    address TEXT NOT NULL,
+    PRIMARY KEY (species, address)
 );
 PRAGMA user_version = {SCHEMA_VERSION};
 """
@@ -149,6 +159,7 @@ class Harvest:
                 connection.execute("PRAGMA synchronous = NORMAL")
                 _check_version(connection, root)
                 connection.executescript(_SCHEMA)
+                _bring_up(connection)
                 on_failure.pop_all()
         except (OSError, sqlite3.Error) as error:
             raise HarvestError(f"cannot write a harvest at {root}: {error}") from error
@@ -196,13 +207,16 @@ class Harvest:
     ) -> int:
         """Note candidates as pending, in rank order; return how many were new.
 
-        A candidate already known for the species keeps its row and its state.
+        A candidate already known for the species keeps its row and its state; one that was
+        forgotten on request is not noted again.
         """
         columns = ("species", "source", "query", "rank", "address", *_CANDIDATE_COLUMNS)
         marks = ", ".join("?" * len(columns))
+        forgotten = self._forgotten(species)
         rows = [
             (species, source, query, rank, candidate.address, *asdict(candidate).values())
             for rank, candidate in enumerate(candidates, first_rank)
+            if forgotten.isdisjoint(_traces(candidate))
         ]
         with self._writing() as connection:
             before = connection.total_changes
@@ -236,14 +250,19 @@ class Harvest:
         *,
         species: str | None = None,
         source: str | None = None,
+        query: str | None = None,
     ) -> int:
-        """How many candidates are in `state`, of one species or source or of all."""
+        """How many candidates are in `state`, of one species, source or query or of all.
+
+        A candidate belongs to the query that found it first.
+        """
         (count,) = self._connection.execute(
             "SELECT count(*) FROM candidates"
             " WHERE (:state IS NULL OR state = :state)"
             " AND (:species IS NULL OR species = :species)"
-            " AND (:source IS NULL OR source = :source)",
-            {"state": state, "species": species, "source": source},
+            " AND (:source IS NULL OR source = :source)"
+            " AND (:query IS NULL OR query = :query)",
+            {"state": state, "species": species, "source": source, "query": query},
         ).fetchone()
         return int(count)
 
@@ -315,31 +334,88 @@ class Harvest:
             fetched_at=fetched_at,
         )
 
+    def postpone(self, record: Record, reason: str, *, attempts: int) -> None:
+        """Leave a candidate pending for a later run, with the reason."""
+        self._settle(record, state="pending", attempts=record.attempts + attempts, reason=reason)
+
+    def remove(
+        self, records: Iterable[Record], *, hosts: Iterable[str] = (), only_species: bool = False
+    ) -> tuple[int, int]:
+        """Delete records with their files, and remember never to note their images again.
+
+        Records of `hosts` are never noted again, whatever their address. `only_species` leaves
+        the images to other species. Killed midway, the same call finishes the work.
+
+        Returns:
+            How many files were deleted, and how many stay because other records share them.
+        """
+        doomed = list(records)
+        digests = {record.sha256 for record in doomed if record.sha256}
+        shared = digests & self._digests_apart_from(doomed)
+        for digest in sorted(digests - shared):
+            self._unlink(self.path(digest))
+        marks = {
+            (record.species if only_species else "", address)
+            for record in doomed
+            for address in (record.candidate.image_url, record.candidate.thumbnail_url)
+            if address and not address.startswith("data:")
+        } | {("", f"//{host}/") for host in hosts}
+        with self._writing() as connection:
+            connection.executemany("INSERT OR IGNORE INTO forgotten VALUES (?, ?)", sorted(marks))
+            connection.executemany(
+                "DELETE FROM candidates WHERE id = ?", [(record.id,) for record in doomed]
+            )
+        return len(digests - shared), len(shared)
+
+    def _digests_apart_from(self, records: Iterable[Record]) -> set[str]:
+        apart = {record.id for record in records}
+        rows = self._connection.execute("SELECT id, sha256 FROM candidates WHERE state = 'kept'")
+        return {digest for number, digest in rows if number not in apart}
+
+    def _unlink(self, path: Path) -> None:
+        try:
+            if path.exists():
+                path.chmod(0o600)  # Windows deletes no file that may not be written.
+                path.unlink()
+        except OSError as error:
+            raise HarvestError(f"cannot delete {path}: {error.strerror or error}") from error
+
+    def _forgotten(self, species: str) -> set[str]:
+        rows = self._connection.execute(
+            "SELECT address FROM forgotten WHERE species IN ('', ?)", (species,)
+        )
+        return {address for (address,) in rows}
+
     def path(self, sha256: str) -> Path:
         """Where the original with this digest lies."""
         return self.root / "images" / sha256[:2] / sha256[2:]
 
+    def crawl_states(self, *, species: str | None = None) -> list[CrawlState]:
+        """Where every crawl stands that ever began, in the order in which they began."""
+        cursor = self._connection.execute(
+            "SELECT * FROM crawls WHERE (:species IS NULL OR species = :species) ORDER BY rowid",
+            {"species": species},
+        )
+        names = [column[0] for column in cursor.description]
+        return [CrawlState(**dict(zip(names, row, strict=True))) for row in cursor]
+
     def crawl_state(self, species: str, source: str, query: str) -> CrawlState:
         """Where this crawl stands; `open` with nothing found when it never began."""
-        row = self._connection.execute(
-            "SELECT state, found, ended_because, resume_after FROM crawls"
-            " WHERE species = ? AND source = ? AND query = ?",
-            (species, source, query),
-        ).fetchone()
-        known = (
-            {}
-            if row is None
-            else dict(zip(("state", "found", "ended_because", "resume_after"), row, strict=True))
-        )
-        return CrawlState(species=species, source=source, query=query, **known)
+        for state in self.crawl_states(species=species):
+            if (state.source, state.query) == (source, query):
+                return state
+        return CrawlState(species=species, source=source, query=query)
 
-    def set_crawl_state(self, crawl: CrawlState) -> None:
-        """Remember where a crawl stands."""
-        values = asdict(crawl)
-        marks = ", ".join(f":{name}" for name in values)
+    def set_crawl_state(self, *crawls: CrawlState) -> None:
+        """Remember where crawls stand, all of them or none."""
+        names = [column.name for column in fields(CrawlState)]
+        marks = ", ".join(f":{name}" for name in names)
+        renewed = ", ".join(f"{name} = :{name}" for name in names[3:])
         with self._writing() as connection:
-            connection.execute(
-                f"INSERT OR REPLACE INTO crawls ({', '.join(values)}) VALUES ({marks})", values
+            connection.executemany(
+                f"INSERT INTO crawls ({', '.join(names)}) VALUES ({marks})"
+                f" ON CONFLICT DO UPDATE SET {renewed}",
+                map(asdict, crawls),
             )
 
     @contextlib.contextmanager
@@ -377,11 +453,34 @@ class Harvest:
 
 def _check_version(connection: sqlite3.Connection, root: Path) -> None:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if version not in {0, SCHEMA_VERSION}:
+    if version not in range(SCHEMA_VERSION + 1):
         raise HarvestError(
             f"the harvest at {root} has schema {version}, and this Bestiary reads"
             f" {SCHEMA_VERSION}: use the Bestiary that wrote it"
         )
+
+
+def _bring_up(connection: sqlite3.Connection) -> None:
+    """Give the tables of an earlier Bestiary what they lack; new ones lack nothing."""
+    columns = [column for _, column, *_ in connection.execute("PRAGMA table_info(crawls)")]
+    if "depth" not in columns:
+        connection.execute("ALTER TABLE crawls ADD COLUMN depth INTEGER NOT NULL DEFAULT 0")
+
+
+def _traces(candidate: Candidate) -> Iterator[str]:
+    """What `forgotten` may have of a candidate: its addresses, and its hosts as //host/."""
+    for address in (candidate.image_url, candidate.thumbnail_url):
+        if address:
+            yield address
+            yield f"//{host_of(address)}/"
+
+
+def host_of(address: str) -> str:
+    """Whose image it is; empty for files and other addresses without a host."""
+    try:
+        return (urlsplit(address[:2048]).hostname or "").removeprefix("www.")
+    except ValueError:
+        return ""
 
 
 def _record(row: dict[str, object]) -> Record:

@@ -15,9 +15,10 @@ from urllib.request import url2pathname
 from scraper.errors import FetchError, UnwantedError, UsageError
 from scraper.fetch import Body
 from scraper.harvest import Candidate
+from scraper.queries import Query
 from scraper.sniff import image_type, other_kind
 from scraper.sources.offers import Batch
-from scraper.species import species_name
+from scraper.species import Species, species_name
 
 _PHOTO_SUFFIXES: Final = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".webp", ".bmp")
 _OTHER_SUFFIXES: Final = (".tif", ".tiff", ".avif", ".heic", ".heif", ".jp2", ".jxl", ".ico")
@@ -44,13 +45,13 @@ class FolderSource:
         """Every species there is a folder for."""
         return tuple(self._folders)
 
-    def query(self, species: str) -> str:
+    def queries(self, species: Species) -> tuple[Query, ...]:
         """The class folder."""
-        return str(self._folder(species))
+        return (Query(species=species.name, words=str(self._folder(species.name))),)
 
-    def search(self, species: str, *, wanted: int) -> Iterator[Batch]:  # noqa: ARG002 - local files cost nothing
+    def search(self, query: Query, *, wanted: int) -> Iterator[Batch]:  # noqa: ARG002 - local files cost nothing
         """Yield every file of a species, in the order of their paths."""
-        files = sorted(_visible_files(self._folder(species)))
+        files = sorted(_visible_files(self._folder(query.species)))
         yield Batch(
             candidates=tuple(Candidate(image_url=file.as_uri()) for file in files),
             ended_because="every file was taken",

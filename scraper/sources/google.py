@@ -16,8 +16,10 @@ from scraper.browser import network_error
 from scraper.errors import BlockedError, BrowserError, LayoutError
 from scraper.evidence import Evidence
 from scraper.harvest import Candidate
+from scraper.queries import Query, queries_of
 from scraper.sources.google_page import PageKind, classify, parse
 from scraper.sources.offers import ENOUGH, Batch
+from scraper.species import Species
 
 _SCROLL: Final = """
 const shown = (node) => node.offsetParent !== null || node.getClientRects().length > 0;
@@ -110,9 +112,9 @@ class SearchPolicy:
         if min(self.pause_s, self.poll_s, self.patience_s, self.settle_s, self.max_steps) <= 0:
             raise ValueError("pauses, patience and steps must be more than 0")
 
-    def search_url(self, query: str) -> str:
+    def search_url(self, query: str, *, tbs: str = "") -> str:
         """The images results page for a query, in English: its markers are known."""
-        parameters = urlencode({"q": query, "udm": "2", "hl": "en"})
+        parameters = urlencode({"q": query, "udm": "2", "hl": "en"} | ({"tbs": tbs} if tbs else {}))
         return f"{self.base_url.rstrip('/')}/search?{parameters}"
 
 
@@ -139,12 +141,12 @@ class GoogleSource:
     def __exit__(self, *exception: object) -> None:
         self._stack.close()
 
-    def query(self, species: str) -> str:
-        """The search words."""
-        return species
+    def queries(self, species: Species) -> tuple[Query, ...]:
+        """Whatever the species is called."""
+        return queries_of(species)
 
-    def search(self, species: str, *, wanted: int) -> Iterator[Batch]:
-        """Open the results for a species and scroll through them.
+    def search(self, query: Query | str, *, wanted: int) -> Iterator[Batch]:
+        """Open the results of a query, or of plain words, and scroll through them.
 
         Raises:
             BlockedError: a block page, a sign-in page, or a consent page that does not go away.
@@ -153,7 +155,8 @@ class GoogleSource:
         """
         window = self._ready_window()
         page = _ResultsPage(window, self._policy, self._evidence)
-        window.open(self._policy.search_url(self.query(species)))
+        words, tbs = (query, "") if isinstance(query, str) else (query.words, query.tbs)
+        window.open(self._policy.search_url(words, tbs=tbs))
         if page.wait_for_results() is PageKind.NO_RESULTS:
             yield Batch(ended_because="no results")
             return

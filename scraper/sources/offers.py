@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from scraper.harvest import Candidate
+from scraper.queries import Query
+from scraper.species import Species
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,11 +31,15 @@ class Source(Protocol):
     is_local: bool
     """Whether a search costs nothing, as in a list on this machine."""
 
-    def query(self, species: str) -> str:
-        """What the source is asked for; crawls are remembered under it."""
+    def queries(self, species: Species) -> tuple[Query, ...]:
+        """What the source can be asked for a species, the most telling first; at least one.
 
-    def search(self, species: str, *, wanted: int) -> Iterator[Batch]:
-        """Yield candidates of a species until there are `wanted`, or no more.
+        Raises:
+            UsageError: a list or folder does not have the species.
+        """
+
+    def search(self, query: Query, *, wanted: int) -> Iterator[Batch]:
+        """Yield what a query finds until there are `wanted` candidates, or no more.
 
         Raises:
             BlockedError: the source turned us away.

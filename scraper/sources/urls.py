@@ -10,8 +10,9 @@ from typing import Any, Final
 
 from scraper.errors import UsageError
 from scraper.harvest import Candidate
+from scraper.queries import Query
 from scraper.sources.offers import Batch
-from scraper.species import species_name
+from scraper.species import Species, species_name
 
 Row = Mapping[str, object]
 
@@ -40,18 +41,19 @@ class UrlsSource:
         """Every species in the list, in order of appearance."""
         return tuple(self._candidates)
 
-    def query(self, species: str) -> str:  # noqa: ARG002 - one list for all
+    def queries(self, species: Species) -> tuple[Query, ...]:
         """The list."""
-        return str(self.path.absolute())
-
-    def search(self, species: str, *, wanted: int) -> Iterator[Batch]:  # noqa: ARG002 - it is all here
-        """Yield every address of a species, in the list's order."""
-        if species not in self._candidates:
+        if species.name not in self._candidates:
             raise UsageError(
-                f"{self.path} lists no {species!r}, only: {', '.join(self._candidates)}"
+                f"{self.path} lists no {species.name!r}, only: {', '.join(self._candidates)}"
             )
+        return (Query(species=species.name, words=str(self.path.absolute())),)
+
+    def search(self, query: Query, *, wanted: int) -> Iterator[Batch]:  # noqa: ARG002 - it is all here
+        """Yield every address of a species, in the list's order."""
         yield Batch(
-            candidates=tuple(self._candidates[species]), ended_because="every address was taken"
+            candidates=tuple(self._candidates[query.species]),
+            ended_because="every address was taken",
         )
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -15,8 +16,14 @@ from scraper.fetch import Body, Redirect
 from scraper.harvest import Candidate, Harvest
 from scraper.hosts import Ask, Downloads
 from scraper.policy import FetchPolicy
+from scraper.queries import Query, queries_of
 from scraper.sources.offers import ENOUGH, Batch
+from scraper.species import Species
 from tests.fakes import JumpingClock, NoJitter
+
+
+class KilledError(Exception):
+    """The process is gone."""
 
 
 @dataclass
@@ -27,19 +34,29 @@ class Shelf:
     is_local: bool = False
     blocks: str = ""
     name: str = "shelf"
+    dies_after: int = -1
+    """Batches after which the process would be gone, in the middle of a search."""
     searches: list[tuple[str, int]] = field(default_factory=list)
 
-    def query(self, species: str) -> str:
-        return species
+    def queries(self, species: Species) -> tuple[Query, ...]:
+        return queries_of(species)
 
-    def search(self, species: str, *, wanted: int) -> Iterator[Batch]:
+    def search(self, query: Query, *, wanted: int) -> Iterator[Batch]:
+        species = query.words
         self.searches.append((species, wanted))
         urls = self.offers[species]
         for start in range(0, min(wanted, len(urls)), 10):
+            if self.dies_after == 0:
+                raise KilledError
+            self.dies_after -= 1
             yield Batch(candidates=tuple(map(_candidate, urls[start : start + 10])))
             if species == self.blocks:
                 raise BlockedError("the search site turned us away")
         yield Batch(ended_because=ENOUGH if wanted < len(urls) else "the end")
+
+
+def plain(*names: str) -> tuple[Species, ...]:
+    return tuple(Species(name=name) for name in names)
 
 
 def _candidate(url: str) -> Candidate:
@@ -57,10 +74,16 @@ def answer(url: str) -> Body | Redirect:
 
 
 def crawl(
-    root: Path, shelf: Shelf, *, per_species: int | None, ask: Ask = answer, workers: int = 1
+    root: Path,
+    shelf: Shelf,
+    *,
+    per_species: int | None,
+    ask: Ask = answer,
+    workers: int = 1,
+    species: tuple[Species, ...] = (),
 ) -> list[Outcome]:
     clock = JumpingClock()
-    plan = CrawlPlan(species=tuple(shelf.offers), per_species=per_species)
+    plan = CrawlPlan(species=species or plain(*shelf.offers), per_species=per_species)
     policy = FetchPolicy(pause_s=0, workers=workers)
     with (
         Harvest.create(root) as harvest,
@@ -134,7 +157,7 @@ def test_a_species_that_lacks_images_is_searched_deeper(tmp_path: Path) -> None:
     crawl(tmp_path, shelf, per_species=20)
 
     assert len(kept(tmp_path)) == 20
-    assert [wanted for _, wanted in shelf.searches] == [35, 65]
+    assert [wanted for _, wanted in shelf.searches] == [35, 70]
 
 
 def test_a_source_without_more_ends_the_crawl(tmp_path: Path) -> None:
@@ -143,7 +166,9 @@ def test_a_source_without_more_ends_the_crawl(tmp_path: Path) -> None:
     outcomes = crawl(tmp_path, shelf, per_species=20)
 
     assert len(shelf.searches) == 1
-    assert outcomes[0] == Searched(species="mouse", found=2, new=2, because="the end")
+    assert outcomes[0] == Searched(
+        species="mouse", query="mouse", found=2, new=2, because="the end"
+    )
 
 
 def test_a_block_stops_the_source_and_downloads_go_on(tmp_path: Path) -> None:
@@ -189,7 +214,7 @@ def test_failed_images_are_asked_again_only_on_request(tmp_path: Path) -> None:
     shelf = Shelf({"mouse": urls("dead")}, is_local=True)
     crawl(tmp_path, shelf, per_species=None)
     assert crawl(tmp_path, shelf, per_species=None, ask=_healed) == [
-        Searched(species="mouse", found=1, new=0, because="the end")
+        Searched(species="mouse", query="mouse", found=1, new=0, because="the end")
     ]
 
     with Harvest.create(tmp_path) as harvest:
@@ -227,10 +252,13 @@ def test_a_crawl_that_dies_again_and_again_keeps_what_an_undisturbed_one_keeps(
     assert kept(wild) == kept(calm)
 
 
-def _interrupted(root: Path, shelf: Shelf, wanted: int, *, after: int) -> None:
+def _interrupted(
+    root: Path, shelf: Shelf, wanted: int, *, after: int, species: tuple[Species, ...] = ()
+) -> None:
     clock = JumpingClock()
-    plan = CrawlPlan(species=tuple(shelf.offers), per_species=wanted)
+    plan = CrawlPlan(species=species or plain(*shelf.offers), per_species=wanted)
     with (
+        suppress(KilledError),
         Harvest.create(root) as harvest,
         Downloads(
             answer, policy=FetchPolicy(pause_s=0, workers=2), clock=clock, rng=NoJitter()
@@ -242,7 +270,105 @@ def _interrupted(root: Path, shelf: Shelf, wanted: int, *, after: int) -> None:
                 return
 
 
+# --- several queries of one species ----------------------------------------------------
+
+SHREW = Species(
+    name="shrew",
+    scientific_name="Sorex araneus",
+    names={"en": ("common shrew",), "de": ("Waldspitzmaus",)},
+    synonyms=("Sorex vulgaris",),
+)
+WORDS = ("Sorex araneus", "common shrew", "Waldspitzmaus", "Sorex vulgaris")
+
+
+def test_queries_share_the_work_and_their_first_results_come_first(tmp_path: Path) -> None:
+    latin, english = urls(*"abcdefgh", host="la"), urls(*"abcdefgh", host="en")
+    shelf = Shelf({WORDS[0]: latin, WORDS[1]: english})
+
+    outcomes = crawl(tmp_path, shelf, per_species=4, species=(SHREW,))
+
+    assert shelf.searches == [(WORDS[0], 8), (WORDS[1], 8)]
+    assert set(kept(tmp_path, "shrew")) == {*latin[:2], *english[:2]}
+    assert [one.query for one in outcomes if isinstance(one, Searched)] == list(WORDS[:2])
+
+
+def test_more_queries_are_asked_for_a_species_that_lags(tmp_path: Path) -> None:
+    shelf = Shelf(
+        {words: urls(*"abc", host=words[-3:]) for words in WORDS} | {"rat": urls(*"abcdefghijkl")}
+    )
+
+    crawl(tmp_path, shelf, per_species=10, species=(*plain("rat"), SHREW))
+
+    assert [words for words, _ in shelf.searches] == ["rat", *WORDS]
+    assert [len(kept(tmp_path, name)) for name in ("rat", "shrew")] == [10, 10]
+
+
+def test_queries_with_more_to_give_are_asked_again_when_none_is_left(tmp_path: Path) -> None:
+    short = {words: urls("a", host=words[-3:]) for words in WORDS[1:]}
+    shelf = Shelf({WORDS[0]: urls(*["dead"] * 30, *map(str, range(60)))} | short)
+
+    crawl(tmp_path, shelf, per_species=20, species=(SHREW,))
+
+    assert [words for words, _ in shelf.searches] == [*WORDS, *[WORDS[0]] * 2]
+    assert [depth for words, depth in shelf.searches if words == WORDS[0]] == [20, 40, 80]
+    assert len(kept(tmp_path, "shrew")) == 20
+
+
+def test_a_query_that_brings_little_new_is_ended(tmp_path: Path) -> None:
+    same = urls(*map(str, range(300)))
+    shelf = Shelf({WORDS[0]: same, WORDS[1]: same, WORDS[2]: [], WORDS[3]: []})
+
+    outcomes = crawl(tmp_path, shelf, per_species=150, species=(SHREW,))
+
+    ends = {one.query: one for one in outcomes if isinstance(one, Searched)}
+    assert ends[WORDS[1]].because == "only 0 of 40 candidates were new"
+    assert ends[WORDS[1]].found == 40
+    assert len(kept(tmp_path, "shrew")) == 150
+    assert [words for words, _ in shelf.searches].count(WORDS[1]) == 1
+
+
+def test_a_species_knows_best_how_many_are_wanted_of_it(tmp_path: Path) -> None:
+    shelf = Shelf({"rat": urls(*"abcdef"), "bat": urls(*"abcdef", host="b")})
+
+    crawl(tmp_path, shelf, per_species=2, species=(Species(name="rat", wanted=4), *plain("bat")))
+
+    assert [len(kept(tmp_path, name)) for name in ("rat", "bat")] == [4, 2]
+
+
+@given(
+    lists=st.lists(st.lists(st.integers(0, 60), max_size=60, unique=True), min_size=4, max_size=4),
+    bad=st.sets(st.integers(0, 60), max_size=50),
+    previews=st.sets(st.integers(0, 60), max_size=20),
+    wanted=st.integers(1, 40),
+    deaths=st.integers(0, 9**6),
+)
+@settings(deadline=None, max_examples=40)
+def test_deaths_between_and_within_queries_change_nothing_that_is_kept(
+    tmp_path_factory: pytest.TempPathFactory,
+    lists: list[list[int]],
+    bad: set[int],
+    previews: set[int],
+    wanted: int,
+    deaths: int,
+) -> None:
+    def url(number: int) -> str:
+        kind = "dead" if number in bad else "ok"
+        return f"http://h{number % 3}/{number}-{kind}{'-thumb' if number in previews else ''}"
+
+    offers = {words: list(map(url, found)) for words, found in zip(WORDS, lists, strict=True)}
+    calm, wild = tmp_path_factory.mktemp("calm"), tmp_path_factory.mktemp("wild")
+    crawl(calm, Shelf(offers), per_species=wanted, species=(SHREW,))
+    rng = Random(deaths)
+    for _ in range(5):
+        dying = Shelf(offers, dies_after=rng.randrange(1, 20))
+        _interrupted(wild, dying, wanted, after=rng.randrange(12), species=(SHREW,))
+
+    crawl(wild, Shelf(offers), per_species=wanted, workers=3, species=(SHREW,))
+
+    assert sorted(kept(wild, "shrew")) == sorted(kept(calm, "shrew"))
+
+
 @pytest.mark.parametrize("wrong", [{"species": ()}, {"per_species": 0}])
 def test_a_plan_that_makes_no_sense_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="at least"):
-        CrawlPlan(**{"species": ("a",), "per_species": 1, **wrong})  # type: ignore[arg-type]
+        CrawlPlan(**{"species": plain("a"), "per_species": 1, **wrong})  # type: ignore[arg-type]

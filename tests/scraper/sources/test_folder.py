@@ -7,13 +7,15 @@ import pytest
 
 from scraper.errors import FetchError, UnwantedError, UsageError
 from scraper.sources.folder import FolderSource, read_file
+from scraper.species import Species
 from tests.fakes import png
 
 
 def addresses(source: FolderSource, species: str) -> list[str]:
     return [
         candidate.image_url
-        for batch in source.search(species, wanted=1)
+        for query in source.queries(Species(name=species))
+        for batch in source.search(query, wanted=1)
         for candidate in batch.candidates
     ]
 

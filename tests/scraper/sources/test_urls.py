@@ -10,6 +10,7 @@ import pytest
 from scraper.errors import UsageError
 from scraper.harvest import Candidate
 from scraper.sources.urls import UrlsSource
+from scraper.species import Species
 
 ROWS = [
     {"url": "http://x/1.jpg", "species": "mouse", "title": "Ein Mäuschen", "licence": "CC-BY-4.0"},
@@ -37,7 +38,8 @@ def write(folder: Path, suffix: str) -> Path:
 def test_every_format_gives_the_same_candidates(tmp_path: Path, suffix: str) -> None:
     source = UrlsSource(write(tmp_path, suffix))
 
-    (batch,) = source.search("mouse", wanted=1)
+    (query,) = source.queries(Species(name="mouse"))
+    (batch,) = source.search(query, wanted=1)
 
     assert source.species == ("mouse", "rat")
     assert batch.candidates == (
@@ -87,4 +89,4 @@ def test_a_missing_list_is_named(tmp_path: Path, suffix: str) -> None:
 
 def test_a_species_that_is_not_listed_is_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="lists no 'cat', only: mouse, rat"):
-        list(UrlsSource(write(tmp_path, ".csv")).search("cat", wanted=1))
+        UrlsSource(write(tmp_path, ".csv")).queries(Species(name="cat"))
