@@ -83,7 +83,7 @@ def _bounded_by(policy: FetchPolicy) -> type[http.client.HTTPResponse]:
     class BoundedResponse(http.client.HTTPResponse):
         def __init__(self, *arguments: Any, **options: Any) -> None:
             super().__init__(*arguments, **options)
-            raw = self.fp.detach()  # type: ignore[attr-defined]
+            raw = self.fp.detach()
             self._wire = _BoundedWire(raw, header_s=policy.timeout_s)
             self.fp = io.BufferedReader(self._wire)
 
