@@ -9,13 +9,14 @@ import contextlib
 import os
 import re
 import shutil
+import signal
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from scraper.errors import BrowserError
+from scraper.errors import BrowserError, BrowserLostError
 
 if TYPE_CHECKING:
     from selenium.webdriver import ChromeOptions
@@ -48,6 +49,8 @@ _QUIET_FLAGS: Final = (
     "--disable-dev-shm-usage",
 )
 _NO_IMAGES: Final = {"profile.managed_default_content_settings.images": 2}
+_DRIVER_GRACE_S: Final = 10.0
+"""What a driver may take beyond the page's own time."""
 _INSTALL: Final = (
     "install Chromium with its driver (Debian, Ubuntu: apt install chromium chromium-driver;"
     " macOS: brew install --cask google-chrome chromedriver; Windows: install Google Chrome),"
@@ -75,7 +78,11 @@ class BrowserPolicy:
 
 
 class Window:
-    """One browser window. Every method raises BrowserError when the browser does not answer."""
+    """One browser window.
+
+    Every method raises BrowserError when the page or the network is at fault, and
+    BrowserLostError when the browser or its driver does not answer any more.
+    """
 
     def __init__(self, driver: WebDriver) -> None:
         self._driver = driver
@@ -106,12 +113,25 @@ class Window:
             return self._driver.get_screenshot_as_png()
 
     def close(self) -> None:
-        """Quit the browser."""
+        """Quit the browser, also one that no longer listens to its driver."""
         from selenium.common.exceptions import WebDriverException
         from urllib3.exceptions import HTTPError
 
-        with contextlib.suppress(WebDriverException, HTTPError, OSError):  # It is gone already.
+        service = getattr(self._driver, "service", None)
+        is_orphan = service is not None and service.process.poll() is not None
+        try:
             self._driver.quit()
+        except (WebDriverException, HTTPError, OSError):  # It is gone already, or deaf.
+            is_orphan = service is not None
+        if is_orphan:
+            self._end_orphan()
+
+    def _end_orphan(self) -> None:
+        """End the browser on this machine that its driver left behind when it died."""
+        process_id = self._driver.capabilities.get("goog:processID")
+        if isinstance(process_id, int):
+            with contextlib.suppress(OSError):  # It ended with its driver, as it should.
+                os.kill(process_id, signal.SIGTERM)
 
 
 @contextlib.contextmanager
@@ -148,13 +168,20 @@ def start(policy: BrowserPolicy) -> Started:
         except BrowserError as error:
             failures.append(f"{way}: {error}")
             continue
-        driver.set_page_load_timeout(policy.page_timeout_s)
-        driver.set_script_timeout(policy.page_timeout_s)
+        _set_patience(driver, policy)
         return Started(driver=driver, way=way, driver_path=driver_path)
     mend = "check --grid-url" if policy.grid_url else _INSTALL
     raise BrowserError(
         f"no browser could be started. Tried {'; '.join(failures)}. To mend it, {mend}"
     )
+
+
+def _set_patience(driver: WebDriver, policy: BrowserPolicy) -> None:
+    driver.set_page_load_timeout(policy.page_timeout_s)
+    driver.set_script_timeout(policy.page_timeout_s)
+    connection = driver.command_executor
+    if not isinstance(connection, str):  # A driver that hangs itself tells nobody.
+        connection.client_config.timeout = policy.page_timeout_s + _DRIVER_GRACE_S
 
 
 Way = tuple[str, Callable[[], str]]
@@ -267,16 +294,18 @@ def browser_path(policy: BrowserPolicy) -> str | None:
 
 @contextlib.contextmanager
 def _explained(what: str) -> Iterator[None]:
-    """Turn what Selenium raises into a sentence."""
-    from selenium.common.exceptions import TimeoutException, WebDriverException
+    """Turn what Selenium raises into a sentence, and say whether the browser is lost."""
+    from selenium.common.exceptions import JavascriptException, WebDriverException
     from urllib3.exceptions import HTTPError
 
     try:
         yield
-    except TimeoutException as error:
-        raise BrowserError(f"{what}: it took too long") from error
-    except (WebDriverException, HTTPError, OSError) as error:
+    except JavascriptException as error:
         raise BrowserError(f"{what}: {_reason(error)}") from error
+    except (WebDriverException, HTTPError, OSError) as error:
+        is_of_network = "net::ERR_" in str(error)
+        kind = BrowserError if is_of_network else BrowserLostError
+        raise kind(f"{what}: {_reason(error)}") from error
 
 
 _NET_ERRORS: Final = {
@@ -301,6 +330,8 @@ def network_error(text: str) -> str:
 
 def _reason(error: Exception) -> str:
     text = str(getattr(error, "msg", None) or error).strip()
+    if "timeout" in type(error).__name__.lower() or "timed out" in text.lower():
+        return "it took too long"
     if "Connection refused" in text:
         return "nothing listens there (connection refused)"
     first_line = (text.splitlines() or [type(error).__name__])[0]

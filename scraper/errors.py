@@ -4,6 +4,7 @@ ScraperError                 stop; the shell exits with `exit_code`
 ├── UsageError               the request itself is wrong (2)
 ├── HarvestError             the harvest cannot be opened, read or written (1)
 ├── BrowserError             no browser or driver could be started (1)
+│   └── BrowserLostError     it ran and no longer answers: another one may
 ├── LayoutError              a page was read, and nothing on it could be understood (1)
 ├── BlockedError             the source turned us away: stop it, resume later (3)
 └── FetchError               one image failed for `reason`: record that and go on
@@ -41,6 +42,10 @@ class HarvestError(ScraperError):
 
 class BrowserError(ScraperError):
     """No browser or driver could be started; the message names every way that was tried."""
+
+
+class BrowserLostError(BrowserError):
+    """A browser that ran does not answer any more: it crashed, hangs, or lost its driver."""
 
 
 class LayoutError(ScraperError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 import threading
 import time
@@ -151,11 +152,16 @@ class FakeWindow:
     """A browser window over pages made by code; `steps` are the pages that scrolling shows."""
 
     def __init__(
-        self, pages: Mapping[str, list[str]], *, redirects: Mapping[str, str] | None = None
+        self,
+        pages: Mapping[str, list[str]],
+        *,
+        redirects: Mapping[str, str] | None = None,
+        panels: Mapping[str, list[str]] | None = None,
     ) -> None:
-        self._pages, self._redirects = pages, redirects or {}
+        self._pages, self._redirects, self._panels = pages, redirects or {}, panels or {}
         self._url, self._step = "about:blank", 0
         self.scripts = 0
+        self.panels: list[str] = []
         self.is_closed = False
 
     def open(self, url: str) -> None:
@@ -174,13 +180,16 @@ class FakeWindow:
 
     def run(self, script: str, *arguments: object) -> Any:
         self.scripts += 1
+        if "waitMs" in script:
+            self.panels.append(str(arguments[0]))
+            return {"seen": self._panels.get(str(arguments[0]), []), "url": self._url}
         if "scrollTo" not in script:
             return self._answer_consent() if "set_eom" in script else 0
         self._step = min(self._step + 1, len(self._pages[self._url]) - 1)
         page = self.html()
         return {
             "cards": page.count("data-docid="),
-            "height": len(page),
+            "results": len(set(re.findall('data-docid="([^"]*)', page))),
             "url": self._url,
             "ended": "reached the end" in page,
         }

@@ -31,7 +31,7 @@ from scraper.sources.likely_records import likely_records
 from scraper.sources.markup import TEXT, Element, Markup
 from scraper.sources.page_kind import PageKind, kind_of
 
-__all__ = ["PageKind", "classify", "parse"]
+__all__ = ["PageKind", "bare_cards", "classify", "parse"]
 
 _DOCID_ATTRIBUTES: Final = ("data-docid", "data-tbnid")
 _MIN_DOCID_LENGTH: Final = 6
@@ -71,6 +71,14 @@ def classify(html: str, url: str) -> PageKind:
     return kind_of(markup, url, offers_images=bool(_candidates(markup)) or _shows_cards(markup))
 
 
+def bare_cards(html: str) -> dict[str, Candidate]:
+    """The results whose full-size address is nowhere in the page, by the docid of their card."""
+    markup = Markup(html)
+    cards = _found_cards(markup).found
+    read = partial(_candidate, is_turned=False)
+    return {card.docid: read(card) for card in cards if card.docid and _lacks_address(card)}
+
+
 def _shows_cards(markup: Markup) -> bool:
     """Whether there are results on the page, even if nothing is known of them yet."""
     named = (e for e in markup.elements if "data-docid" in e.raw and e.name != TEXT)
@@ -93,12 +101,17 @@ class _Card:
     shown: tuple[int, int] | None = None
 
 
-def _candidates(markup: Markup) -> list[Candidate]:
+def _found_cards(markup: Markup) -> _Cards:
     records = _records(markup)
     cards = _Cards(markup, records)
     cards.walk()
     if any(map(_lacks_address, cards.found)) or not (cards.found or records):
-        cards = _with_likely_records(cards)
+        return _with_likely_records(cards)
+    return cards
+
+
+def _candidates(markup: Markup) -> list[Candidate]:
+    cards = _found_cards(markup)
     used = {id(card.record) for card in cards.found}
     left = (record for record in cards.records.values() if id(record) not in used)
     rest = [_Card(record=record) for record in left if not record.is_likely or not cards.found]

@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from scraper.errors import BlockedError, BrowserError, LayoutError
+from scraper.errors import BlockedError, BrowserError, BrowserLostError, LayoutError
 from scraper.evidence import Evidence
 from scraper.sources.google import GoogleSource, SearchPolicy
 from scraper.sources.offers import ENOUGH, Batch
@@ -18,18 +20,20 @@ URL = POLICY.search_url("shrew")
 END = "<div>Looks like you've reached the end</div>"
 
 
-def source(window: FakeWindow, folder: Path) -> GoogleSource:
+def source(window: FakeWindow, folder: Path, policy: SearchPolicy = POLICY) -> GoogleSource:
     @contextlib.contextmanager
     def opened() -> Iterator[FakeWindow]:
         yield window
         window.is_closed = True
 
     evidence = Evidence(folder=folder / "evidence", clock=JumpingClock())
-    return GoogleSource(opened, policy=POLICY, evidence=evidence)
+    return GoogleSource(opened, policy=policy, evidence=evidence)
 
 
-def search(window: FakeWindow, folder: Path, *, wanted: int = 50) -> list[Batch]:
-    with source(window, folder) as google:
+def search(
+    window: FakeWindow, folder: Path, *, wanted: int = 50, policy: SearchPolicy = POLICY
+) -> list[Batch]:
+    with source(window, folder, policy) as google:
         return list(google.search("shrew", wanted=wanted))
 
 
@@ -78,6 +82,147 @@ def test_one_script_runs_per_step_however_many_cards_there_are(tmp_path: Path) -
     search(window, tmp_path, wanted=400)
 
     assert window.scripts <= len(steps) + 1
+
+
+def test_a_page_that_repeats_itself_for_ever_is_left(tmp_path: Path) -> None:
+    shown = pages.shots(30)
+    steps = [pages.l4(shown * times) for times in range(1, 60)]
+
+    batches = search(FakeWindow({URL: steps}), tmp_path, wanted=500)
+
+    assert found(batches) == [shot.image_url for shot in shown]
+    assert batches[-1].ended_because == "hardly any new results (0 of the last 60)"
+
+
+def test_a_page_that_brings_ever_fewer_new_results_is_left(tmp_path: Path) -> None:
+    shown = pages.shots(100)
+    steps = [pages.l4(shown[:40] * times + shown[40 : 40 + times]) for times in range(1, 40)]
+
+    batches = search(FakeWindow({URL: steps}), tmp_path, wanted=500)
+
+    assert batches[-1].ended_because == "hardly any new results (2 of the last 82)"
+
+
+def test_results_that_trickle_in_are_waited_for(tmp_path: Path) -> None:
+    shown = pages.shots(30)
+    slow = [pages.l4(shown[:count]) for count in range(1, 31) for _ in range(5)]
+
+    batches = search(FakeWindow({URL: slow}), tmp_path, wanted=500)
+
+    assert found(batches) == [shot.image_url for shot in shown]
+    assert batches[-1].ended_because == "no new results for 8 s"
+
+
+def test_a_page_that_grows_for_ever_ends_at_the_last_step(tmp_path: Path) -> None:
+    shown = pages.shots(90)
+    steps = [pages.l4(shown[:count]) for count in range(1, 91)]
+    policy = SearchPolicy(max_steps=40)
+
+    batches = search(FakeWindow({URL: steps}), tmp_path, wanted=500, policy=policy)
+
+    assert batches[-1].ended_because == "40 scroll steps"
+    assert len(found(batches)) == 41
+
+
+# --- cards whose address is nowhere in the page ----------------------------------------
+
+
+def bare(total: int, *, known: int) -> tuple[str, list[pages.Shot]]:
+    """A page whose scripts know only the first results."""
+    shown = pages.shots(total)
+    cards = "".join(pages.l4_card(shot, n) for n, shot in enumerate(shown))
+    cards = cards.replace(pages.PIXEL, "https://encrypted-tbn0.gstatic.com/images?q=tbn:X")
+    for number in range(total):
+        cards = cards.replace("tbn:X", f"tbn:Y{number}&s", 1)
+    return pages.page(cards, pages._blob(shown[:known])) + END, shown
+
+
+def test_panels_are_opened_for_what_is_still_wanted_and_no_more(tmp_path: Path) -> None:
+    page, shown = bare(30, known=20)
+    window = FakeWindow({URL: [page]}, panels={shot.docid: [shot.image_url] for shot in shown})
+
+    batches = search(window, tmp_path, wanted=24)
+
+    assert found(batches)[:24] == [shot.image_url for shot in shown[:24]]
+    assert window.panels == [shot.docid for shot in shown[20:24]]
+    assert len(found(batches)) == 30  # The others by their previews.
+
+
+def test_no_panel_is_opened_where_the_page_knows_enough(tmp_path: Path) -> None:
+    page, _ = bare(30, known=20)
+    window = FakeWindow({URL: [page]})
+
+    search(window, tmp_path, wanted=20)
+
+    assert window.panels == []
+
+
+def test_panels_that_show_the_preview_alone_are_given_up(tmp_path: Path) -> None:
+    page, shown = bare(30, known=5)
+    preview = "https://encrypted-tbn0.gstatic.com/images?q=tbn:Z"
+    window = FakeWindow({URL: [page]}, panels={shot.docid: [preview] for shot in shown})
+
+    batches = search(window, tmp_path, wanted=30)
+
+    assert len(window.panels) == POLICY.max_silent_panels
+    assert len([address for address in found(batches) if "tbn" not in address]) == 5
+
+
+# --- browsers that are lost ------------------------------------------------------------
+
+
+@dataclass
+class Browsers:
+    """Windows one after the other, each of which is lost after so many scripts."""
+
+    steps: list[str]
+    lives: list[int]
+    opened: int = 0
+
+    @contextlib.contextmanager
+    def __call__(self) -> Iterator[FakeWindow]:
+        window = MortalWindow({URL: self.steps}, life=self.lives[self.opened])
+        self.opened += 1
+        yield window
+
+
+class MortalWindow(FakeWindow):
+    """A window that answers so many scripts."""
+
+    def __init__(self, pages: dict[str, list[str]], *, life: int) -> None:
+        super().__init__(pages)
+        self._life = life
+
+    def run(self, script: str, *arguments: object) -> Any:
+        if self.scripts >= self._life:
+            raise BrowserLostError("the page's script failed: tab crashed")
+        return super().run(script, *arguments)
+
+
+def search_through(browsers: Browsers, folder: Path, *, wanted: int = 500) -> list[Batch]:
+    evidence = Evidence(folder=folder / "evidence", clock=JumpingClock())
+    with GoogleSource(browsers, policy=POLICY, evidence=evidence) as google:
+        return list(google.search("shrew", wanted=wanted))
+
+
+def test_a_lost_browser_is_replaced_and_the_search_goes_on_where_it_was(tmp_path: Path) -> None:
+    steps, addresses = growing(200)
+    browsers = Browsers(steps, lives=[2, 3, 5, 999])
+
+    batches = search_through(browsers, tmp_path)
+
+    assert found(batches) == addresses  # Each of them once.
+    assert browsers.opened == 4
+
+
+def test_three_lost_browsers_in_a_row_are_an_error(tmp_path: Path) -> None:
+    steps, _ = growing(200)
+    browsers = Browsers(steps, lives=[5, 2, 2, 2, 999])
+
+    with pytest.raises(BrowserError, match=r"3 browsers in a row were lost \(.*tab crashed\)"):
+        search_through(browsers, tmp_path)
+
+    assert browsers.opened == 3
 
 
 def test_previews_come_after_all_full_size_images(tmp_path: Path) -> None:
