@@ -44,7 +44,7 @@ class GoogleSource:
         self._open_window, self._policy, self._evidence = open_window, policy, evidence
         self._stack = ExitStack()
         self._window: Window | None = None
-        self._searches = 0
+        self._searches, self._has_run = 0, False
 
     def __enter__(self) -> GoogleSource:
         return self
@@ -71,7 +71,9 @@ class GoogleSource:
             known = len(told.addresses)
             try:
                 yield from self._batches(url, wanted, told)
-            except BrowserLostError as error:
+            except BrowserError as error:
+                if not self._is_worth_another(error):
+                    raise
                 self._close_window()
                 lost = 1 if len(told.addresses) > known else lost + 1
                 if lost >= MAX_LOST_BROWSERS:
@@ -95,7 +97,13 @@ class GoogleSource:
         self._searches += 1
         if self._window is None:
             self._window = self._stack.enter_context(self._open_window())
+            self._has_run = True
         return self._window
+
+    def _is_worth_another(self, error: BrowserError) -> bool:
+        """Whether the fault lies with this one browser; a grid may be short of one for once."""
+        cannot_start = self._window is None and self._has_run
+        return isinstance(error, BrowserLostError) or cannot_start
 
     def _close_window(self) -> None:
         self._window = None

@@ -173,7 +173,7 @@ def test_panels_that_show_the_preview_alone_are_given_up(tmp_path: Path) -> None
 
 @dataclass
 class Browsers:
-    """Windows one after the other, each of which is lost after so many scripts."""
+    """Windows one after the other, each lost after so many scripts; below 0, none starts."""
 
     steps: list[str]
     lives: list[int]
@@ -181,8 +181,11 @@ class Browsers:
 
     @contextlib.contextmanager
     def __call__(self) -> Iterator[FakeWindow]:
-        window = MortalWindow({URL: self.steps}, life=self.lives[self.opened])
+        life = self.lives[self.opened]
         self.opened += 1
+        if life < 0:
+            raise BrowserError("no browser could be started")
+        window = MortalWindow({URL: self.steps}, life=life)
         yield window
 
 
@@ -213,6 +216,21 @@ def test_a_lost_browser_is_replaced_and_the_search_goes_on_where_it_was(tmp_path
 
     assert found(batches) == addresses  # Each of them once.
     assert browsers.opened == 4
+
+
+def test_a_grid_that_has_no_browser_for_once_is_asked_again(tmp_path: Path) -> None:
+    steps, addresses = growing(100)
+
+    assert found(search_through(Browsers(steps, lives=[2, -1, 99]), tmp_path)) == addresses
+
+
+def test_a_first_browser_that_does_not_start_is_said_at_once(tmp_path: Path) -> None:
+    browsers = Browsers([], lives=[-1, 99])
+
+    with pytest.raises(BrowserError, match="no browser could be started"):
+        search_through(browsers, tmp_path)
+
+    assert browsers.opened == 1
 
 
 def test_three_lost_browsers_in_a_row_are_an_error(tmp_path: Path) -> None:
