@@ -244,7 +244,7 @@ def _named(names: tuple[str, ...], file: Path | None, *, source: str) -> tuple[S
 def _gather(request: _Request, *, retry_failed: bool) -> tuple[Document, str]:
     from scraper.crawl import Crawl, CrawlPlan
     from scraper.harvest import Harvest
-    from scraper.hosts import Downloads
+    from scraper.hosts import Downloads, storing
 
     clock = SystemClock()
     with ExitStack() as stack:
@@ -257,7 +257,11 @@ def _gather(request: _Request, *, retry_failed: bool) -> tuple[Document, str]:
                 harvest.retry(species=one.name)
         downloads = stack.enter_context(
             Downloads(
-                ask, policy=request.fetch, clock=clock, rng=Random(), ask_rules=ask_rules
+                storing(ask, harvest.store),
+                policy=request.fetch,
+                clock=clock,
+                rng=Random(),
+                ask_rules=ask_rules,
             )
         )
         if not source.is_local:

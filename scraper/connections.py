@@ -15,6 +15,7 @@ import time
 from typing import Any, Final
 
 from requests.adapters import HTTPAdapter
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError
@@ -32,7 +33,12 @@ class GuardedAdapter(HTTPAdapter):
     def __init__(self, rule: AddressRule, *, policy: FetchPolicy) -> None:
         self._rule, self._policy = rule, policy
         self._context = ssl.create_default_context()
+        self._context.load_verify_locations(DEFAULT_CA_BUNDLE_PATH)
         super().__init__(pool_connections=_HOSTS_KEPT, pool_maxsize=policy.workers, max_retries=0)
+
+    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:  # noqa: ARG002
+        """Let the one context verify, instead of reading all authorities for each connection."""
+        conn.cert_reqs = "CERT_REQUIRED"
 
     def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
         """Give every pool the one TLS context and the guarded connections."""

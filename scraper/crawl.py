@@ -278,7 +278,11 @@ class Crawl:
         outcome = done.outcome
         if isinstance(outcome, Body):
             self._harvest.keep(
-                record, outcome.body, content_type=outcome.content_type, fetched_at=fetched_at
+                record,
+                outcome.body,
+                content_type=outcome.content_type,
+                fetched_at=fetched_at,
+                stored_as=outcome.sha256,
             )
             return settled
         if isinstance(outcome, Postponed):

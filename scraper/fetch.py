@@ -40,6 +40,8 @@ class Body:
 
     body: bytes
     content_type: str = ""
+    sha256: str = ""
+    """What they are stored as, where that is done already."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

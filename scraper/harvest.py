@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 import os
+import secrets
 import sqlite3
-import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -25,6 +26,7 @@ from scraper.errors import HarvestError
 SCHEMA_VERSION = 2
 """2 added `crawls.depth` and `forgotten`; a harvest of 1 is brought up when it is written to."""
 _UNFINISHED = ".unfinished-"
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL
 
 State = Literal["pending", "kept", "skipped", "failed"]
 """`pending`: not fetched yet; `kept`: its file is in `images/`; `skipped`: refused on purpose
@@ -146,6 +148,7 @@ class Harvest:
     def __init__(self, root: Path, connection: sqlite3.Connection) -> None:
         self.root = root
         self._connection = connection
+        self._mark, self._numbers = secrets.token_hex(4), itertools.count()
 
     @classmethod
     def create(cls, root: Path) -> Self:
@@ -306,10 +309,20 @@ class Harvest:
                 leftover.unlink(missing_ok=True)
             yield
 
-    def keep(self, record: Record, body: bytes, *, content_type: str, fetched_at: str) -> str:
-        """Store the bytes of a candidate's image and settle its row; return their SHA-256."""
-        digest = hashlib.sha256(body).hexdigest()
-        self._store(digest, body)
+    def keep(
+        self,
+        record: Record,
+        body: bytes,
+        *,
+        content_type: str,
+        fetched_at: str,
+        stored_as: str = "",
+    ) -> str:
+        """Store the bytes of a candidate's image and settle its row; return their SHA-256.
+
+        `stored_as` is what `store` returned for these bytes, where that was called before.
+        """
+        digest = stored_as or self.store(body)
         self._settle(
             record,
             state="kept",
@@ -320,6 +333,23 @@ class Harvest:
             content_type=content_type,
             fetched_at=fetched_at,
         )
+        return digest
+
+    def store(self, body: bytes) -> str:
+        """Give bytes their place in `images/`; return their SHA-256.
+
+        The one method that any thread may call: whoever fetched an image waits for the disk,
+        and nobody else. A file that no row came to name is found again by who fetches it anew.
+        """
+        digest = hashlib.sha256(body).hexdigest()
+        folder = f"{self.root}/images/{digest[:2]}"
+        target = f"{folder}/{digest[2:]}"
+        if os.path.exists(target):  # noqa: PTH110 - for each image; a Path costs more than this.
+            return digest
+        try:
+            _write(f"{folder}/{_UNFINISHED}{self._mark}-{next(self._numbers)}", body, target=target)
+        except OSError as error:
+            raise HarvestError(f"cannot store an image under {folder}: {error}") from error
         return digest
 
     def refuse(
@@ -433,22 +463,21 @@ class Harvest:
                 f"UPDATE candidates SET {assignments} WHERE id = :id", {**values, "id": record.id}
             )
 
-    def _store(self, digest: str, body: bytes) -> None:
-        target = self.path(digest)
-        if target.exists():
-            return
-        try:
-            target.parent.mkdir(exist_ok=True)
-            with tempfile.NamedTemporaryFile(
-                dir=target.parent, prefix=_UNFINISHED, delete=False
-            ) as file:
-                file.write(body)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(file.name).chmod(0o444)
-            Path(file.name).replace(target)
-        except OSError as error:
-            raise HarvestError(f"cannot store an image under {target.parent}: {error}") from error
+
+def _write(unfinished: str, body: bytes, *, target: str) -> None:
+    """Write a file under one name, and rename it when all of it is on the disk."""
+    try:
+        number = os.open(unfinished, _NEW_FILE, 0o600)
+    except FileNotFoundError:
+        Path(unfinished).parent.mkdir(exist_ok=True)
+        number = os.open(unfinished, _NEW_FILE, 0o600)
+    with open(number, "wb", buffering=0) as file:  # noqa: PTH123 - it is open already.
+        os.fchmod(number, 0o444)
+        rest = memoryview(body)
+        while rest:
+            rest = rest[file.write(rest) :]
+        os.fsync(number)
+    os.replace(unfinished, target)  # noqa: PTH105 - as above.
 
 
 def _check_version(connection: sqlite3.Connection, root: Path) -> None:

@@ -354,6 +354,16 @@ class Downloads:
         self._done.append(Done(key=task.key, outcome=outcome, attempts=task.attempts))
 
 
+def storing(ask: Ask, store: Callable[[bytes], str]) -> Ask:
+    """An `ask` whose images are stored by the thread that fetched them, many at a time."""
+
+    def asked(url: str) -> Body | Redirect:
+        answer = ask(url)
+        return replace(answer, sha256=store(answer.body)) if isinstance(answer, Body) else answer
+
+    return asked
+
+
 def host_of(url: str) -> str:
     """Whose slot an address takes; empty for what no host is asked for."""
     try:

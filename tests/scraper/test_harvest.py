@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
 
@@ -141,3 +142,27 @@ def test_a_harvest_where_a_file_lies_is_said(tmp_path: Path) -> None:
 
     with pytest.raises(HarvestError, match="cannot write a harvest"):
         Harvest.create(tmp_path / "harvest")
+
+
+def test_many_threads_store_and_each_image_has_one_file(harvest: Harvest) -> None:
+    bodies = [b"%d" % (number % 20) for number in range(200)]
+
+    with ThreadPoolExecutor(8) as threads:
+        digests = list(threads.map(harvest.store, bodies))
+
+    assert digests == [sha256(body).hexdigest() for body in bodies]
+    for digest, body in zip(digests, bodies, strict=True):
+        assert harvest.path(digest).read_bytes() == body
+        assert harvest.path(digest).stat().st_mode & 0o777 == 0o444
+    files = [path for path in harvest.root.glob("images/*/*") if path.is_file()]
+    assert len(files) == 20
+
+
+def test_what_is_stored_already_is_kept_under_its_digest(harvest: Harvest) -> None:
+    (record,) = add(harvest, "a")
+    digest = harvest.store(b"body")
+
+    harvest.keep(record, b"body", content_type="image/png", fetched_at="", stored_as=digest)
+
+    (kept,) = harvest.records("kept")
+    assert (kept.sha256, kept.bytes) == (digest, 4)
