@@ -24,6 +24,7 @@ from scraper.policy import FetchPolicy
 from scraper.sources.google import SearchPolicy
 from scraper.species import Species
 from scraper.species_file import SPECIES_FILE, chosen, read_species
+from scraper.terms import ASKED_FOR, require_terms
 
 if TYPE_CHECKING:
     from scraper.crawl import CrawlPlan, Outcome, Searched, Stopped
@@ -53,6 +54,7 @@ class _Request:
     search: SearchPolicy
     browser: BrowserPolicy
     allowed_networks: tuple[str, ...]
+    accepted_terms: tuple[str, ...]
 
 
 @click.command()
@@ -94,6 +96,17 @@ class _Request:
     default=SearchPolicy().base_url,
     show_default=True,
     help="Where the search site is.",
+)
+@click.option(
+    "--accept-terms",
+    type=click.Choice(ASKED_FOR),
+    multiple=True,
+    help="Say that you know whose terms a search of the live site goes against.",
+)
+@click.option(
+    "--replay",
+    is_flag=True,
+    help="Read saved result pages offline, named in place of SPECIES, and tell what they hold.",
 )
 @click.option("--headed", is_flag=True, help="Show the browser's window.")
 @click.option("--grid-url", default="", help="Use a browser of this Selenium Grid.")
@@ -162,6 +175,8 @@ def scrape(
     harvest: Path,
     retry_failed: bool,
     base_url: str,
+    accept_terms: tuple[str, ...],
+    replay: bool,
     headed: bool,
     grid_url: str,
     driver_path: Path | None,
@@ -183,6 +198,8 @@ def scrape(
     A second run fetches only what is missing. Images come with their provenance: where
     each was found, under what title, and, where the source says so, its licence.
     """
+    if replay:
+        return _replay(species)
     with _as_usage_errors():
         request = _Request(
             species=_wished(species, species_file, source=source),
@@ -207,8 +224,15 @@ def scrape(
                 is_headed=headed,
             ),
             allowed_networks=allow_host,
+            accepted_terms=accept_terms,
         )
     return _gather(request, retry_failed=retry_failed)
+
+
+def _replay(names: tuple[str, ...]) -> tuple[Document, str]:
+    from scraper.replay import replay
+
+    return replay([Path(name) for name in names])
 
 
 @contextlib.contextmanager
@@ -298,6 +322,7 @@ def _google(request: _Request, stack: ExitStack) -> Asked:
 
     if request.origin is not None:
         raise UsageError("--from belongs to --source folder or urls, not to google")
+    require_terms(request.search.base_url, accepted=request.accepted_terms)
     evidence = Evidence(folder=request.harvest / "evidence", clock=SystemClock())
     source = GoogleSource(lambda: window(request.browser), policy=request.search, evidence=evidence)
     return (stack.enter_context(source), *_web(request, stack))

@@ -9,6 +9,7 @@ whatever element carries one of these; the record with its docid says the rest.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
@@ -31,7 +32,7 @@ from scraper.sources.likely_records import likely_records
 from scraper.sources.markup import TEXT, Element, Markup
 from scraper.sources.page_kind import PageKind, kind_of
 
-__all__ = ["PageKind", "bare_cards", "classify", "parse"]
+__all__ = ["PageKind", "bare_cards", "classify", "layout", "parse"]
 
 _DOCID_ATTRIBUTES: Final = ("data-docid", "data-tbnid")
 _MIN_DOCID_LENGTH: Final = 6
@@ -77,6 +78,26 @@ def bare_cards(html: str) -> dict[str, Candidate]:
     cards = _found_cards(markup).found
     read = partial(_candidate, is_turned=False)
     return {card.docid: read(card) for card in cards if card.docid and _lacks_address(card)}
+
+
+def layout(html: str) -> str:
+    """Say where the page keeps the addresses of most of its images.
+
+    `records` in its scripts, `links` to them, `likely` records of an unknown shape,
+    `thumbnails` where only previews are known, `none` where there is nothing.
+    """
+    cards = _found_cards(Markup(html))
+    records = list(cards.records.values())
+    if not (cards.found or records):
+        return "none"
+    found = Counter(map(_tier, cards.found or [_Card(record=record) for record in records]))
+    return found.most_common(1)[0][0]
+
+
+def _tier(card: _Card) -> str:
+    if card.record is not None and card.record.image_url:
+        return "likely" if card.record.is_likely else "records"
+    return "thumbnails" if _lacks_address(card) else "links"
 
 
 def _shows_cards(markup: Markup) -> bool:

@@ -9,6 +9,7 @@ from urllib.parse import SplitResult, urlsplit
 _SIZED = re.compile(r"=[a-z]{1,2}(\d{1,4})(?:-[a-z0-9]+)*$")
 _UNICODE_ESCAPE = re.compile(r"\\u00([0-9a-fA-F]{2})")
 _NOT_PRINTED = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]+")
+_GOOGLE_HOST = re.compile(r"(?:^|\.)(?:google\.(?:[a-z]{2,3}|com?\.[a-z]{2})|gstatic\.com)$")
 _MIN_FULL_SIDE_PX = 1000
 _PICTURE_NAME = re.compile(r"\.(?:jpe?g|png|gif|webp|bmp|avif|tiff?)$", re.IGNORECASE)
 
@@ -47,9 +48,8 @@ def host(address: str) -> str:
 
 
 def is_google(address: str) -> bool:
-    """Whether an address is one of the search site's own pages."""
-    labels = host(address).split(".")
-    return "google" in labels[-3:-1] or labels[-2:] == ["gstatic", "com"]
+    """Whether an address is one of the search site's own pages, in any country."""
+    return _GOOGLE_HOST.search(host(address)) is not None
 
 
 def is_thumbnail(value: object) -> bool:
