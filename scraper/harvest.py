@@ -54,6 +54,11 @@ class Candidate:
         """What to fetch: the full-size image, or else the thumbnail."""
         return self.image_url or self.thumbnail_url
 
+    @property
+    def hosts(self) -> frozenset[str]:
+        """The hosts of what would be fetched, and of the page that it is on."""
+        return frozenset(map(host_of, (self.address, self.page_url))) - {""}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
@@ -369,12 +374,12 @@ class Harvest:
         self._settle(record, state="pending", attempts=record.attempts + attempts, reason=reason)
 
     def remove(
-        self, records: Iterable[Record], *, hosts: Iterable[str] = (), only_species: bool = False
+        self, records: Iterable[Record], *, never_again: Iterable[tuple[str, str]] = ()
     ) -> tuple[int, int]:
-        """Delete records with their files, and remember never to note their images again.
+        """Delete records with their files, and note nothing again that is `never_again` wanted.
 
-        Records of `hosts` are never noted again, whatever their address. `only_species` leaves
-        the images to other species. Killed midway, the same call finishes the work.
+        That is pairs of a species, empty for all, and the address of an image or page, or
+        //host/ for a host and those below it. Killed midway, the same call finishes the work.
 
         Returns:
             How many files were deleted, and how many stay because other records share them.
@@ -384,14 +389,8 @@ class Harvest:
         shared = digests & self._digests_apart_from(doomed)
         for digest in sorted(digests - shared):
             self._unlink(self.path(digest))
-        marks = {
-            (record.species if only_species else "", address)
-            for record in doomed
-            for address in (record.candidate.image_url, record.candidate.thumbnail_url)
-            if address and not address.startswith("data:")
-        } | {("", f"//{host}/") for host in hosts}
         with self._writing() as connection:
-            connection.executemany("INSERT OR IGNORE INTO forgotten VALUES (?, ?)", sorted(marks))
+            connection.executemany("INSERT OR IGNORE INTO forgotten VALUES (?, ?)", never_again)
             connection.executemany(
                 "DELETE FROM candidates WHERE id = ?", [(record.id,) for record in doomed]
             )
@@ -415,6 +414,14 @@ class Harvest:
             "SELECT address FROM forgotten WHERE species IN ('', ?)", (species,)
         )
         return {address for (address,) in rows}
+
+    def forgotten(self) -> int:
+        """How many addresses are never to be noted again."""
+        try:
+            (count,) = self._connection.execute("SELECT count(*) FROM forgotten").fetchone()
+        except sqlite3.OperationalError:
+            return 0  # A harvest of schema 1 has forgotten nothing.
+        return int(count)
 
     def path(self, sha256: str) -> Path:
         """Where the original with this digest lies."""
@@ -498,16 +505,16 @@ def _bring_up(connection: sqlite3.Connection) -> None:
 
 def _traces(candidate: Candidate) -> Iterator[str]:
     """What `forgotten` may have of a candidate: its addresses, and its hosts as //host/."""
-    for address in (candidate.image_url, candidate.thumbnail_url):
-        if address:
-            yield address
-            yield f"//{host_of(address)}/"
+    yield from (candidate.image_url, candidate.thumbnail_url, candidate.page_url)
+    for host in candidate.hosts:
+        parts = host.split(".")
+        yield from (f"//{'.'.join(parts[first:])}/" for first in range(len(parts)))
 
 
 def host_of(address: str) -> str:
-    """Whose image it is; empty for files and other addresses without a host."""
+    """Whose an address is; empty for files and other addresses without a host."""
     try:
-        return (urlsplit(address[:2048]).hostname or "").removeprefix("www.")
+        return urlsplit(address[:2048]).hostname or ""
     except ValueError:
         return ""
 

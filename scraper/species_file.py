@@ -75,7 +75,7 @@ def add_species(path: Path, species: Species) -> None:
         taken = [one.name for one in read_species(path)]
         if species.name.casefold() in map(str.casefold, taken):
             raise UsageError(
-                f"{path} has [{_key(species.name)}] already: edit it there, or give another --name"
+                f"{path} has [{_key(species.name)}] already: edit it there, or add another name"
             )
         before = path.read_text(encoding="utf-8-sig")
         before = before.rstrip("\n") + "\n\n" if before.strip() else ""
