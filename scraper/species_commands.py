@@ -134,19 +134,19 @@ def _fetch(url: str) -> Any:
     except requests.RequestException as error:
         raise NoAnswerError(_cause(error)) from error
     if answer.status_code != 200:
-        raise NoAnswerError(f"HTTP {answer.status_code}")
+        raise NoAnswerError(f"answered HTTP {answer.status_code}")
     try:
         return json.loads(answer.content)
     except (ValueError, RecursionError) as error:
-        raise NoAnswerError("its answer is not JSON") from error
+        raise NoAnswerError("gave an answer that is not JSON") from error
 
 
 def _cause(error: Exception) -> str:
     import requests
 
     if isinstance(error, requests.Timeout):
-        return f"nothing within {_TIMEOUT_S:g} s"
-    return "it cannot be reached; is this machine online?"
+        return f"gave no answer within {_TIMEOUT_S:g} s"
+    return "cannot be reached"
 
 
 def _added(found: Species, taxon: Taxon, path: Path) -> tuple[Document, str]:

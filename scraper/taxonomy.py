@@ -138,7 +138,7 @@ def _try(notes: list[str], register: str, ask: Callable[[], Any]) -> Any:
     try:
         return ask()
     except NoAnswerError as error:
-        notes.append(f"{register} gives no answer ({error})")
+        notes.append(f"{register} {error}")
         return None
 
 
@@ -146,7 +146,7 @@ def _unknown(name: str, suggestion: str, notes: Iterable[str]) -> str:
     if suggestion:
         return f"GBIF knows no {name!r}, but {suggestion!r}: type that if it is meant"
     if silent := " and ".join(notes):
-        return f"cannot look up {name!r}: {silent}; try again later"
+        return f"cannot look up {name!r}: {silent}; try again online"
     return f"neither GBIF nor iNaturalist knows {name!r}: check its spelling"
 
 
@@ -236,14 +236,14 @@ class _Gbif:
     def _get(self, path: str) -> Mapping[str, Any]:
         found = self._fetch(f"{self._base_url}/v1/species/{path}")
         if not isinstance(found, dict):
-            raise NoAnswerError("its answer is not understood")
+            raise NoAnswerError("gave an answer that is not understood")
         return found
 
 
 def _results(answer: object) -> list[Mapping[str, Any]]:
     results = answer.get("results") if isinstance(answer, dict) else None
     if not isinstance(results, list):
-        raise NoAnswerError("its answer is not understood")
+        raise NoAnswerError("gave an answer that is not understood")
     return [one for one in results if isinstance(one, dict)]
 
 

@@ -162,10 +162,10 @@ def test_one_register_is_enough_and_the_silent_one_is_named(
     document, text = add(registers, file, "Sorex araneus", "--lang", "en,xx")
 
     assert document["notes"] == [
-        "iNaturalist gives no answer (HTTP 404)",
+        "iNaturalist answered HTTP 404",
         "no common name in 'xx' is known",
     ]
-    assert "Note: iNaturalist gives no answer" in text
+    assert "Note: iNaturalist answered" in text
     assert read_species(file)[0].names == {"en": ("common shrew",)}
 
 
@@ -206,7 +206,7 @@ def test_offline_is_said_in_one_sentence_with_what_to_write(file: Path) -> None:
         add(gone, file, "Sorex araneus")
 
     message = str(refused.value)
-    assert message.startswith("cannot look up 'Sorex araneus': iNaturalist gives no answer")
+    assert message.startswith("cannot look up 'Sorex araneus': iNaturalist cannot be reached")
     assert 'write it into species.toml by hand: a line ["Sorex araneus"]' in message
     assert "\n" not in message
     assert not file.exists()
