@@ -8,20 +8,35 @@ that very address: a name that resolves differently a moment later gains nothing
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Any
 
 from scraper.errors import FetchError, TransientFetchError, UnwantedError, UsageError
 
 Network = IPv4Network | IPv6Network
 Address = IPv4Address | IPv6Address
 
+Lookup = Callable[..., Sequence[tuple[Any, ...]]]
+"""Asks a resolver, as `socket.getaddrinfo` does."""
+
 _NEVER_PUBLIC = tuple(
     ip_network(network)
-    for network in ("100.64.0.0/10", "192.0.0.0/24", "198.18.0.0/15", "64:ff9b::/96", "2002::/16")
+    for network in (
+        "100.64.0.0/10",  # Carrier-grade NAT; a cloud's metadata, too.
+        "192.0.0.0/24",  # Protocol assignments; a cloud's metadata, too.
+        "168.63.129.16/32",  # A cloud's metadata at an address that looks public.
+        "192.88.99.0/24",  # Relays from IPv6 to anywhere.
+        "198.18.0.0/15",  # Benchmarks.
+        "2001::/32",  # IPv4 inside of IPv6: Teredo,
+        "2002::/16",  # and 6to4.
+        "3fff::/20",  # Documentation.
+    )
 )
-"""Carrier-grade NAT, protocol assignments, benchmarks, and IPv4 inside of IPv6."""
+_GLOBAL_IPV6 = IPv6Network("2000::/3")
+_TRANSLATED = IPv6Network("64:ff9b::/96")
+"""Where networks without IPv4 of their own have all of it: the last four bytes decide."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,18 +61,30 @@ class AddressRule:
 
     def allows(self, address: Address) -> bool:
         """Whether this address may be connected to."""
-        if isinstance(address, IPv6Address) and address.ipv4_mapped:
-            address = address.ipv4_mapped
+        address = _inner(address)
         if any(address in network for network in self.allowed):
             return True
         is_public = address.is_global and not address.is_multicast
+        if isinstance(address, IPv6Address) and address not in _GLOBAL_IPV6:
+            is_public = False
         return is_public and not any(address in network for network in _NEVER_PUBLIC)
+
+
+def _inner(address: Address) -> Address:
+    """The IPv4 address that an IPv6 address stands for, if it stands for one."""
+    if isinstance(address, IPv4Address):
+        return address
+    if address in _TRANSLATED:
+        return IPv4Address(int(address) & 0xFFFFFFFF)
+    return address.ipv4_mapped or address
 
 
 Resolved = tuple[socket.AddressFamily, str]
 
 
-def resolve(host: str, port: int, rule: AddressRule, *, url: str) -> Sequence[Resolved]:
+def resolve(
+    host: str, port: int, rule: AddressRule, *, url: str, lookup: Lookup = socket.getaddrinfo
+) -> Sequence[Resolved]:
     """Where a host may be connected to, in the resolver's order.
 
     Raises:
@@ -66,7 +93,7 @@ def resolve(host: str, port: int, rule: AddressRule, *, url: str) -> Sequence[Re
         TransientFetchError: the name could not be resolved just now.
     """
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        found = lookup(host, port, type=socket.SOCK_STREAM)
     except socket.gaierror as error:
         if error.errno == socket.EAI_AGAIN:
             reason = f"the name of {host} cannot be resolved now"

@@ -9,6 +9,7 @@ import base64
 import binascii
 import importlib.metadata
 import re
+import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,7 +21,7 @@ from urllib.parse import unquote_to_bytes, urljoin, urlsplit
 import requests
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
-from scraper.addresses import AddressRule
+from scraper.addresses import AddressRule, Lookup
 from scraper.clock import Clock
 from scraper.connections import GuardedAdapter
 from scraper.errors import FetchError, TransientFetchError, UnwantedError
@@ -54,7 +55,14 @@ class Redirect:
 class Web:
     """Asks web servers for images, over one set of kept-alive connections and one TLS context."""
 
-    def __init__(self, *, policy: FetchPolicy, rule: AddressRule, clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        policy: FetchPolicy,
+        rule: AddressRule,
+        clock: Clock,
+        lookup: Lookup = socket.getaddrinfo,
+    ) -> None:
         self._policy, self._clock = policy, clock
         self._session = requests.Session()
         self._session.trust_env = False
@@ -65,7 +73,7 @@ class Web:
                 "Accept-Encoding": "identity",
             }
         )
-        adapter = GuardedAdapter(rule, policy=policy)
+        adapter = GuardedAdapter(rule, policy=policy, lookup=lookup)
         self._session.mount("http://", adapter)
         self._session.mount("https://", adapter)
 
@@ -142,19 +150,20 @@ class Web:
         expected = int(stated) if stated.isascii() and stated.isdigit() else None
         if expected is not None and expected > self._policy.max_bytes:
             raise self._too_large(url)
-        body = bytearray()
-        is_judged = False
+        chunks: list[bytes] = []
+        size = 0
         for chunk in self._chunks(url, response):
-            body += chunk
-            if len(body) > self._policy.max_bytes:
+            if not chunks and len(chunk) >= _HEAD_BYTES:
+                self._judged(url, chunk)
+            chunks.append(chunk)
+            size += len(chunk)
+            if size > self._policy.max_bytes:
                 raise self._too_large(url)
-            if not is_judged and len(body) >= _HEAD_BYTES:
-                is_judged = True
-                self._judged(url, bytes(body))
+        body = b"".join(chunks)
         is_encoded = "Content-Encoding" in response.headers
         if expected is not None and not is_encoded and len(body) < expected:
             raise TransientFetchError(url, f"truncated: {len(body)} of {expected} bytes")
-        return bytes(body)
+        return body
 
     def _judged(self, url: str, body: bytes) -> str:
         """The media type of an image, whole or begun, that can be taken."""
@@ -168,10 +177,14 @@ class Web:
 
     def _chunks(self, url: str, response: requests.Response) -> Iterator[bytes]:
         started = self._clock.monotonic()
-        while chunk := response.raw.read1(_CHUNK_BYTES, decode_content=True):
-            yield chunk
-            if self._clock.monotonic() - started > self._policy.total_s:
-                raise TransientFetchError(url, f"too slow: not done in {self._policy.total_s:g} s")
+        try:
+            while chunk := response.raw.read(_CHUNK_BYTES, decode_content=True):
+                yield chunk
+        except ReadTimeoutError as error:
+            if self._clock.monotonic() - started < self._policy.total_s:
+                raise
+            reason = f"too slow: not done in {self._policy.total_s:g} s"
+            raise TransientFetchError(url, reason) from error
 
     def _too_large(self, url: str) -> UnwantedError:
         return UnwantedError(url, f"too large: more than {self._policy.max_bytes} bytes")

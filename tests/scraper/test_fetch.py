@@ -329,3 +329,21 @@ def test_a_pixel_bomb_is_refused_by_its_header(server: ImageServer, web: Web) ->
 
     with pytest.raises(UnwantedError, match="a pixel bomb: more than 100000000 pixels"):
         web.ask(server.url("/a"))
+
+
+def test_a_connection_goes_to_the_very_address_that_was_checked(server: ImageServer) -> None:
+    """A name that a moment later stands for another address gains nothing by that."""
+    answers = iter(["127.0.0.1", "10.0.0.7"])
+
+    def rebinding(host: str, port: int, **options: object) -> list[tuple[object, ...]]:
+        return [(socket.AF_INET, 1, 6, "", (next(answers), port))]
+
+    server.script["/a"] = [Reply(body=png())]
+    web = Web(policy=POLICY, rule=LOOPBACK, clock=SystemClock(), lookup=rebinding)
+    with contextlib.closing(web):
+        url = server.url("/a").replace("127.0.0.1", "rebinds.invalid")
+        assert web.ask(url) == Body(body=png(), content_type="image/png")
+
+        assert server.hits[0].headers["host"].startswith("rebinds.invalid:")
+        with pytest.raises(UnwantedError, match="private address 10"):
+            web.ask(url.replace("rebinds", "also.rebinds"))
