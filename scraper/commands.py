@@ -274,6 +274,8 @@ def _gather(request: _Request, *, retry_failed: bool) -> tuple[Document, str]:
     with ExitStack() as stack:
         source, ask, ask_rules = _SOURCES[request.source](request, stack)
         plan = CrawlPlan(species=_species(request, source), per_species=request.per_species)
+        if source.name == "google":
+            require_terms(request.search.base_url, accepted=request.accepted_terms)
         harvest = stack.enter_context(Harvest.create(request.harvest))
         stack.enter_context(harvest.claim())
         if retry_failed:
@@ -317,14 +319,19 @@ def _species(request: _Request, source: Source) -> tuple[Species, ...]:
 
 def _google(request: _Request, stack: ExitStack) -> Asked:
     from scraper.browser import window
+    from scraper.budget import Budget, shared_file
     from scraper.evidence import Evidence
     from scraper.sources.google import GoogleSource
 
     if request.origin is not None:
         raise UsageError("--from belongs to --source folder or urls, not to google")
-    require_terms(request.search.base_url, accepted=request.accepted_terms)
     evidence = Evidence(folder=request.harvest / "evidence", clock=SystemClock())
-    source = GoogleSource(lambda: window(request.browser), policy=request.search, evidence=evidence)
+    source = GoogleSource(
+        lambda: window(request.browser),
+        policy=request.search,
+        evidence=evidence,
+        budget=Budget(shared_file(instead=request.harvest / "search-turns.sqlite")),
+    )
     return (stack.enter_context(source), *_web(request, stack))
 
 

@@ -20,11 +20,11 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from functools import cached_property
 from typing import Literal
 
 from scraper.clock import Clock, stamp
+from scraper.cool_down import CoolDown, in_words
 from scraper.errors import (
     BlockedError,
     BrowserError,
@@ -42,7 +42,6 @@ from scraper.species import Species
 QUERIES_A_TURN = 2
 DEEPENINGS = 3
 """How often a query that may have more is asked again, for twice as many each time."""
-COOL_DOWN = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,6 +197,9 @@ class Crawl:
 
     def _search_all(self, searches: Iterable[Search]) -> Iterator[Outcome]:
         waiting = deque(searches)
+        if waiting and (refusal := self._refusal(waiting[0][0])):
+            yield refusal
+            return
         self._harvest.set_crawl_state(*(state for _, state in waiting))
         while waiting:
             query, state = waiting[0]
@@ -207,6 +209,18 @@ class Crawl:
                 yield self._stop([state for _, state in waiting], error)
                 return
             waiting.popleft()
+
+    def _refusal(self, query: Query) -> Stopped | None:
+        """Leave a source alone that turned us away, until its cool-down is over."""
+        cool_down = self._harvest.cool_down(self._source.name)
+        left = cool_down.left(self._clock.now())
+        if not left:
+            return None
+        self._is_stopped = True
+        error = BlockedError(
+            f"{self._source.name} turned us away and is left alone for another {in_words(left)}"
+        )
+        return Stopped(species=query.species, error=error, resume_after=cool_down.until)
 
     def _search(self, query: Query, state: CrawlState) -> Searched:
         found = new = 0
@@ -227,6 +241,7 @@ class Crawl:
                 break
         ended = replace(state, state="done", found=found, ended_because=because, resume_after="")
         self._harvest.set_crawl_state(ended)
+        self._harvest.set_cool_down(CoolDown(source=state.source))
         return Searched(
             species=query.species, query=query.words, found=found, new=new, because=because
         )
@@ -236,7 +251,9 @@ class Crawl:
         species = unfinished[0].species
         if not isinstance(error, BlockedError):
             return Stopped(species=species, error=error)
-        resume_after = stamp(self._clock.now() + COOL_DOWN)
+        cool_down = self._harvest.cool_down(self._source.name).after_block(self._clock.now())
+        self._harvest.set_cool_down(cool_down)
+        resume_after = cool_down.until
         self._harvest.set_crawl_state(
             *(
                 replace(state, state="blocked", ended_because=str(error), resume_after=resume_after)

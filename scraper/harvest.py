@@ -21,10 +21,12 @@ from pathlib import Path
 from typing import Literal, Self
 from urllib.parse import urlsplit
 
+from scraper.cool_down import CoolDown
 from scraper.errors import HarvestError
 
 SCHEMA_VERSION = 2
-"""2 added `crawls.depth` and `forgotten`; a harvest of 1 is brought up when it is written to."""
+"""2 added `crawls.depth`, `cool_downs` and `forgotten`; a harvest of 1 is brought up when it is
+written to."""
 _UNFINISHED = ".unfinished-"
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL
 
@@ -137,6 +139,11 @@ CREATE TABLE IF NOT EXISTS crawls (
     ended_because TEXT NOT NULL,
     resume_after TEXT NOT NULL,
     PRIMARY KEY (species, source, query)
+);
+CREATE TABLE IF NOT EXISTS cool_downs (
+    source TEXT PRIMARY KEY,
+    strikes INTEGER NOT NULL,
+    until TEXT NOT NULL
 );
 CREATE TABLE IF NOT EXISTS forgotten (
     species TEXT NOT NULL,
@@ -351,9 +358,11 @@ class Harvest:
         target = f"{folder}/{digest[2:]}"
         if os.path.exists(target):  # noqa: PTH110 - for each image; a Path costs more than this.
             return digest
+        unfinished = f"{folder}/{_UNFINISHED}{self._mark}-{next(self._numbers)}"
         try:
-            _write(f"{folder}/{_UNFINISHED}{self._mark}-{next(self._numbers)}", body, target=target)
+            _write(unfinished, body, target=target)
         except OSError as error:
+            Path(unfinished).unlink(missing_ok=True)  # On a full disk it is only in the way.
             raise HarvestError(f"cannot store an image under {folder}: {error}") from error
         return digest
 
@@ -453,6 +462,23 @@ class Harvest:
                 f"INSERT INTO crawls ({', '.join(names)}) VALUES ({marks})"
                 f" ON CONFLICT DO UPDATE SET {renewed}",
                 map(asdict, crawls),
+            )
+
+    def cool_down(self, source: str) -> CoolDown:
+        """Whether a source wants to be left alone."""
+        row = self._connection.execute(
+            "SELECT strikes, until FROM cool_downs WHERE source = ?", (source,)
+        ).fetchone()
+        known = {} if row is None else {"strikes": row[0], "until": row[1]}
+        return CoolDown(source=source, **known)
+
+    def set_cool_down(self, cool_down: CoolDown) -> None:
+        """Remember how long a source wants to be left alone."""
+        with self._writing() as connection:
+            connection.execute(
+                "INSERT OR REPLACE INTO cool_downs (source, strikes, until)"
+                " VALUES (:source, :strikes, :until)",
+                asdict(cool_down),
             )
 
     @contextlib.contextmanager

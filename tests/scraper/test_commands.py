@@ -1,9 +1,8 @@
 from __future__ import annotations
 
 import json
-import os
+import re
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -21,6 +20,7 @@ from scraper.harvest import Harvest
 from scraper.standin.faults import Faults
 from scraper.standin.site import Site
 from tests.fakes import ImageServer, Reply, png
+from tests.scraper import google_pages
 
 needs_browser = pytest.mark.skipif(
     not (shutil.which("chromium") and shutil.which("chromedriver")),
@@ -150,43 +150,6 @@ def test_a_server_sees_one_request_at_a_time_and_the_pause_between(
     assert min(rests) >= 0.05
 
 
-def test_a_killed_scrape_goes_on_and_ends_like_an_undisturbed_one(
-    tmp_path: Path, server: ImageServer
-) -> None:
-    table = listed(tmp_path, server, 120)
-    words = ("--source", "urls", "--from", str(table), "--per-species", "40", *LOOPBACK)
-    document(*words, "--harvest", tmp_path / "calm")
-    calm_asked = len(server.hits)
-
-    killed = 0
-    while killed < 4:
-        killed += _killed_when_asked(server, words, tmp_path / "wild", more=8 + 5 * killed)
-    document(*words, "--harvest", tmp_path / "wild")
-
-    assert _kept(tmp_path / "wild") == _kept(tmp_path / "calm")
-    assert not [path for path in (tmp_path / "wild" / "images").rglob(".*") if path.is_file()]
-    refetched = len(server.hits) - 2 * calm_asked
-    assert refetched <= 2 * killed  # One that was in flight, and one that was answered.
-
-
-def _killed_when_asked(
-    server: ImageServer, words: tuple[str, ...], harvest: Path, *, more: int
-) -> int:
-    """Start a scrape and kill it after some more requests; 1 if it was still at work."""
-    target = len(server.hits) + more
-    script = "from scraper.commands import scrape; scrape()"
-    process = subprocess.Popen(
-        [sys.executable, "-c", script, *words, "--harvest", str(harvest)],
-        cwd=Path(__file__).parents[2],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    while len(server.hits) < target and process.poll() is None:
-        time.sleep(0.002)
-    process.send_signal(signal.SIGKILL if os.name != "nt" else signal.SIGTERM)
-    return int(process.wait() != 0)
-
-
 def _kept(root: Path) -> list[tuple[str, str, str | None]]:
     with Harvest.open(root) as harvest:
         records = list(harvest.records("kept"))
@@ -252,6 +215,53 @@ def test_a_block_keeps_everything_and_says_when_and_how_to_resume(
     assert blocked["resume_with"] in str(result.exception)
     assert asked == 1
     assert list((tmp_path / "h" / "evidence").glob("*-blocked.html"))
+
+
+@needs_browser
+def test_a_source_that_turned_us_away_is_not_asked_again_before_its_time(
+    tmp_path: Path, gallery: Path
+) -> None:
+    with Site(gallery, faults=Faults(block_after=2, block_for_s=0.1)) as site:
+        words = ("mouse", "rat", "--per-species", 50, *site_words(site, tmp_path / "h"))
+        first = run(*words)
+        asked = len([hit for hit in site.log if "/photos/" not in hit.path])
+        time.sleep(0.2)
+        second = run(*words)
+        asked_again = len([hit for hit in site.log if "/photos/" not in hit.path])
+
+    assert isinstance(first.exception, BlockedError)
+    assert isinstance(second.exception, BlockedError)
+    message = str(second.exception)
+    assert re.search(r"google turned us away and is left alone for another (1 h|\d+ min)", message)
+    assert "Resume after " in message
+    assert "with: bestiary scrape mouse rat" in message
+    assert second.exception.exit_code == 3
+    assert asked_again == asked
+    assert "resume-now" not in str([option.opts for option in scrape.params])
+
+
+def test_the_live_site_is_not_searched_before_its_terms_are_known(tmp_path: Path) -> None:
+    words = ("mouse", "--harvest", tmp_path / "h", "--driver-path", tmp_path / "none")
+
+    refused, told = run(*words), run(*words, "--accept-terms", "google")
+
+    assert isinstance(refused.exception, UsageError)
+    assert "--accept-terms google" in str(refused.exception)
+    assert isinstance(told.exception, BrowserError)  # Only then is a browser looked for.
+
+
+def test_saved_pages_are_read_without_browser_or_harvest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", "")
+    page = tmp_path / "page.html"
+    page.write_text(google_pages.l4(google_pages.shots(7)), encoding="utf-8")
+
+    (told,) = document("--replay", page)["pages"]
+
+    assert (told["kind"], told["cards"], told["full_size"]) == ("results", 7, 7)
+    assert sorted(tmp_path.iterdir()) == [page]
 
 
 @needs_browser
