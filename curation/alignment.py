@@ -35,13 +35,13 @@ _LEFT_OUT = 6
 """… this many."""
 _PATCH = 6
 """Samples along each side of the patches that are compared in the end."""
-_MIN_TEXTURE = 2.5
+_MIN_TEXTURE = 1.5
 """Deviation of grey values within a patch, below which it shows nothing to compare …"""
-_FULL_TEXTURE = 4.0
+_FULL_TEXTURE = 3.0
 """… and from which it counts fully: a stark edge says no more than a soft one."""
 _MIN_CONTRAST = 16.0
 """Deviation to which the grey values of a fainter picture are spread before that."""
-_NOISE = 1.0
+_NOISE = 0.5
 """Variance that recompression alone may cause."""
 _UNHEARD = 0.1
 """Share of the textured patches, the worst, that has no say."""
