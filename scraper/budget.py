@@ -4,7 +4,7 @@ A site sees one visitor, however many commands or browsers that visitor runs. So
 the next turn at each site is kept in a small database that processes lock in turn: whoever
 wants to ask takes the next free turn, which moves it on by the pause, and sleeps until then.
 
-    budget = Budget(default_file())
+    budget = Budget(shared_file(instead=harvest / "search-turns.sqlite"))
     budget.wait_turn("www.google.com", pause_s=2.0, clock=SystemClock())
 
 A process that dies while it waits has used up its turn, and holds up nobody.
@@ -69,8 +69,18 @@ class Budget:
         return sqlite3.connect(self._path, timeout=_LOCK_TIMEOUT_S, isolation_level=None)
 
 
-def default_file() -> Path:
-    """Where a user's processes meet: in the cache folder that the platform has for them."""
+def shared_file(*, instead: Path) -> Path:
+    """Where a user's processes meet; `instead`, where there is no cache folder to write to."""
+    file = _cache_file()
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return instead
+    return file if os.access(file.parent, os.W_OK) else instead
+
+
+def _cache_file() -> Path:
+    """In the folder that the platform has for a user's caches."""
     if sys.platform == "darwin":
         cache = Path.home() / "Library" / "Caches"
     elif sys.platform == "win32":

@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
 from typing import Final
+from urllib.parse import urlsplit
 
+from scraper.budget import Budget
 from scraper.errors import BrowserError, BrowserLostError
 from scraper.evidence import Evidence
 from scraper.queries import Query, queries_of
@@ -40,8 +42,10 @@ class GoogleSource:
         *,
         policy: SearchPolicy,
         evidence: Evidence,
+        budget: Budget | None = None,
     ) -> None:
         self._open_window, self._policy, self._evidence = open_window, policy, evidence
+        self._budget = budget
         self._stack = ExitStack()
         self._window: Window | None = None
         self._searches, self._has_run = 0, False
@@ -91,9 +95,13 @@ class GoogleSource:
             yield from page.scroll(wanted)
 
     def _ready_window(self) -> Window:
-        """The window, after the pause that is due between two searches."""
-        if self._searches:
-            self._evidence.clock.sleep(self._policy.search_pause_s)
+        """The window, after the pause that is due between two searches, whoever made them."""
+        clock, pause_s = self._evidence.clock, self._policy.search_pause_s
+        if self._budget is not None:
+            site = urlsplit(self._policy.base_url).netloc
+            self._budget.wait_turn(site, pause_s=pause_s, clock=clock)
+        elif self._searches:
+            clock.sleep(pause_s)
         self._searches += 1
         if self._window is None:
             self._window = self._stack.enter_context(self._open_window())

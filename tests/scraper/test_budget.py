@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scraper.budget import Budget
+from scraper.budget import Budget, shared_file
 from scraper.errors import ScraperError
 from tests.fakes import JumpingClock
 
@@ -70,7 +70,7 @@ def test_no_two_turns_are_closer_than_the_later_ones_pause(
 _ASK = """
 import sys, time
 from pathlib import Path
-from scraper.budget import Budget
+from scraper.budget import Budget, shared_file
 from scraper.clock import SystemClock
 for _ in range(3):
     Budget(Path(sys.argv[1])).wait_turn("a", pause_s=0.1, clock=SystemClock())
@@ -102,3 +102,17 @@ def test_a_damaged_file_is_told(tmp_path: Path) -> None:
 
     with pytest.raises(ScraperError, match="remove that file"):
         Budget(path).wait_turn("a", pause_s=1, clock=JumpingClock())
+
+
+def test_processes_meet_in_the_users_cache_or_else_where_they_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    instead = tmp_path / "harvest" / "turns.sqlite"
+    monkeypatch.setattr(sys, "platform", "linux")
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    assert shared_file(instead=instead).is_relative_to(tmp_path / "cache")
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    assert shared_file(instead=instead) == instead
