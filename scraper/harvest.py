@@ -362,7 +362,8 @@ class Harvest:
         try:
             _write(unfinished, body, target=target)
         except OSError as error:
-            Path(unfinished).unlink(missing_ok=True)  # On a full disk it is only in the way.
+            with contextlib.suppress(OSError):
+                Path(unfinished).unlink()  # On a full disk it is only in the way.
             raise HarvestError(f"cannot store an image under {folder}: {error}") from error
         return digest
 
