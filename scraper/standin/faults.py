@@ -12,7 +12,22 @@ from scraper.errors import UsageError
 
 Consent = Literal["interstitial", "overlay", "off"]
 ImageFault = Literal[
-    "429", "503", "slow", "truncated", "html", "loop", "wrong_type", "dead", "reset", "oversized"
+    "429",
+    "503",
+    "slow",
+    "truncated",
+    "html",
+    "loop",
+    "wrong_type",
+    "dead",
+    "reset",
+    "oversized",
+    "opt_out",
+    "reserved",
+    "hotlink",
+    "private",
+    "bomb",
+    "slow_headers",
 ]
 AddressPlace = Literal["page", "hover", "panel"]
 """Where a card's full-size address can be read: in the page's scripts, in the link that
@@ -60,6 +75,26 @@ class Faults:
     share_oversized: float = 0.0
     """A body of `oversized_bytes` in chunks, so that no header gives its length away."""
     oversized_bytes: int = 64 * 2**20
+    share_opt_out: float = 0.0
+    """The picture, under `X-Robots-Tag: noai, noimageai`."""
+    share_reserved: float = 0.0
+    """The picture, under `tdm-reservation: 1`."""
+    share_hotlink: float = 0.0
+    """403 Forbidden, as for everyone who does not come from the host's own page."""
+    share_private: float = 0.0
+    """A redirect to an address inside of the visitor's own network."""
+    share_bomb: float = 0.0
+    """A small PNG whose header promises billions of pixels."""
+    share_slow_headers: float = 0.0
+    """Headers that come one by one and never end."""
+    dead_hosts: int = 0
+    """Image hosts at which nobody listens."""
+    disallow: str = ""
+    """What the robots.txt of the image hosts disallows; by default nothing."""
+    crawl_delay_s: float = 0.0
+    """The pause that it asks for."""
+    robots_status: int = 200
+    """With what status it is answered."""
     share_hover_only: float = 0.0
     """Cards whose address is in no script, only in the link that appears under the pointer."""
     share_panel_only: float = 0.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import struct
 import threading
 import time
 from collections import Counter
@@ -12,7 +13,7 @@ from dataclasses import dataclass, replace
 from http import HTTPStatus
 from pathlib import PurePath
 from urllib.parse import quote, urlencode
-from zlib import crc32
+from zlib import compress, crc32
 
 from scraper.errors import UsageError
 from scraper.standin import pages
@@ -42,7 +43,7 @@ Allow: /search/about
 Allow: /search/howsearchworks
 Disallow: /imgres
 """
-_IMAGE_ROBOTS = "User-agent: *\nAllow: /\n"
+_INSIDE = "http://169.254.169.254/latest/meta-data/"
 _TRICKLE_PIECES = 20
 _PAD_BYTES = 2**16
 _SITE_NAMES = (
@@ -311,17 +312,30 @@ class ImageHost:
             "dead": lambda *_: _error(404),
             "reset": lambda *_: Answer(resets=True),
             "oversized": self._oversized,
+            "opt_out": self._opted_out,
+            "reserved": self._reserved,
+            "hotlink": lambda *_: _error(403),
+            "private": lambda *_: _redirect(_INSIDE),
+            "bomb": lambda *_: Answer(body=_bomb(), content_type="image/png"),
+            "slow_headers": self._slow_headers,
         }
 
     def respond(self, ask: Ask) -> Answer:
         """Answer one request."""
         if ask.path == "/robots.txt":
-            return Answer(body=_IMAGE_ROBOTS.encode(), content_type=_PLAIN)
+            return self._robots()
         kind, _, rest = ask.path.removeprefix("/").partition("/")
         photo = self._gallery.photo(rest.partition("/")[0])
         if photo is None or kind not in {"photos", "pages"}:
             return _error(404)
         return self._source_page(photo) if kind == "pages" else self._picture(photo)
+
+    def _robots(self) -> Answer:
+        faults = self._faults
+        rules = f"Disallow: {faults.disallow}" if faults.disallow else "Allow: /"
+        delay = f"Crawl-delay: {faults.crawl_delay_s:g}\n" if faults.crawl_delay_s else ""
+        text = f"User-agent: *\n{rules}\n{delay}"
+        return Answer(body=text.encode(), status=faults.robots_status, content_type=_PLAIN)
 
     def _source_page(self, photo: Photo) -> Answer:
         text = pages.source(
@@ -375,10 +389,34 @@ class ImageHost:
     def _oversized(self, photo: Photo, body: bytes) -> Answer:
         return replace(_well(photo, body), body=self._pad(body))
 
+    def _opted_out(self, photo: Photo, body: bytes) -> Answer:
+        return replace(_well(photo, body), headers=(("X-Robots-Tag", "noai, noimageai"),))
+
+    def _reserved(self, photo: Photo, body: bytes) -> Answer:
+        return replace(_well(photo, body), headers=(("tdm-reservation", "1"),))
+
+    def _slow_headers(self, *_: object) -> Answer:
+        return Answer(raw=self._drip())
+
+    def _drip(self) -> Iterator[bytes]:
+        yield b"HTTP/1.1 200 OK\r\n"
+        while not self._pause(self._faults.slow_s / _TRICKLE_PIECES):
+            yield b"X-More: to come\r\n"
+
     def _pad(self, body: bytes) -> Iterator[bytes]:
         yield body
         for start in range(len(body), self._faults.oversized_bytes, _PAD_BYTES):
             yield bytes(min(_PAD_BYTES, self._faults.oversized_bytes - start))
+
+
+def _bomb() -> bytes:
+    """A PNG of 50,000 by 50,000 pixels, all of them in a handful of bytes."""
+    header = struct.pack(">IIBBBBB", 50_000, 50_000, 8, 2, 0, 0, 0)
+    chunks = ((b"IHDR", header), (b"IDAT", compress(bytes(1 << 20))), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + name + data + struct.pack(">I", crc32(name + data))
+        for name, data in chunks
+    )
 
 
 def _well(photo: Photo, body: bytes) -> Answer:

@@ -70,8 +70,12 @@ class Site:
         self.gallery = Gallery(pictures)
         self._log, self._closing = RequestLog(), threading.Event()
         self._listeners = _listen(image_hosts, port, self._log)
+        dead = self._listeners[1 : 1 + self.faults.dead_hosts]
         urls = [f"http://{listener.authority}" for listener in self._listeners]
         self._addresses = Addresses(search=urls[0], images=tuple(urls[1:]))
+        for listener in dead:
+            listener.server_close()
+            self._listeners.remove(listener)
         self._open(paging or Paging(), clock)
 
     def _open(self, paging: Paging, clock: Callable[[], float]) -> None:

@@ -52,6 +52,8 @@ class Answer:
     """Close the connection after the body, without having said so."""
     resets: bool = False
     """Send nothing, and reset the connection."""
+    raw: Iterable[bytes] | None = None
+    """Sent piece by piece instead of all this, headers too; then the connection is closed."""
 
 
 Respond = Callable[[Ask], Answer]
@@ -259,6 +261,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         )
 
     def _send(self, answer: Answer) -> None:
+        if answer.raw is not None:
+            self._send_raw(answer.raw)
+            return
         pieces: Iterable[bytes]
         length: int | None
         if isinstance(answer.body, bytes):
@@ -278,6 +283,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if self.command != "HEAD":
             for piece in _chunked(pieces) if length is None else pieces:
                 self.wfile.write(piece)
+
+    def _send_raw(self, pieces: Iterable[bytes]) -> None:
+        self.close_connection = True
+        for piece in pieces:
+            self.wfile.write(piece)
 
     def _reset(self) -> None:
         """Close with unsent data discarded, which the client sees as a reset."""
