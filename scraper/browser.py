@@ -67,6 +67,8 @@ class BrowserPolicy:
     grid_url: str = ""
     """A Selenium Grid, or a driver that listens; empty for a browser on this machine."""
     is_headed: bool = False
+    loads_images: bool = False
+    """Whether previews are loaded where nobody looks at them; a window that is seen has them."""
     language: str = "en"
     width_px: int = 1280
     height_px: int = 1600
@@ -266,7 +268,7 @@ def _options(policy: BrowserPolicy) -> ChromeOptions:
     options.page_load_strategy = "eager"
     for flag in _flags(policy):
         options.add_argument(flag)
-    if not policy.is_headed:
+    if not (policy.is_headed or policy.loads_images):
         # Previews are read from the page's text; nobody looks at them here.
         options.add_experimental_option("prefs", _NO_IMAGES)
     found = browser_path(policy)

@@ -46,8 +46,8 @@ class SearchPolicy:
     """Where and how patiently results pages are read."""
 
     base_url: str = "https://www.google.com"
-    pause_s: float = 0.4
-    """Between two scroll steps."""
+    pause_s: float = 0.2
+    """Between two scroll steps; a step asks the site for one batch of results at most."""
     poll_s: float = 0.1
     """Between two looks at a page that is not there yet."""
     search_pause_s: float = 2.0
@@ -134,7 +134,7 @@ class ResultsPage:
             because = growth.end(now)
             if because:
                 break
-            if growth.is_worth_reading(now):
+            if growth.is_worth_reading(now, wanted=wanted):
                 yield Batch(candidates=self._full_size(self._read()))
                 growth.was_read()
                 if self._has_enough(wanted, growth.results):
@@ -159,7 +159,8 @@ class ResultsPage:
 
     def _leftovers(self, wanted: int) -> tuple[Candidate, ...]:
         """The last reading, after asking cards that show their address only when asked."""
-        last = self._full_size(self._read())
+        is_wanting = self._told.usable < wanted
+        last = self._full_size(self._read()) if is_wanting else ()
         if self._told.usable < wanted and bare_cards(self._html):
             self._window.run(POINT_AT_BARE_CARDS)
             last += self._full_size(self._read())
@@ -240,14 +241,15 @@ class _Growth:
         """Whether nothing came for so long that a button may have to be pressed."""
         return now - self._quiet_since >= self._policy.patience_s / 2
 
-    def is_worth_reading(self, now: float) -> bool:
-        """Whether much is new, or something is and no more comes at the moment.
+    def is_worth_reading(self, now: float, *, wanted: int) -> bool:
+        """Whether much is new, or enough, or something is and no more comes at the moment.
 
         The longer the page, the more must be new: reading takes as long as the page is.
         """
         new = self.results - self._read_at
         is_much = new >= max(_MIN_CARDS_PER_READING, self._read_at // 8)
-        return is_much or (new > 0 and now - self._quiet_since >= self._policy.pause_s)
+        is_enough = self._read_at < wanted <= self.results
+        return is_much or is_enough or (new > 0 and now - self._quiet_since >= self._policy.pause_s)
 
     def was_read(self) -> None:
         """All that was shown is read now."""
