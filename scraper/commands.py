@@ -290,17 +290,16 @@ def _gather(request: _Request, *, retry_failed: bool) -> tuple[Document, str]:
                 ask_rules=ask_rules,
             )
         )
-        if not source.is_local:
-            _warn(plan)
+        for warning in _warnings(plan, source):
+            _say(f"Warning: {warning}")
         crawl = Crawl(plan, harvest=harvest, source=source, downloads=downloads, clock=clock)
         stopped = _Show(harvest, plan, is_local=source.is_local).all(crawl.outcomes())
         return _result(plan, harvest, source, stopped)
 
 
-def _warn(plan: CrawlPlan) -> None:
-    for one in plan.species:
-        for warning in warnings_about(one):
-            _say(f"Warning: {warning}")
+def _warnings(plan: CrawlPlan, source: Source) -> list[str]:
+    """What may go wrong with the names; a list or a folder is taken as it is."""
+    return [] if source.is_local else list(warnings_about(plan.species))
 
 
 def _species(request: _Request, source: Source) -> tuple[Species, ...]:
@@ -481,6 +480,7 @@ def _document(
             for crawl in harvest.crawl_states(species=one.name)
             if crawl.source == source.name
         ],
+        "warnings": _warnings(plan, source),
         "blocked": blocked,
     }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from scraper.species import Species
@@ -51,23 +51,26 @@ HOMONYMS: Final[Mapping[str, str]] = {
 """English common names with the things that they collide with."""
 
 
-def warnings_about(species: Species) -> Iterator[str]:
-    """Say where the names of a species are likely to bring something else, and what to do.
+def warnings_about(all_species: Iterable[Species]) -> Iterator[str]:
+    """Say which names are likely to bring something else, and what to do.
 
     A single common name of one word is warned of even where nothing is known against it.
     """
-    if species.scientific_name or species.words or species.synonyms:
-        return
-    names = species.common_names or (species.name,)
-    for name in names:
-        if other := HOMONYMS.get(name.casefold()):
+    vague = []
+    for species in all_species:
+        if species.scientific_name or species.words or species.synonyms:
+            continue
+        names = species.common_names or (species.name,)
+        known = [name for name in names if name.casefold() in HOMONYMS]
+        if known:
             yield (
-                f"{species.name}: a search for {name!r} also brings {other}; give its scientific"
-                " name or more words in species.toml"
+                f"{species.name}: a search for {known[0]!r} also brings"
+                f" {HOMONYMS[known[0].casefold()]}; {_CURE}"
             )
-            return
-    if all(" " not in name for name in names):
-        yield (
-            f"{species.name}: one common word may mean other things too; a scientific name in"
-            f" species.toml does not (`bestiary species add {species.name}`)"
-        )
+        elif all(" " not in name for name in names):
+            vague.append(species.name)
+    if vague:
+        yield f"{', '.join(vague)}: one common word may mean other things too; {_CURE}"
+
+
+_CURE: Final = "give a scientific name or more words in species.toml"

@@ -150,7 +150,7 @@ def _cause(error: Exception) -> str:
 
 
 def _added(found: Species, taxon: Taxon, path: Path) -> tuple[Document, str]:
-    warnings = [*taxon.notes, *warnings_about(found)]
+    warnings = [*taxon.notes, *warnings_about([found])]
     document = _described(found) | {"file": str(path), "notes": warnings}
     notes = "".join(f"Note: {warning}\n" for warning in warnings)
     return document, f"Wrote into {path}:\n\n{table_of(found)}\n{notes}Next: bestiary scrape"
@@ -165,7 +165,7 @@ def _described(one: Species) -> Document:
         "wanted": one.wanted,
         "queries": [query.words for query in queries_of(one)],
         "tbs": one.filters.tbs,
-        "warnings": list(warnings_about(one)),
+        "warnings": list(warnings_about([one])),
     }
 
 
@@ -173,5 +173,5 @@ def _lines(one: Species) -> list[str]:
     wanted = "" if one.wanted is None else f"   wanted: {one.wanted}"
     filters = f"   filters: {one.filters.tbs}" if one.filters.tbs else ""
     queries = [f"    {query.words}" for query in queries_of(one)]
-    warnings = [f"  Warning: {warning}" for warning in warnings_about(one)]
+    warnings = [f"  Warning: {warning}" for warning in warnings_about([one])]
     return [f"{one.name}{wanted}{filters}", *queries, *warnings]

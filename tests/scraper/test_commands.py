@@ -118,7 +118,7 @@ def test_a_list_is_downloaded_and_a_second_run_asks_for_nothing(
     assert first["species"] == {"mouse": counts(kept=9, failed=1), "rat": counts(kept=8, failed=2)}
     assert first["reasons"] == {"HTTP 404 Not Found": 3}
     assert second == first
-    assert len(server.hits) == asked == 20
+    assert len(server.hits) == asked == 20 + len(["robots.txt"])
 
 
 def test_failed_images_are_asked_again_on_request(tmp_path: Path, server: ImageServer) -> None:
@@ -146,7 +146,7 @@ def test_a_server_sees_one_request_at_a_time_and_the_pause_between(
     document(*words, *LOOPBACK[:2], "--pause", 0.05)
 
     rests = [later.began - earlier.ended for earlier, later in pairwise(server.hits)]
-    assert len(rests) == 11
+    assert len(rests) == len(["robots.txt"]) + 11
     assert min(rests) >= 0.05
 
 
@@ -265,6 +265,28 @@ def test_saved_pages_are_read_without_browser_or_harvest(
 
 
 @needs_browser
+def test_a_species_is_searched_for_by_all_its_names(
+    tmp_path: Path, gallery: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "species.toml").write_text(
+        "[rodent]\nnames.en = ['rat']\nnames.de = ['mouse']\nfilters = {type = 'photo'}\n"
+        "wanted = 80\n\n[weasel]\nwords = ['wild']\nwanted = 5\n"
+    )
+
+    with Site(gallery) as site:
+        found = document(*site_words(site, tmp_path / "h"))
+        asked = {hit.path for hit in site.log if "tbs=itp%3Aphoto" in hit.path}
+
+    assert found["species"]["rodent"] == counts(kept=80, pending=40, wanted=80)
+    assert found["species"]["weasel"]["kept"] == 5
+    yields = [(one["query"], one["found"], one["new"], one["kept"]) for one in found["sources"]]
+    assert yields[:2] == [("rat [itp:photo]", 60, 60, 40), ("mouse [itp:photo]", 60, 60, 40)]
+    assert yields[2][0] == "weasel wild"
+    assert len(asked) == 2
+
+
+@needs_browser
 def test_a_species_that_nobody_knows_is_said(tmp_path: Path, gallery: Path) -> None:
     with Site(gallery) as site:
         result = run("zebra", *site_words(site, tmp_path / "h"))
@@ -326,6 +348,33 @@ def test_a_species_file_is_read(tmp_path: Path, photos: Path) -> None:
     )
 
     assert list(found["species"]) == ["rat"]
+
+
+def test_species_of_a_toml_file_can_be_named(tmp_path: Path, photos: Path) -> None:
+    file = tmp_path / "ours.toml"
+    file.write_text("[rat]\nwanted = 1\n\n[mouse]\nwanted = 2\n")
+    words = ("--species-file", file, "--source", "folder", "--from", photos)
+
+    whole = document(*words, "--harvest", tmp_path / "a")
+    named = document("mouse", *words, "--harvest", tmp_path / "b")
+    more = document("mouse", *words, "--harvest", tmp_path / "b", "--per-species", 3)
+
+    assert {name: one["kept"] for name, one in whole["species"].items()} == {"rat": 1, "mouse": 2}
+    assert {name: one["kept"] for name, one in named["species"].items()} == {"mouse": 2}
+    assert {name: one["kept"] for name, one in more["species"].items()} == {"mouse": 3}
+
+
+def test_a_fault_in_species_toml_is_said_before_anything_is_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "species.toml").write_text("[rat]\nfilters = {type = 'foto'}\n")
+
+    result = run("mouse")
+
+    assert isinstance(result.exception, UsageError)
+    assert str(result.exception).startswith("species.toml: [rat]: filters.type can be photo, ")
+    assert not (tmp_path / "harvest").exists()
 
 
 def test_help_is_given_without_heavy_libraries() -> None:
