@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import shutil
@@ -47,6 +48,12 @@ def walk(site: Site, species: list[str], *, per_species: int, cwd: Path) -> None
     bestiary("train", "scratch-224", "--epochs", "2", cwd=cwd)
 
 
+def learning(run: Path) -> list[dict[str, str]]:
+    """The figures of each epoch, to the last digit, without what the clock said."""
+    with (run / "history.csv").open(newline="") as file:
+        return [{**row, "duration_s": ""} for row in csv.DictReader(file)]
+
+
 def test_names_go_in_and_a_measured_model_comes_out(drawn_pictures, tmp_path):
     species = sorted(path.name for path in drawn_pictures.iterdir() if path.is_dir())
     with Site(drawn_pictures) as site:
@@ -64,6 +71,9 @@ def test_names_go_in_and_a_measured_model_comes_out(drawn_pictures, tmp_path):
     assert metrics["lock_digest"] == audit["lock_digest"]
     assert metrics["splits"]["test"]["accuracy"]["n"] == sum(audit["splits"]["test"].values())
     assert (tmp_path / "runs/latest/report.html").is_file()
+
+    bestiary("train", "scratch-224", "--epochs", "2", "--run", "runs/again", cwd=tmp_path)
+    assert learning(tmp_path / "runs/again") == learning(tmp_path / "runs/scratch-224-1")
 
     photo = next((drawn_pictures / species[0]).glob("*.jpg"))
     (answer,) = bestiary("predict", "runs/latest", str(photo), cwd=tmp_path)["images"]

@@ -30,6 +30,9 @@ def start() -> None:
     if "keras" in sys.modules:
         return
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # On a CPU TensorFlow's operations else add up in the order in which they happen to end,
+    # and the same seed gives weights that differ in their last digits.
+    os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
     try:
         with _standard_error_held():
             import keras
