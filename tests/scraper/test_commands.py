@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from scraper.commands import scrape
-from scraper.errors import BlockedError, BrowserError, ScraperError, UsageError
+from scraper.errors import BlockedError, BrowserError, LayoutError, ScraperError, UsageError
 from scraper.harvest import Harvest
 from scraper.standin.faults import Faults
 from scraper.standin.site import Site
@@ -284,6 +284,25 @@ def test_a_species_is_searched_for_by_all_its_names(
     assert yields[:2] == [("rat [itp:photo]", 60, 60, 40), ("mouse [itp:photo]", 60, 60, 40)]
     assert yields[2][0] == "weasel wild"
     assert len(asked) == 2
+
+
+@needs_browser
+def test_a_page_that_nobody_can_read_is_kept_and_can_be_replayed(
+    tmp_path: Path, server: ImageServer
+) -> None:
+    page = Reply(body=google_pages.NEW_LAYOUT.encode(), headers={"Content-Type": "text/html"})
+    server.script["/search?q=mouse&udm=2&hl=en"] = [page]
+
+    result = run("mouse", "--base-url", server.url(""), "--harvest", tmp_path / "h")
+
+    assert isinstance(result.exception, LayoutError)
+    assert result.exception.exit_code == 1
+    text, picture = sorted((tmp_path / "h" / "evidence").iterdir())
+    assert str(text) in str(result.exception)
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    again = run("--replay", text)
+    assert isinstance(again.exception, LayoutError)
+    assert again.exception.document["pages"][0]["url"].startswith(server.url("/search"))
 
 
 @needs_browser

@@ -156,3 +156,19 @@ def test_a_layout_that_nobody_knows_is_an_error_with_evidence(tmp_path: Path) ->
     text, picture = sorted((tmp_path / "evidence").iterdir())
     assert "<p-card" in text.read_text(encoding="utf-8")
     assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_button_for_more_is_pressed_in_any_language(tmp_path: Path) -> None:
+    shown = pages.shots(50)
+    first, second = pages.l4(shown[:30]), pages.script_json(pages.l4(shown[30:]))
+    button = (
+        "<button onclick='document.body.insertAdjacentHTML(\"beforeend\", more); this.remove()'>"
+        f"Weitere Ergebnisse</button><script>const more = {second}</script>"
+    )
+    page = Reply(body=(first + button).encode(), headers={"Content-Type": "text/html"})
+    with ImageServer() as server, source(Windows(), tmp_path, server.url("")) as google:
+        server.script["/search?q=mouse&udm=2&hl=en"] = [page]
+        batches = list(google.search("mouse", wanted=500))
+
+    assert addresses(batches) == [shot.image_url for shot in shown]
+    assert batches[-1].ended_because == "no new results for 2 s"
