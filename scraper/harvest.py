@@ -427,11 +427,15 @@ class Harvest:
 
     def forgotten(self) -> int:
         """How many addresses are never to be noted again."""
-        try:
-            (count,) = self._connection.execute("SELECT count(*) FROM forgotten").fetchone()
-        except sqlite3.OperationalError:
-            return 0  # A harvest of schema 1 has forgotten nothing.
+        if not self._has("forgotten"):
+            return 0
+        (count,) = self._connection.execute("SELECT count(*) FROM forgotten").fetchone()
         return int(count)
+
+    def _has(self, table: str) -> bool:
+        """Whether there is such a table: an earlier Bestiary's harvest that is read lacks some."""
+        found = self._connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (table,))
+        return found.fetchone() is not None
 
     def path(self, sha256: str) -> Path:
         """Where the original with this digest lies."""
@@ -472,6 +476,13 @@ class Harvest:
         ).fetchone()
         known = {} if row is None else {"strikes": row[0], "until": row[1]}
         return CoolDown(source=source, **known)
+
+    def cool_downs(self) -> list[CoolDown]:
+        """Every source that ever turned us away, and until when."""
+        if not self._has("cool_downs"):
+            return []
+        rows = self._connection.execute("SELECT source, strikes, until FROM cool_downs")
+        return [CoolDown(source=row[0], strikes=row[1], until=row[2]) for row in rows]
 
     def set_cool_down(self, cool_down: CoolDown) -> None:
         """Remember how long a source wants to be left alone."""

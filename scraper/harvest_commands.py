@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
 import click
 
-from scraper.clock import SystemClock, stamp
+from scraper.clock import SystemClock
+from scraper.cool_down import in_words
 from scraper.errors import UsageError
 from scraper.harvest import CrawlState, Harvest, Record, host_of
 from scraper.inventory import STATES, Inventory
@@ -29,13 +31,22 @@ def harvest(*, harvest: Path) -> tuple[Document, str]:
     """Show what a harvest has: kept, skipped, failed, still to come; hosts and licences."""
     with Harvest.open(harvest) as opened:
         found = Inventory.of(opened.records())
-        crawls, forgotten = opened.crawl_states(), opened.forgotten()
-    document = _document(harvest, found, crawls, now=stamp(SystemClock().now()))
-    document["forgotten"] = forgotten
+        document = _document(harvest, found, opened.crawl_states()) | {
+            "cool_downs": dict(_cool_downs(opened)),
+            "forgotten": opened.forgotten(),
+        }
     return document, "\n".join(_lines(document))
 
 
-def _document(root: Path, found: Inventory, crawls: list[CrawlState], *, now: str) -> Document:
+def _cool_downs(opened: Harvest) -> Iterator[tuple[str, Document]]:
+    """The sources that are to be left alone: until when, and for how many seconds from now."""
+    now = SystemClock().now()
+    for one in opened.cool_downs():
+        if left := one.left(now):
+            yield one.source, {"resume_after": one.until, "left_s": round(left.total_seconds())}
+
+
+def _document(root: Path, found: Inventory, crawls: list[CrawlState]) -> Document:
     species: dict[str, Document] = {}
     for (name, source), tally in found.by_species.items():
         species.setdefault(name, {})[source] = tally.document()
@@ -47,11 +58,6 @@ def _document(root: Path, found: Inventory, crawls: list[CrawlState], *, now: st
         "hosts": {host: tally.document() for host, tally in found.hosts},
         "licences": dict(found.licences.most_common()),
         "searches": [_search(crawl) for crawl in crawls],
-        "cool_downs": {
-            crawl.source: crawl.resume_after
-            for crawl in sorted(crawls, key=lambda crawl: crawl.resume_after)
-            if crawl.resume_after > now
-        },
     }
 
 
@@ -83,8 +89,9 @@ def _lines(document: Document) -> Iterator[str]:
     yield from _hosts(document["hosts"])
     licences = (f"{count} × {name or 'not stated'}" for name, count in document["licences"].items())
     yield f"licences: {', '.join(licences) or 'nothing is kept'}"
-    for source, resume_after in document["cool_downs"].items():
-        yield f"{source} turned us away: resume after {resume_after}"
+    for source, one in document["cool_downs"].items():
+        left = in_words(timedelta(seconds=one["left_s"]))
+        yield f"{source} turned us away: resume in {left}, after {one['resume_after']}"
     if unfinished := sum(one["state"] != "done" for one in document["searches"]):
         yield f"searches that are not finished: {unfinished}; the same `bestiary scrape` goes on"
     if document["forgotten"]:

@@ -9,6 +9,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from scraper.cool_down import CoolDown
 from scraper.errors import HarvestError, UsageError
 from scraper.harvest import Candidate, CrawlState, Harvest
 from scraper.harvest_commands import forget, harvest
@@ -61,6 +62,8 @@ def fill(root: Path) -> Path:
                 resume_after="2999-01-01T00:00:00Z",
             ),
         )
+        opened.set_cool_down(CoolDown(source="google", strikes=1, until="2999-01-01T00:00:00Z"))
+        opened.set_cool_down(CoolDown(source="bing", strikes=1, until="2019-01-01T00:00:00Z"))
     return root
 
 
@@ -94,14 +97,16 @@ def test_what_a_harvest_has_is_counted(tmp_path: Path) -> None:
         "c.org": 0,
     }
     assert document["licences"] == {"": 2, "CC0": 1}
-    assert document["cool_downs"] == {"google": "2999-01-01T00:00:00Z"}
+    assert list(document["cool_downs"]) == ["google"]
+    assert document["cool_downs"]["google"]["resume_after"] == "2999-01-01T00:00:00Z"
     assert text.splitlines()[:3] == [
         "species  source  kept  skipped  failed  pending",
         "mouse    google     3        0       1        0",
         "rat      urls       0        0       0        2",
     ]
     assert "mouse: 1 × HTTP 404 Not Found" in text
-    assert "google turned us away: resume after 2999-01-01T00:00:00Z" in text
+    assert "google turned us away: resume in " in text
+    assert "searches that are not finished: 1; the same `bestiary scrape` goes on" in text
     assert "licences: 2 × not stated, 1 × CC0" in text
 
 
@@ -123,6 +128,7 @@ def test_a_harvest_of_an_earlier_bestiary_is_read_and_brought_up(tmp_path: Path)
     with sqlite3.connect(tmp_path / "harvest.sqlite") as connection:
         connection.execute("ALTER TABLE crawls DROP COLUMN depth")
         connection.execute("DROP TABLE forgotten")
+        connection.execute("DROP TABLE cool_downs")
         connection.execute("PRAGMA user_version = 1")
     connection.close()
 
