@@ -179,6 +179,8 @@ def forget(
 
 
 def _told(document: Document) -> str:
+    if not document["forgotten"]:
+        return f"Nothing of it is in {document['harvest']}, and nothing of it will be gathered"
     lines = [
         f"Forgot {document['forgotten']} candidates and deleted {document['files_deleted']} files;"
         " none of them will be gathered again"

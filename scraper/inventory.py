@@ -57,5 +57,10 @@ class Inventory:
 
     @property
     def hosts(self) -> list[tuple[str, Tally]]:
-        """Hosts, those with the most candidates first."""
-        return sorted(self.by_host.items(), key=lambda one: (-one[1].states.total(), one[0]))
+        """Hosts, those with the most kept images first."""
+
+        def place(one: tuple[str, Tally]) -> tuple[int, int, str]:
+            host, tally = one
+            return -tally.states["kept"], -tally.states.total(), host
+
+        return sorted(self.by_host.items(), key=place)
