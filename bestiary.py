@@ -7,7 +7,7 @@ instant and no command pays for another's libraries.
 from __future__ import annotations
 
 import importlib
-import importlib.metadata
+import io
 import json
 import platform
 import shutil
@@ -155,30 +155,44 @@ def cli() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit with its code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # A terminal that lacks a letter shows "?".
     given = list(sys.argv[1:] if arguments is None else arguments)
-    is_json = "--json" in given
+    try:
+        sys.exit(_run(given, is_json="--json" in given))
+    except OSError as error:
+        click.echo(f"Error: cannot write the answer: {error}", err=True)
+        sys.exit(1)
+
+
+def _run(given: list[str], *, is_json: bool) -> int:
     try:
         answer = cli.main(args=given, prog_name="bestiary", standalone_mode=False)
     except click.Abort:
-        sys.exit(_fail("interrupted", 130, is_json=is_json))
+        return _fail("interrupted", 130, is_json=is_json)
     except click.UsageError as error:
-        if not is_json:
-            error.show()
-            sys.exit(error.exit_code)
-        sys.exit(_fail(error.format_message(), error.exit_code, is_json=True))
+        if is_json:
+            return _fail(error.format_message(), error.exit_code, is_json=True)
+        error.show()
+        return error.exit_code
     except click.ClickException as error:
         document = getattr(error, "document", {})
-        sys.exit(_fail(error.format_message(), error.exit_code, document, is_json=is_json))
+        return _fail(error.format_message(), error.exit_code, document, is_json=is_json)
     except (ScraperError, CurationError, TrainingError) as error:
-        sys.exit(_fail(str(error), error.exit_code, error.document, is_json=is_json))
+        return _fail(str(error), error.exit_code, error.document, is_json=is_json)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        return _fail(f"{error.filename}: {error.strerror}", 1, is_json=is_json)
     if isinstance(answer, tuple):
         _show(*answer, is_json=is_json, is_quiet="--quiet" in given)
-    sys.exit(answer if isinstance(answer, int) else 0)
+    return answer if isinstance(answer, int) else 0
 
 
 def _show(document: Document, text: str, *, is_json: bool, is_quiet: bool) -> None:
     if is_json:
-        click.echo(json.dumps(document, ensure_ascii=False, indent=2))
+        click.echo(json.dumps(document, indent=2))
     elif not is_quiet:
         click.echo(text, err=not sys.stdout.isatty())
 
@@ -188,7 +202,7 @@ def _fail(
 ) -> int:
     if is_json:
         whole = {"error": message, "exit_code": exit_code, **(document or {})}
-        click.echo(json.dumps(whole, ensure_ascii=False, indent=2))
+        click.echo(json.dumps(whole, indent=2))
     else:
         click.echo(f"Error: {message}", err=True)
     return exit_code
@@ -206,9 +220,11 @@ def read_settings(path: Path) -> dict[str, dict[str, Any]]:
     if not path.is_file():
         return {}
     try:
-        settings = tomllib.loads(path.read_text(encoding="utf-8"))
+        settings = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise click.UsageError(f"{path} is not valid TOML: {error}") from error
+    except OSError as error:
+        raise click.UsageError(f"{path} cannot be read: {error.strerror}") from error
     for name, table in settings.items():
         if name not in COMMANDS or not isinstance(table, dict):
             raise click.UsageError(
@@ -219,12 +235,32 @@ def read_settings(path: Path) -> dict[str, dict[str, Any]]:
 
 def _defaults(name: str, command: click.Command, settings: Mapping[str, Any]) -> dict[str, Any]:
     """What the settings say of one command, by parameter; they name options as users do."""
-    known = {_setting(parameter): parameter.name for parameter in command.params}
-    for key in settings:
+    known = {_setting(one): one for one in command.params if one.expose_value}
+    for key, value in settings.items():
         if key not in known:
             names = ", ".join(sorted(known))
             raise click.UsageError(f"{SETTINGS} has {key!r} in [{name}]: it knows {names}")
-    return {known[key] or "": value for key, value in settings.items()}
+        if isinstance(value, dict) or isinstance(value, bool) != _is_switch(known[key]):
+            kind = "true or false" if _is_switch(known[key]) else "a text, a number or a list"
+            raise click.UsageError(f"{SETTINGS} has {key} = {value!r} in [{name}]: it takes {kind}")
+    return {
+        known[key].name or "": _as_typed(known[key], value)
+        for key, value in settings.items()
+        if value != ""
+    }
+
+
+def _is_switch(parameter: click.Parameter) -> bool:
+    return isinstance(parameter, click.Option) and parameter.is_flag
+
+
+def _as_typed(parameter: click.Parameter, value: Any) -> Any:
+    """A value of the settings, as the command line would have brought it."""
+    if isinstance(value, bool):
+        return value
+    values = [str(one) for one in (value if isinstance(value, list) else [value])]
+    is_many = parameter.nargs == -1 or (isinstance(parameter, click.Option) and parameter.multiple)
+    return values if is_many else ",".join(values)
 
 
 def _setting(parameter: click.Parameter) -> str:
@@ -249,7 +285,10 @@ def settings_template(ctx: click.Context, species: Sequence[str]) -> str:
     return "\n".join(sections) + "\n"
 
 
-_DOC = "# Remove the # before a line and change its value. The command line wins over this file."
+_DOC = (
+    "# Remove the # before a line and change its value; an empty one changes nothing.\n"
+    "# The command line wins over this file."
+)
 
 
 def _setting_lines(command: click.Command) -> Iterator[str]:
@@ -260,7 +299,8 @@ def _setting_lines(command: click.Command) -> Iterator[str]:
         default = option.to_info_dict()["default"]
         default = str(default) if isinstance(default, Path) else default
         is_plain = isinstance(default, bool | int | float | str)
-        yield f"# {_setting(option)} = {json.dumps(default if is_plain else '')}"
+        empty: Any = [] if option.multiple else ""
+        yield f"# {_setting(option)} = {json.dumps(default if is_plain else empty)}"
 
 
 @click.command()
@@ -275,7 +315,10 @@ def init(ctx: click.Context, species: tuple[str, ...], force: bool) -> tuple[Doc
     path = Path(SETTINGS)
     if path.exists() and not force:
         raise click.UsageError(f"{path} is there already: edit it, or replace it with --force")
-    path.write_text(settings_template(ctx, species), encoding="utf-8")
+    try:
+        path.write_text(settings_template(ctx, species), encoding="utf-8")
+    except OSError as error:
+        raise click.ClickException(f"cannot write {path.resolve()}: {error.strerror}") from error
     return {"written": str(path)}, f"Wrote {path}: remove the # before what you want to change."
 
 

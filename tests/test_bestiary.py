@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -86,6 +88,16 @@ def test_init_writes_settings_that_change_nothing_until_uncommented(tmp_path):
     assert "size" in tomllib.loads(uncommented)["curate"]
 
 
+def test_one_word_in_the_settings_does_where_several_may_stand(tmp_path):
+    settings = '[scrape]\naccept-terms = "google"\nallow-host = ""\ndriver-path = "nowhere"\n'
+    (tmp_path / "bestiary.toml").write_text(settings)
+
+    done = run("scrape", "hamster", cwd=tmp_path)
+
+    assert done.returncode == 1  # The terms are accepted: only then is the driver missed.
+    assert "--driver-path nowhere: there is no such file" in done.stderr
+
+
 def test_init_does_not_replace_settings_unasked(tmp_path):
     (tmp_path / "bestiary.toml").write_text("[scrape]\n")
 
@@ -107,6 +119,8 @@ def test_settings_are_defaults_that_the_command_line_overrides(tmp_path):
         ("[audit]\ncolour = 1\n", "colour"),
         ("[audit\n", "not valid TOML"),
         ("audit = 3\n", "audit"),
+        ("[audit]\ndataset = true\n", "dataset"),
+        ("[curate]\nsize = {a = 1}\n[audit]\njson = true\n", "json"),
     ],
 )
 def test_a_mistake_in_the_settings_is_named(tmp_path, settings, culprit):
@@ -117,6 +131,55 @@ def test_a_mistake_in_the_settings_is_named(tmp_path, settings, culprit):
     assert done.returncode == 2
     assert culprit in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_settings_take_numbers_lists_and_lone_values_as_the_command_line_would(tmp_path):
+    settings = """\ufeff
+        [curate]
+        harvest = 3
+        splits = [0.5, 0.25, 0.25]
+        workers = ""
+        [scrape]
+        species = "wren"
+        allow-host = "127.0.0.0/8"
+        source = "folder"
+        from = "nowhere"
+    """
+    (tmp_path / "bestiary.toml").write_text(settings, encoding="utf-8")
+
+    assert "no harvest at 3" in run("curate", cwd=tmp_path).stderr
+    assert "nowhere" in run("scrape", cwd=tmp_path).stderr
+
+
+def test_every_line_of_the_written_settings_can_be_uncommented(tmp_path):
+    run("init", "hamster", cwd=tmp_path)
+    path = tmp_path / "bestiary.toml"
+    lines = path.read_text(encoding="utf-8").splitlines()
+    path.write_text("\n".join(re.sub(r"^# ([a-z-]+ = )", r"\1", line) for line in lines))
+
+    assert "no harvest" in run("curate", cwd=tmp_path).stderr
+    assert run("train", "no-such-model", cwd=tmp_path).returncode != 0
+    assert "no dataset" in run("train", "scratch-224", cwd=tmp_path).stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+def test_an_answer_that_cannot_be_written_is_an_error_and_no_traceback(tmp_path):
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-m", "bestiary", "--json", "models"]
+        done = subprocess.run(
+            command, cwd=tmp_path, stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+
+
+def test_json_is_the_same_document_whatever_the_encoding_of_stdout(tmp_path):
+    environment = os.environ | {"PYTHONIOENCODING": "cp1252"}
+    command = [sys.executable, "-m", "bestiary", "--json", "audit", "鼠"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, check=False)
+
+    assert "鼠" in json.loads(done.stdout)["error"]
 
 
 def test_doctor_answers_for_each_thing_that_bestiary_needs(tmp_path):
