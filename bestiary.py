@@ -169,25 +169,30 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _run(given: list[str], *, is_json: bool) -> int:
     try:
         answer = cli.main(args=given, prog_name="bestiary", standalone_mode=False)
-    except click.Abort:
-        return _fail("interrupted", 130, is_json=is_json)
-    except click.UsageError as error:
-        if is_json:
-            return _fail(error.format_message(), error.exit_code, is_json=True)
-        error.show()
-        return error.exit_code
-    except click.ClickException as error:
-        document = getattr(error, "document", {})
-        return _fail(error.format_message(), error.exit_code, document, is_json=is_json)
-    except (ScraperError, CurationError, TrainingError) as error:
-        return _fail(str(error), error.exit_code, error.document, is_json=is_json)
-    except OSError as error:
-        if error.filename is None:
-            raise
-        return _fail(f"{error.filename}: {error.strerror}", 1, is_json=is_json)
+    except (click.Abort, click.ClickException, OSError, *_STAGE_ERRORS) as error:
+        if isinstance(error, click.UsageError) and not is_json:
+            error.show()  # With the line that says how the command is used.
+            return error.exit_code
+        return _fail(*_meaning(error), is_json=is_json)
     if isinstance(answer, tuple):
         _show(*answer, is_json=is_json, is_quiet="--quiet" in given)
     return answer if isinstance(answer, int) else 0
+
+
+_STAGE_ERRORS = (ScraperError, CurationError, TrainingError)
+
+
+def _meaning(error: Exception) -> tuple[str, int, Mapping[str, object]]:
+    """What an error tells the user, its exit code, and what was done all the same."""
+    if isinstance(error, _STAGE_ERRORS):
+        return str(error), error.exit_code, error.document
+    if isinstance(error, click.ClickException):
+        return error.format_message(), error.exit_code, getattr(error, "document", {})
+    if isinstance(error, OSError):
+        if error.filename is None:
+            raise error
+        return f"{error.filename}: {error.strerror}", 1, {}
+    return "interrupted", 130, {}
 
 
 def _show(document: Document, text: str, *, is_json: bool, is_quiet: bool) -> None:
@@ -197,11 +202,9 @@ def _show(document: Document, text: str, *, is_json: bool, is_quiet: bool) -> No
         click.echo(text, err=not sys.stdout.isatty())
 
 
-def _fail(
-    message: str, exit_code: int, document: Mapping[str, object] | None = None, *, is_json: bool
-) -> int:
+def _fail(message: str, exit_code: int, document: Mapping[str, object], *, is_json: bool) -> int:
     if is_json:
-        whole = {"error": message, "exit_code": exit_code, **(document or {})}
+        whole = {"error": message, "exit_code": exit_code, **document}
         click.echo(json.dumps(whole, indent=2))
     else:
         click.echo(f"Error: {message}", err=True)

@@ -4,8 +4,9 @@ Searches come in turns. The first turn asks the first `QUERIES_A_TURN` queries o
 species; each later turn asks the next ones, for species that lack images alone, and when
 all were asked it asks those that had more to give again, for twice as many. After each turn
 come the downloads: one species after the other, so that classes fill evenly, and of each
-species the first `wanted` that succeed in the order of their rank. Candidates without a
-full-size address come after all others, by their thumbnail.
+species the first `wanted` that succeed in the order of their rank. A candidate is asked for
+where a larger version of it may be, then at its own address, and then, if thumbnails are
+allowed, at that of its thumbnail. Those of which only a thumbnail is known come last.
 
 What is kept depends on the candidates and the answers to them alone, never on timing. A
 turn is noted before it begins; a crawl that was killed finishes it first when it is started
@@ -33,12 +34,14 @@ from scraper.errors import (
     UnwantedError,
 )
 from scraper.fetch import Body
-from scraper.harvest import CrawlState, Harvest, Record
+from scraper.harvest import Candidate, CrawlState, Harvest, Record
 from scraper.hosts import Done, Downloads, Postponed
+from scraper.ladder import better_addresses
 from scraper.queries import Query
 from scraper.sources.offers import ENOUGH, Source
 from scraper.species import Species
 
+ONLY_A_THUMBNAIL = "only a thumbnail is known (--thumbnails takes it)"
 QUERIES_A_TURN = 2
 DEEPENINGS = 3
 """How often a query that may have more is asked again, for twice as many each time."""
@@ -55,6 +58,8 @@ class CrawlPlan:
     per_species: int | None
     spare: float = 0.5
     """Candidates to look for beyond the wanted number, as a share of it: some will fail."""
+    thumbnails: bool = False
+    """Whether the search site's own small copy will do where there is nothing else."""
     min_yield: float = 0.1
     """A query of whose candidates fewer are new, as a share, is ended early."""
     min_sample: int = 40
@@ -143,6 +148,8 @@ class Crawl:
 
     def outcomes(self) -> Iterator[Outcome]:
         """Search and download by turns until every species has enough or nothing is left."""
+        if self._plan.thumbnails:
+            self._harvest.reconsider(ONLY_A_THUMBNAIL)
         yield from self._search_all(self._unfinished())
         yield from self._download()
         while searches := self._next_turn():
@@ -218,7 +225,7 @@ class Crawl:
             return None
         self._is_stopped = True
         error = BlockedError(
-            f"{self._source.name} turned us away and is left alone for another {in_words(left)}"
+            f"{self._source.name} turned us away and is left alone for {in_words(left)} more"
         )
         return Stopped(species=query.species, error=error, resume_after=cool_down.until)
 
@@ -282,12 +289,24 @@ class Crawl:
 
     def _queue(self, species: str) -> deque[Record]:
         """What may be asked for a species, best first: full-size images before thumbnails."""
-        pending = self._harvest.records("pending", species=species, source=self._source.name)
+        pending = list(self._harvest.records("pending", species=species, source=self._source.name))
+        if not self._plan.thumbnails:
+            for record in pending:
+                if not record.candidate.image_url:
+                    self._harvest.refuse(record, "skipped", ONLY_A_THUMBNAIL, fetched_at="")
+            pending = [record for record in pending if record.candidate.image_url]
         return deque(sorted(pending, key=lambda record: not record.candidate.image_url))
 
     def _start(self, record: Record, under_way: dict[int, Record]) -> None:
         under_way[record.id] = record
-        self._downloads.add(record.id, record.candidate.address)
+        self._downloads.add(record.id, *self._rungs(record.candidate))
+
+    def _rungs(self, candidate: Candidate) -> list[str]:
+        """Where to ask for an image: a larger version first, the thumbnail last if at all."""
+        rungs = [*better_addresses(candidate.image_url), candidate.address]
+        if self._plan.thumbnails and candidate.thumbnail_url not in {"", *rungs}:
+            rungs.append(candidate.thumbnail_url)
+        return rungs
 
     def _settle(self, record: Record, done: Done) -> Settled:
         fetched_at = stamp(self._clock.now())
@@ -299,6 +318,7 @@ class Crawl:
                 outcome.body,
                 content_type=outcome.content_type,
                 fetched_at=fetched_at,
+                fetched_url=_without_data(done.asked),
                 stored_as=outcome.sha256,
             )
             return settled
@@ -310,6 +330,11 @@ class Crawl:
         )
         self._harvest.refuse(record, state, outcome.reason, fetched_at=fetched_at)
         return replace(settled, state=state, reason=outcome.reason)
+
+
+def _without_data(address: str) -> str:
+    """An address as a row can hold it: an image inside of an address is in its file already."""
+    return "data:" if address.startswith("data:") else address
 
 
 def _deeper(asked: Iterable[Search], first_depth: int) -> Iterator[Search]:

@@ -406,7 +406,7 @@ def _note_image(attributes: dict[str, str], card: _Card, inline: dict[str, str])
         return
     sources = [attributes.get(name, "") for name in ("src", "data-src")]
     sources += [inline.get(attributes.get(name, ""), "") for name in ("id", "data-iid")]
-    card.thumbnails += filter(_is_preview, sources)
+    card.thumbnails += filter(_is_preview, map(clean, sources))
     if attributes.get("alt"):
         card.titles.insert(0, attributes["alt"])
 

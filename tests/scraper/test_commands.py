@@ -232,7 +232,7 @@ def test_a_source_that_turned_us_away_is_not_asked_again_before_its_time(
     assert isinstance(first.exception, BlockedError)
     assert isinstance(second.exception, BlockedError)
     message = str(second.exception)
-    assert re.search(r"google turned us away and is left alone for another (1 h|\d+ min)", message)
+    assert re.search(r"google turned us away and is left alone for (1 h|\d+ min) more", message)
     assert "Resume after " in message
     assert "with: bestiary scrape mouse rat" in message
     assert second.exception.exit_code == 3

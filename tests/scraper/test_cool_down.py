@@ -66,7 +66,7 @@ def test_a_source_that_turned_us_away_is_not_asked_before_its_time(tmp_path: Pat
     (refused,) = stops(crawl(tmp_path, source, clock))
 
     assert len(source.searches) == asked
-    assert "left alone for another 45 min" in str(refused.error)
+    assert "left alone for 45 min more" in str(refused.error)
     assert refused.error.exit_code == 3
     assert refused.resume_after == blocked.resume_after
 

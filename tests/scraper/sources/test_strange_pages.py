@@ -121,6 +121,16 @@ def test_a_caption_beside_the_link_is_the_title() -> None:
     assert found.title == "A shrew"
 
 
+def test_half_characters_in_a_preview_are_dropped() -> None:
+    (shot,) = pages.shots(1)
+    broken = pages.INLINE.replace("4AAQ", "\\ud8004AAQ")
+    script = f"(function(){{var s='{broken}';var ii=['dimg_0'];_setImagesSrc(ii,s);}})();"
+
+    (found,) = parse(pages.page(pages.l4_card(shot, 0), script))
+
+    assert found.address.encode().startswith(b"data:image/jpeg")
+
+
 def test_records_in_an_attribute_are_read() -> None:
     shown = pages.shots(4)
     cards = "".join(
