@@ -9,6 +9,7 @@ whatever element carries one of these; the record with its docid says the rest.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
@@ -39,6 +40,8 @@ _MIN_DOCID_LENGTH: Final = 6
 """Shorter values are found in attributes that mean something else."""
 _MIN_CARDS: Final = 3
 """Fewer may be a decoration of a page that is something else."""
+_MAX_CARD_DEPTH: Final = 14
+_MAX_CARD_ELEMENTS: Final = 60
 _MAX_ICON_SIDE_PX: Final = 32
 _PLACEHOLDER: Final = "data:image/gif;base64,R0lGODlhAQABA"
 
@@ -127,7 +130,9 @@ def _found_cards(markup: Markup) -> _Cards:
     cards = _Cards(markup, records)
     cards.walk()
     if any(map(_lacks_address, cards.found)) or not (cards.found or records):
-        return _with_likely_records(cards)
+        cards = _with_likely_records(cards)
+    if not (cards.found or cards.records):
+        cards.found = list(_likely_cards(markup))
     return cards
 
 
@@ -277,8 +282,10 @@ class _Cards:
 
     def _lone_texts(self, around: Element, card: _Card, owners: list[_Card | None]) -> list[str]:
         """The texts in an element; none where it holds another card, or far too much."""
-        inside = self.markup.elements[around.index + 1 : min(around.end, around.index + 60)]
-        if around.end - around.index > 60 or any(
+        inside = self.markup.elements[
+            around.index + 1 : min(around.end, around.index + _MAX_CARD_ELEMENTS)
+        ]
+        if around.end - around.index > _MAX_CARD_ELEMENTS or any(
             owners[one.index] not in (None, card) for one in inside
         ):
             return []
@@ -291,6 +298,36 @@ class _Cards:
             if card.record is None:
                 previews = map(_preview, card.thumbnails)
                 card.record = next((by_preview[one] for one in previews if one in by_preview), None)
+
+
+def _likely_cards(markup: Markup) -> Iterator[_Card]:
+    """Results that no attribute tells: a preview, alone with a link to somebody else's page."""
+    inline = _inline_thumbnails(markup.scripts)
+    previews = [one for one in markup.named("img") if _is_likely_preview(one, inline)]
+    places = [one.index for one in previews]
+    found = [_likely_card(markup, preview, places, inline) for preview in previews]
+    results = [card for card in found if _page(card, [_link(href) for href in card.links])]
+    yield from results if len(results) >= _MIN_CARDS else ()
+
+
+def _is_likely_preview(image: Element, inline: dict[str, str]) -> bool:
+    is_set_later = any(image.get(name) in inline for name in ("id", "data-iid") if image.get(name))
+    return is_set_later or any("tbn:" in image.get(name) for name in ("src", "data-src"))
+
+
+def _likely_card(
+    markup: Markup, preview: Element, places: list[int], inline: dict[str, str]
+) -> _Card:
+    """What the widest element around a preview says that holds no other preview."""
+    home, card = preview, _Card()
+    for around in islice(markup.ancestors(preview), 1, _MAX_CARD_DEPTH):
+        is_alone = bisect_left(places, around.end) - bisect_left(places, around.index) == 1
+        if not is_alone or around.end - around.index > _MAX_CARD_ELEMENTS:
+            break
+        home = around
+    for element in markup.elements[home.index : home.end]:
+        _note(element, card, inline)
+    return card
 
 
 def _docid_of(element: Element, records: dict[str, ImageRecord]) -> str:

@@ -328,6 +328,17 @@ def strange_new(make: Maker, shown: Sequence[Shot]) -> str:
     return make.page("".join(map(card, shown)), [script])
 
 
+def strange_bare(make: Maker, shown: Sequence[Shot]) -> str:
+    """No records and no telling attributes: pictures, and links to the pages they are from."""
+
+    def card(shot: Shot) -> str:
+        image = make.tag("img", void=True, src=shot.thumbnail_url, data_x=make.word())
+        caption = make.tag("a", html.escape(shot.title), href=shot.page_url)
+        return make.tag("x-tile", make.wrapped(image) + make.wrapped(caption))
+
+    return make.page("".join(map(card, shown)), [])
+
+
 LAYOUTS: dict[str, Callable[[Maker, Sequence[Shot]], str]] = {
     "L1": strange_l1,
     "L2": strange_l2,

@@ -230,7 +230,10 @@ def test_results_about_blocks_are_no_block() -> None:
 # --- whatever comes --------------------------------------------------------------------
 
 SEEDS = [build(pages.shots(3)) for build in pages.LAYOUTS.values()] + [pages.SORRY, pages.CONSENT]
-SEEDS += [build(strange.Maker(5), pages.shots(4)) for build in strange.LAYOUTS.values()]
+SEEDS += [
+    build(strange.Maker(5), pages.shots(4))
+    for build in (*strange.LAYOUTS.values(), strange.strange_bare)
+]
 _PIECES = re.compile(r'<[^>]{0,400}>|"[^"]{0,400}"|[\[\]{},:\\&\'=]|[^<"\[\]{},:\\&\'=]+')
 
 

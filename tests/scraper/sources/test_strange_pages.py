@@ -58,10 +58,8 @@ def test_what_stands_between_results_is_no_result(layout: str) -> None:
         assert classify(page, SEARCH) is PageKind.RESULTS
 
 
-@layouts
+@pytest.mark.parametrize("layout", ["L1", "L2", "L3", "L4 with L5", "L6", "mixed"])
 def test_sizes_are_those_that_the_page_states(layout: str) -> None:
-    if layout == "one that nobody knows":
-        pytest.skip("what its numbers mean, nobody knows either")
     make = strange.Maker(3)
     shown = make.shots(30)
 
@@ -88,6 +86,18 @@ def test_cards_without_records_are_known_by_page_and_preview() -> None:
     assert [one.page_url for one in found] == [shot.page_url for shot in shown]
     assert [one.image_url for one in found] == [""] * 20
     assert all(is_thumbnail(one.thumbnail_url) for one in found)
+
+
+def test_results_that_no_attribute_tells_are_known_by_preview_and_link() -> None:
+    for seed in SEEDS:
+        make = strange.Maker(seed)
+        shown = make.shots(15)
+
+        found = parse(strange.strange_bare(make, shown))
+
+        assert [(one.page_url, one.thumbnail_url, one.title) for one in found] == [
+            (shot.page_url, shot.thumbnail_url, shot.title) for shot in shown
+        ]
 
 
 def test_a_basic_page_with_plain_links_gives_pages_and_previews() -> None:
