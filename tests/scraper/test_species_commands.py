@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -243,3 +245,17 @@ def test_the_list_shows_queries_and_warnings(file: Path) -> None:
 def test_a_list_of_nothing_says_what_to_do(file: Path) -> None:
     with pytest.raises(UsageError, match=r"no species file at .*bestiary species add"):
         run("list", "--species-file", file)
+
+
+def test_the_global_flags_may_stand_behind_a_command_of_the_group(file: Path) -> None:
+    file.write_text("[wombat]\n")
+    words = ["species", "list", "--species-file", str(file), "--json"]
+
+    answer = subprocess.run(
+        [sys.executable, "-c", "from bestiary import main; main()", *words],
+        capture_output=True,
+        check=True,
+    )
+
+    assert json.loads(answer.stdout)["species"][0]["queries"] == ["wombat"]
+    assert not answer.stderr

@@ -95,6 +95,15 @@ def test_names_are_looked_up_whatever_their_case() -> None:
     assert chosen(["Shrew", "rat"], [SHREW]) == (SHREW, Species(name="rat"))
 
 
+def test_the_example_in_the_readme_is_read(tmp_path: Path) -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    example = readme.partition("```toml\n")[2].partition("```")[0]
+
+    (shrew,) = read_species(write(tmp_path, example))
+
+    assert (shrew.name, shrew.wanted) == ("shrew", 200)
+
+
 def test_a_species_is_added_below_what_is_there(tmp_path: Path) -> None:
     path = write(tmp_path, WHOLE.rstrip("\n"))
 
