@@ -49,6 +49,7 @@ class _Request:
     source: str
     origin: Path | None
     per_species: int | None
+    thumbnails: bool
     harvest: Path
     fetch: FetchPolicy
     search: SearchPolicy
@@ -89,6 +90,11 @@ class _Request:
     default=Path("harvest"),
     show_default=True,
     help="The folder to gather into; what it already has counts.",
+)
+@click.option(
+    "--thumbnails",
+    is_flag=True,
+    help="Take the search site's small copy of an image that cannot be had otherwise.",
 )
 @click.option("--retry-failed", is_flag=True, help="Ask again for images that failed before.")
 @click.option(
@@ -173,6 +179,7 @@ def scrape(
     origin: Path | None,
     per_species: int | None,
     harvest: Path,
+    thumbnails: bool,
     retry_failed: bool,
     base_url: str,
     accept_terms: tuple[str, ...],
@@ -206,6 +213,7 @@ def scrape(
             source=source,
             origin=origin,
             per_species=per_species or (PER_SPECIES if source == "google" else None),
+            thumbnails=thumbnails,
             harvest=harvest,
             fetch=FetchPolicy(
                 pause_s=pause,
@@ -273,7 +281,11 @@ def _gather(request: _Request, *, retry_failed: bool) -> tuple[Document, str]:
     clock = SystemClock()
     with ExitStack() as stack:
         source, ask, ask_rules = _SOURCES[request.source](request, stack)
-        plan = CrawlPlan(species=_species(request, source), per_species=request.per_species)
+        plan = CrawlPlan(
+            species=_species(request, source),
+            per_species=request.per_species,
+            thumbnails=request.thumbnails,
+        )
         if source.name == "google":
             require_terms(request.search.base_url, accepted=request.accepted_terms)
         harvest = stack.enter_context(Harvest.create(request.harvest))

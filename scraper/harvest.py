@@ -81,6 +81,9 @@ class Record:
     content_type: str = ""
     fetched_at: str = ""
     """UTC, ISO 8601."""
+    fetched_url: str = ""
+    """Where the bytes came from, where that is not the candidate's own address: a larger
+    version, a thumbnail in place of what could not be had, or what it redirects to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +128,7 @@ CREATE TABLE IF NOT EXISTS candidates (
     bytes INTEGER,
     content_type TEXT NOT NULL DEFAULT '',
     fetched_at TEXT NOT NULL DEFAULT '',
+    fetched_url TEXT NOT NULL DEFAULT '',
     UNIQUE (species, address),
     CHECK ((state = 'kept') = (sha256 IS NOT NULL))
 );
@@ -301,6 +305,15 @@ class Harvest:
                 (species,),
             ).rowcount
 
+    def reconsider(self, reason: str) -> int:
+        """Put the candidates skipped for this reason back among the pending; return how many."""
+        with self._writing() as connection:
+            return connection.execute(
+                "UPDATE candidates SET state = 'pending', reason = ''"
+                " WHERE state = 'skipped' AND reason = ?",
+                (reason,),
+            ).rowcount
+
     @contextlib.contextmanager
     def claim(self) -> Iterator[None]:
         """Be the only one to gather into this folder, and sweep what a killed gatherer left.
@@ -328,6 +341,7 @@ class Harvest:
         *,
         content_type: str,
         fetched_at: str,
+        fetched_url: str = "",
         stored_as: str = "",
     ) -> str:
         """Store the bytes of a candidate's image and settle its row; return their SHA-256.
@@ -344,6 +358,7 @@ class Harvest:
             bytes=len(body),
             content_type=content_type,
             fetched_at=fetched_at,
+            fetched_url="" if fetched_url == record.candidate.address else fetched_url,
         )
         return digest
 
@@ -539,6 +554,9 @@ def _bring_up(connection: sqlite3.Connection) -> None:
     columns = [column for _, column, *_ in connection.execute("PRAGMA table_info(crawls)")]
     if "depth" not in columns:
         connection.execute("ALTER TABLE crawls ADD COLUMN depth INTEGER NOT NULL DEFAULT 0")
+    columns = [column for _, column, *_ in connection.execute("PRAGMA table_info(candidates)")]
+    if "fetched_url" not in columns:
+        connection.execute("ALTER TABLE candidates ADD COLUMN fetched_url TEXT NOT NULL DEFAULT ''")
 
 
 def _traces(candidate: Candidate) -> Iterator[str]:

@@ -43,6 +43,8 @@ class Done:
     key: int
     outcome: Body | FetchError | Postponed
     attempts: int
+    asked: str = ""
+    """Which of its addresses, or what that redirects to, was asked last."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +53,8 @@ class _Task:
     url: str
     attempts: int = 0
     hops: int = 0
+    instead: tuple[str, ...] = ()
+    """Further addresses of the image, to be asked where this one does not give it."""
     rules_of: str = ""
     """The origin whose robots.txt this is; empty for an image."""
 
@@ -137,10 +141,14 @@ class Downloads:
         """Whether an outcome is still to come."""
         return self._open > 0
 
-    def add(self, key: int, url: str) -> None:
-        """Queue a download; its outcome will carry `key`."""
+    def add(self, key: int, url: str, *instead: str) -> None:
+        """Queue a download; its outcome will carry `key`.
+
+        `instead` are further addresses of the image, to be asked in turn where one before
+        them gives none.
+        """
         self._open += 1
-        self._enqueue(_Task(key=key, url=url))
+        self._enqueue(_Task(key=key, url=url, instead=instead))
 
     def next_done(self) -> Done:
         """Wait for the next outcome; call only while `is_busy`."""
@@ -346,12 +354,20 @@ class Downloads:
     def _postpone(self, task: _Task, reason: str) -> None:
         if not task.rules_of:
             outcome = Postponed(reason=reason)
-            self._done.append(Done(key=task.key, outcome=outcome, attempts=task.attempts))
+            self._done.append(_done(task, outcome))
         elif not (slot := self._slots[host_of(task.rules_of)]).closed_because:
             self._close(slot, reason)
 
     def _finish(self, task: _Task, outcome: Body | FetchError) -> None:
-        self._done.append(Done(key=task.key, outcome=outcome, attempts=task.attempts))
+        if isinstance(outcome, FetchError) and task.instead:
+            url, *instead = task.instead
+            self._enqueue(_Task(key=task.key, url=url, instead=tuple(instead)))
+        else:
+            self._done.append(_done(task, outcome))
+
+
+def _done(task: _Task, outcome: Body | FetchError | Postponed) -> Done:
+    return Done(key=task.key, outcome=outcome, attempts=task.attempts, asked=task.url)
 
 
 def storing(ask: Ask, store: Callable[[bytes], str]) -> Ask:

@@ -80,10 +80,17 @@ def crawl(
     per_species: int | None,
     ask: Ask = answer,
     workers: int = 1,
+    thumbnails: bool = False,
     species: tuple[Species, ...] = (),
+    min_sample: int = 40,
 ) -> list[Outcome]:
     clock = JumpingClock()
-    plan = CrawlPlan(species=species or plain(*shelf.offers), per_species=per_species)
+    plan = CrawlPlan(
+        species=species or plain(*shelf.offers),
+        per_species=per_species,
+        min_yield=0.3,
+        min_sample=min_sample,
+    )
     policy = FetchPolicy(pause_s=0, workers=workers)
     with (
         Harvest.create(root) as harvest,
@@ -122,12 +129,46 @@ def test_no_more_is_asked_than_is_wanted(tmp_path: Path) -> None:
     assert len(asked) == 3
 
 
-def test_thumbnails_serve_when_nothing_else_is_left(tmp_path: Path) -> None:
+def test_thumbnails_serve_when_nothing_else_is_left_and_they_are_allowed(tmp_path: Path) -> None:
     offered = urls("thumb1", "a", "thumb2", "dead")
 
     crawl(tmp_path, Shelf({"mouse": offered}), per_species=2)
+    assert kept(tmp_path) == [offered[1]]
 
+    crawl(tmp_path, Shelf({"mouse": offered}), per_species=2, thumbnails=True)
     assert kept(tmp_path) == [offered[0], offered[1]]
+
+
+def test_an_image_that_cannot_be_had_is_replaced_by_its_thumbnail_and_marked(
+    tmp_path: Path,
+) -> None:
+    with Harvest.create(tmp_path) as harvest:
+        lost = Candidate(image_url="http://h/dead", thumbnail_url="http://t/thumb")
+        harvest.add([lost], species="mouse", source="shelf", query="mouse")
+
+    crawl(tmp_path, Shelf({"mouse": []}), per_species=1, thumbnails=True)
+
+    with Harvest.open(tmp_path) as harvest:
+        (row,) = harvest.records()
+    assert (row.state, row.fetched_url) == ("kept", "http://t/thumb")
+
+
+def test_a_larger_version_is_taken_where_there_is_one_and_marked(tmp_path: Path) -> None:
+    folder = "https://x.org/wp-content/uploads"
+    offered = [f"{folder}/a-300x200.jpg", f"{folder}/dead-300x200.jpg"]
+    asked = []
+
+    def ask(url: str) -> Body | Redirect:
+        asked.append(url)
+        if url == f"{folder}/dead.jpg":
+            raise FetchError(url, "HTTP 404 Not Found")
+        return Body(body=url.encode(), content_type="image/jpeg")
+
+    crawl(tmp_path, Shelf({"mouse": offered}), per_species=2, ask=ask)
+
+    assert asked == [f"{folder}/a.jpg", f"{folder}/dead.jpg", f"{folder}/dead-300x200.jpg"]
+    with Harvest.open(tmp_path) as harvest:
+        assert [row.fetched_url for row in harvest.records("kept")] == [f"{folder}/a.jpg", ""]
 
 
 def test_a_second_run_asks_for_nothing_that_is_there(tmp_path: Path) -> None:
@@ -253,10 +294,21 @@ def test_a_crawl_that_dies_again_and_again_keeps_what_an_undisturbed_one_keeps(
 
 
 def _interrupted(
-    root: Path, shelf: Shelf, wanted: int, *, after: int, species: tuple[Species, ...] = ()
+    root: Path,
+    shelf: Shelf,
+    wanted: int,
+    *,
+    after: int,
+    species: tuple[Species, ...] = (),
+    min_sample: int = 40,
 ) -> None:
     clock = JumpingClock()
-    plan = CrawlPlan(species=species or plain(*shelf.offers), per_species=wanted)
+    plan = CrawlPlan(
+        species=species or plain(*shelf.offers),
+        per_species=wanted,
+        min_yield=0.3,
+        min_sample=min_sample,
+    )
     with (
         suppress(KilledError),
         Harvest.create(root) as harvest,
@@ -340,15 +392,17 @@ def test_a_species_knows_best_how_many_are_wanted_of_it(tmp_path: Path) -> None:
     bad=st.sets(st.integers(0, 60), max_size=50),
     previews=st.sets(st.integers(0, 60), max_size=20),
     wanted=st.integers(1, 40),
+    min_sample=st.sampled_from([10, 20, 40]),
     deaths=st.integers(0, 9**6),
 )
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=60)
 def test_deaths_between_and_within_queries_change_nothing_that_is_kept(
     tmp_path_factory: pytest.TempPathFactory,
     lists: list[list[int]],
     bad: set[int],
     previews: set[int],
     wanted: int,
+    min_sample: int,
     deaths: int,
 ) -> None:
     def url(number: int) -> str:
@@ -357,13 +411,14 @@ def test_deaths_between_and_within_queries_change_nothing_that_is_kept(
 
     offers = {words: list(map(url, found)) for words, found in zip(WORDS, lists, strict=True)}
     calm, wild = tmp_path_factory.mktemp("calm"), tmp_path_factory.mktemp("wild")
-    crawl(calm, Shelf(offers), per_species=wanted, species=(SHREW,))
+    often = {"species": (SHREW,), "min_sample": min_sample}
+    crawl(calm, Shelf(offers), per_species=wanted, **often)  # type: ignore[arg-type]
     rng = Random(deaths)
     for _ in range(5):
         dying = Shelf(offers, dies_after=rng.randrange(1, 20))
-        _interrupted(wild, dying, wanted, after=rng.randrange(12), species=(SHREW,))
+        _interrupted(wild, dying, wanted, after=rng.randrange(12), **often)  # type: ignore[arg-type]
 
-    crawl(wild, Shelf(offers), per_species=wanted, workers=3, species=(SHREW,))
+    crawl(wild, Shelf(offers), per_species=wanted, workers=3, **often)  # type: ignore[arg-type]
 
     assert sorted(kept(wild, "shrew")) == sorted(kept(calm, "shrew"))
 
