@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from curation.dataset import MANIFEST, REPORT, Dataset, rendered_files
+from curation import lock
+from curation.dataset import MANIFEST, REPORT, Dataset, files_below
 from curation.errors import DatasetError
 from curation.recipe import SPLITS
 
 THUMBNAILS = ".thumbnails"
 """Folder of small pictures of what was dropped as a look-alike, for the report."""
-OUR_NAMES = frozenset({*SPLITS, MANIFEST, REPORT, THUMBNAILS})
+_OUR_FILE = re.compile(rf"(({'|'.join(SPLITS)})/[^/]+|{re.escape(THUMBNAILS)})/[0-9a-f]{{64}}\.jpg")
 
 
 @contextlib.contextmanager
@@ -65,27 +67,40 @@ def _require_ours(root: Path) -> None:
         return
     if not root.is_dir():
         raise DatasetError(f"{root} is a file: choose another --dataset")
-    names = {path.name for path in root.iterdir()}
-    strange = sorted(names - OUR_NAMES)
-    if names and MANIFEST not in names:
+    files = sorted(files_below(root))
+    if files and MANIFEST not in files:
         raise DatasetError(
             f"{root} is not empty and is no dataset: choose another --dataset, or empty it"
         )
-    if not strange and names:
-        strange = _unlisted(root)
-    if strange:
+    is_ours = _ours(root) if files else _is_named_by_us
+    if strange := [file for file in files if not is_ours(file)]:
         raise DatasetError(
             f"{root} holds what is not of the dataset ({', '.join(strange[:3])}):"
             " move it elsewhere, then curate again"
         )
 
 
-def _unlisted(root: Path) -> list[str]:
+def _ours(root: Path) -> Callable[[str], bool]:
+    """What tells our files from others: the manifest, or the lock and names like ours."""
     try:
         listed = {row.file for row in Dataset.open(root).rows}
-    except DatasetError:
-        return []  # A manifest that cannot be read lists nothing: rebuilding mends that.
-    return sorted(set(rendered_files(root)) - listed)
+    except DatasetError as error:
+        if lock.read_entry(lock.lock_path(root), root.name) is None:
+            raise DatasetError(
+                f"{root} is no dataset that this Bestiary can replace ({error}):"
+                " choose another --dataset, or empty it"
+            ) from error
+        return _is_named_by_us
+    return lambda file: file in listed or (_is_named_by_us(file) and not _is_in_a_split(file))
+
+
+def _is_named_by_us(file: str) -> bool:
+    """Whether a path below the dataset is one that curation writes, as far as a name can tell."""
+    return file in {MANIFEST, REPORT} or _OUR_FILE.fullmatch(file) is not None
+
+
+def _is_in_a_split(file: str) -> bool:
+    return file.startswith(tuple(f"{split}/" for split in SPLITS))
 
 
 @contextlib.contextmanager

@@ -242,9 +242,14 @@ def _one_file(path: Path, file: str, expected: str) -> Iterator[Difference]:
 def rendered_files(root: Path) -> Iterator[str]:
     """Every file in the split folders, as a path below the dataset."""
     for split in SPLITS:
-        for path in (root / split).rglob("*"):
-            if not path.is_dir():
-                yield path.relative_to(root).as_posix()
+        yield from (f"{split}/{file}" for file in files_below(root / split))
+
+
+def files_below(folder: Path) -> Iterator[str]:
+    """Every file and link below a folder, as a path from there with forward slashes."""
+    for path in folder.rglob("*"):
+        if path.is_symlink() or not path.is_dir():
+            yield path.relative_to(folder).as_posix()
 
 
 def identity(rows: Sequence[Row], recipe: CurationRecipe) -> dict[str, object]:

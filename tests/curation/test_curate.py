@@ -9,8 +9,9 @@ from collections import Counter
 import pytest
 from PIL import Image
 
-from curation import reasons
+from curation import lock, reasons
 from curation.curate import curate
+from curation.dataset import MANIFEST
 from curation.errors import DatasetError, EmptyHarvestError, LockMismatchError
 from curation.recipe import CurationRecipe
 from scraper.harvest import Harvest
@@ -113,7 +114,9 @@ def test_what_a_killed_run_left_is_cleared_away(shrews_and_mice, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["dataset", "datasets.lock"]
 
 
-@pytest.mark.parametrize("name", ["notes.txt", "train/mouse/mine.jpg"])
+@pytest.mark.parametrize(
+    "name", ["notes.txt", "train/mouse/mine.jpg", ".thumbnails/mine.jpg", ".gitignore"]
+)
 def test_a_folder_with_anything_else_in_it_is_refused_and_left_alone(
     shrews_and_mice, tmp_path, name
 ):
@@ -122,6 +125,30 @@ def test_a_folder_with_anything_else_in_it_is_refused_and_left_alone(
     before = tree(tmp_path)
     with pytest.raises(DatasetError, match=name):
         curated(shrews_and_mice, tmp_path / "dataset")
+    assert tree(tmp_path) == before
+
+
+@pytest.mark.parametrize("is_locked", [True, False])
+def test_a_manifest_that_cannot_be_read_gives_no_leave_to_delete_pictures(
+    shrews_and_mice, tmp_path, is_locked
+):
+    mine = tmp_path / "foreign/train/cat/mine.jpg"
+    mine.parent.mkdir(parents=True)
+    mine.write_bytes(jpeg(1))
+    (tmp_path / "foreign/manifest.parquet").write_text("hi")
+    if is_locked:
+        lock.write_entry(tmp_path / "datasets.lock", "foreign", {})
+    before = tree(tmp_path)
+    with pytest.raises(DatasetError, match="mine.jpg" if is_locked else "choose another"):
+        curated(shrews_and_mice, tmp_path / "foreign")
+    assert tree(tmp_path) == before
+
+
+def test_a_dataset_of_ours_with_a_broken_manifest_is_rebuilt(shrews_and_mice, tmp_path):
+    dataset = curated(shrews_and_mice, tmp_path / "dataset").dataset
+    before = tree(tmp_path)
+    (dataset.root / MANIFEST).write_bytes(b"PAR1 and no more")
+    curated(shrews_and_mice, tmp_path / "dataset")
     assert tree(tmp_path) == before
 
 
