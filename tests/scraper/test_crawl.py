@@ -88,6 +88,7 @@ def crawl(
     plan = CrawlPlan(
         species=species or plain(*shelf.offers),
         per_species=per_species,
+        thumbnails=thumbnails,
         min_yield=0.3,
         min_sample=min_sample,
     )
