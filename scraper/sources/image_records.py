@@ -31,7 +31,26 @@ _STRING = re.compile(r'"([^"\\]*+)"')
 _HEX_ESCAPE = re.compile(r"\\x([0-9a-fA-F]{2})")
 _QUOTED_ADDRESS = re.compile(r"""\\(?:["']|x22|x27|u0022|u0027)https?:""")
 _MAX_QUOTINGS = 3
+_MAX_BROKEN = 500
+"""A script with more broken objects than this is no page's."""
 _DECODE = json.JSONDecoder().raw_decode
+
+
+class JsonText(str):
+    """A text whose JSON may be broken in very many places.
+
+    Each error of the decoder counts the lines before it, over the whole text; nobody asks.
+    """
+
+    __slots__ = ()
+
+    def count(self, *_: object) -> int:
+        """No lines."""
+        return 0
+
+    def rfind(self, *_: object) -> int:
+        """No line's beginning."""
+        return -1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +102,7 @@ def in_text(text: str) -> ImageRecord | None:
 
 
 def _records(script: str) -> Iterator[ImageRecord]:
+    script = JsonText(script)
     is_height_first = "AF_initDataCallback" in script
     for match in _LIST_RECORD.finditer(script):
         value = _decoded(script, match.start())
@@ -94,10 +114,18 @@ def _records(script: str) -> Iterator[ImageRecord]:
         if record:
             yield record
     if '"ou"' in script:
-        for match in _OBJECT_RECORD.finditer(script):
-            value = _decoded(script, match.start())
-            if isinstance(value, dict) and (record := _of_object(value)):
-                yield record
+        yield from _object_records(script)
+
+
+def _object_records(script: str) -> Iterator[ImageRecord]:
+    broken = 0
+    for match in _OBJECT_RECORD.finditer(script):
+        value = _decoded(script, match.start())
+        if isinstance(value, dict) and (record := _of_object(value)):
+            yield record
+        broken += value is None
+        if broken > _MAX_BROKEN:
+            return
 
 
 def _decoded(text: str, start: int) -> object:

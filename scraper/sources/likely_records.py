@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass, field
+from itertools import islice
 
 from scraper.sources.image_address import (
     clean,
@@ -19,31 +20,34 @@ from scraper.sources.image_address import (
     names_a_picture,
     web_address,
 )
-from scraper.sources.image_records import ImageRecord, docid, script_layers
+from scraper.sources.image_records import ImageRecord, JsonText, docid, script_layers
 
-_OPENING = re.compile(r"[\[{]")
+_OPENING = re.compile(r'[\[{](?=\s*+["\[{])')
 _DECODER = json.JSONDecoder()
 _READINGS = 4
 """How often a broken script may be read over, in its own lengths."""
 _MAX_TITLE_LENGTH = 300
+_NAMES_LOOKED_FOR = 8
+"""A script that knows none of so many cards knows none of the others."""
 _MAX_STRINGS = 200
 """What says more than this is no record of one image."""
 
 
 def likely_records(scripts: Iterable[str], names: Set[str]) -> Iterator[ImageRecord]:
     """Yield what the scripts' JSON seems to say of images; `names` are docids of known cards."""
+    known = tuple(islice(names, _NAMES_LOOKED_FOR))
     for script in scripts:
-        if "http" not in script:
+        if "http" not in script or not any(mark in script for mark in ("tbn:", *known)):
             continue
         for text in script_layers(script):
-            for value in _values(text):
+            for value in _values(JsonText(text)):
                 try:
                     yield from _Piece.of(value, names).records
                 except RecursionError:  # Nested beyond all reason.
                     continue
 
 
-def _values(text: str) -> Iterator[object]:
+def _values(text: JsonText) -> Iterator[object]:
     """The JSON values in a text, outermost first, in time linear in its length."""
     position, budget = 0, _READINGS * len(text) + 1000
     while budget > 0 and (opening := _OPENING.search(text, position)):

@@ -277,11 +277,24 @@ def test_any_text_is_a_page_of_some_kind(text: str, url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "piece", ["<!--", "<a ", '<a href="', "<div>", "</p>", "<script>", '["a",', '{"ou":', "[1,"]
+    "piece",
+    [
+        '["x",["https:\\/\\/a.b',
+        "<!--",
+        "<a ",
+        '<a href="',
+        "<div>",
+        "</p>",
+        "<script>",
+        '["a",',
+        '{"ou":',
+        "[1,",
+    ],
 )
 def test_no_repetition_makes_reading_slow(piece: str) -> None:
     # Quadratic work on this many repetitions would take minutes.
     parse("<b>" * 1000 + piece * 40_000 + "http" + '"ou"')
+    parse("<script>" + piece * 40_000 + "http" + '"ou"')
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="pieces of real pages are not here")
