@@ -211,14 +211,16 @@ def _check_species(names: tuple[str, ...], known: Harvest) -> None:
 
 def _is_named(record: Record, *, urls: tuple[str, ...], hosts: tuple[str, ...]) -> bool:
     one = record.candidate
-    if {one.image_url, one.thumbnail_url, one.page_url} & set(urls):
+    if {one.image_url, one.thumbnail_url, one.page_url, record.fetched_url} & set(urls):
         return True
-    return any(host == below or host.endswith(f".{below}") for host in one.hosts for below in hosts)
+    its_hosts = one.hosts | {host_of(record.fetched_url)}
+    return any(f".{host}".endswith(f".{below}") for host in its_hosts for below in hosts)
 
 
 def _addresses(record: Record) -> Iterator[str]:
     """Where the image was, so that it is not gathered again; a `data:` address is no place."""
-    for address in (record.candidate.image_url, record.candidate.thumbnail_url):
+    one = record.candidate
+    for address in (one.image_url, one.thumbnail_url, record.fetched_url):
         if address and not address.startswith("data:"):
             yield address
 

@@ -302,11 +302,13 @@ def _interrupted(
     after: int,
     species: tuple[Species, ...] = (),
     min_sample: int = 40,
+    thumbnails: bool = False,
 ) -> None:
     clock = JumpingClock()
     plan = CrawlPlan(
         species=species or plain(*shelf.offers),
         per_species=wanted,
+        thumbnails=thumbnails,
         min_yield=0.3,
         min_sample=min_sample,
     )
@@ -394,6 +396,7 @@ def test_a_species_knows_best_how_many_are_wanted_of_it(tmp_path: Path) -> None:
     previews=st.sets(st.integers(0, 60), max_size=20),
     wanted=st.integers(1, 40),
     min_sample=st.sampled_from([10, 20, 40]),
+    thumbnails=st.booleans(),
     deaths=st.integers(0, 9**6),
 )
 @settings(deadline=None, max_examples=60)
@@ -404,6 +407,7 @@ def test_deaths_between_and_within_queries_change_nothing_that_is_kept(
     previews: set[int],
     wanted: int,
     min_sample: int,
+    thumbnails: bool,
     deaths: int,
 ) -> None:
     def url(number: int) -> str:
@@ -412,7 +416,7 @@ def test_deaths_between_and_within_queries_change_nothing_that_is_kept(
 
     offers = {words: list(map(url, found)) for words, found in zip(WORDS, lists, strict=True)}
     calm, wild = tmp_path_factory.mktemp("calm"), tmp_path_factory.mktemp("wild")
-    often = {"species": (SHREW,), "min_sample": min_sample}
+    often = {"species": (SHREW,), "min_sample": min_sample, "thumbnails": thumbnails}
     crawl(calm, Shelf(offers), per_species=wanted, **often)  # type: ignore[arg-type]
     rng = Random(deaths)
     for _ in range(5):

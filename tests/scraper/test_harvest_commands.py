@@ -169,6 +169,19 @@ def test_a_page_can_be_named_too(tmp_path: Path) -> None:
         assert opened.add([moved], species="mouse", source="google", query="x") == 0
 
 
+def test_where_the_bytes_came_from_can_be_named_too(tmp_path: Path) -> None:
+    with Harvest.create(tmp_path) as opened:
+        opened.add([image("1")], species="mouse", source="google", query="mouse")
+        (record,) = opened.records()
+        opened.keep(
+            record, ALONE, content_type="", fetched_at="", fetched_url="http://cdn.z.org/large"
+        )
+
+    document, _ = run(forget, "--host", "z.org", "--harvest", tmp_path, "--yes")
+
+    assert (document["forgotten"], document["files_deleted"]) == (1, 1)
+
+
 def test_a_file_that_others_share_stays(tmp_path: Path) -> None:
     fill(tmp_path)
 
