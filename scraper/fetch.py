@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
+from http.cookiejar import DefaultCookiePolicy
 from typing import Final
 from urllib.parse import unquote_to_bytes, urljoin, urlsplit
 
@@ -66,6 +67,7 @@ class Web:
         self._policy, self._clock = policy, clock
         self._session = requests.Session()
         self._session.trust_env = False
+        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         self._session.headers.update(
             {
                 "User-Agent": user_agent(policy.contact),

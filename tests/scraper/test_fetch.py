@@ -347,3 +347,12 @@ def test_a_connection_goes_to_the_very_address_that_was_checked(server: ImageSer
         assert server.hits[0].headers["host"].startswith("rebinds.invalid:")
         with pytest.raises(UnwantedError, match="private address 10"):
             web.ask(url.replace("rebinds", "also.rebinds"))
+
+
+def test_no_host_is_brought_back_the_cookies_that_it_gave(server: ImageServer, web: Web) -> None:
+    server.script["/a"] = [Reply(body=png(), headers={"Set-Cookie": "who=you; Path=/"})]
+
+    for _ in range(2):
+        web.ask(server.url("/a"))
+
+    assert "cookie" not in server.hits[1].headers
