@@ -21,6 +21,7 @@ import requests
 from PIL import Image
 
 from scraper.errors import UsageError
+from scraper.sniff import pixel_size
 from scraper.standin.faults import Faults
 from scraper.standin.hosts import Paging
 from scraper.standin.site import Site, _image_listener
@@ -533,3 +534,41 @@ def test_closing_ends_everything_at_once(folder, web):
         gc.collect()
     with pytest.raises(requests.ConnectionError):
         web.get(site.base_url)
+
+
+def test_opt_outs_come_with_the_picture_and_a_stranger_is_forbidden(open_site, web):
+    for share, header in (("share_opt_out", "X-Robots-Tag"), ("share_reserved", "tdm-reservation")):
+        site = open_site(faults=Faults(**{share: 1.0}))
+        offer = next(site.offers())
+        answer = web.get(offer.image_url)
+        assert header in answer.headers
+        assert answer.content == offer.path.read_bytes()
+    site = open_site(faults=Faults(share_hotlink=1.0))
+    assert web.get(next(site.offers()).image_url).status_code == 403
+
+
+def test_a_redirect_leads_into_the_visitors_own_network(open_site, web):
+    site = open_site(faults=Faults(share_private=1.0))
+    answer = web.get(next(site.offers()).image_url, allow_redirects=False)
+    assert answer.headers["Location"].startswith("http://169.254.169.254/")
+
+
+def test_a_bomb_is_small_and_promises_billions_of_pixels(open_site, web):
+    site = open_site(faults=Faults(share_bomb=1.0))
+    body = web.get(next(site.offers()).image_url).content
+    assert len(body) < 10_000
+    assert pixel_size(body) == (50_000, 50_000)
+
+
+def test_robots_txt_says_what_it_is_told_to(open_site, web):
+    faults = Faults(disallow="/photos/", crawl_delay_s=2.5, robots_status=203)
+    answer = web.get(f"{open_site(faults=faults).image_hosts[0]}/robots.txt")
+    assert answer.status_code == 203
+    assert answer.text == "User-agent: *\nDisallow: /photos/\nCrawl-delay: 2.5\n"
+
+
+def test_nobody_listens_at_a_dead_host(open_site, web):
+    site = open_site(faults=Faults(dead_hosts=1), image_hosts=2)
+    with pytest.raises(requests.ConnectionError):
+        web.get(f"{site.image_hosts[0]}/robots.txt")
+    assert web.get(f"{site.image_hosts[1]}/robots.txt").ok
