@@ -18,7 +18,7 @@ the failed ones are put back with `Harvest.retry`.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -141,6 +141,8 @@ class Crawl:
         self._plan, self._harvest, self._source = plan, harvest, source
         self._downloads, self._clock = downloads, clock
         self._is_stopped = False
+        self._left: dict[str, set[int]] = defaultdict(set)
+        """Candidates of each species whose hosts are left alone for this run."""
 
     @cached_property
     def _queries(self) -> dict[str, tuple[Query, ...]]:
@@ -177,6 +179,7 @@ class Crawl:
         """What to ask next for a species: nothing when it has enough, or there is no more."""
         count, wanted = self._harvest.count, self._plan.wanted(species)
         pending = count("pending", species=species.name, source=self._source.name)
+        pending -= len(self._left[species.name])
         if count("kept", species=species.name) + pending >= wanted:
             return []
         asked = self._asked(species)
@@ -289,7 +292,8 @@ class Crawl:
 
     def _queue(self, species: str) -> deque[Record]:
         """What may be asked for a species, best first: full-size images before thumbnails."""
-        pending = list(self._harvest.records("pending", species=species, source=self._source.name))
+        records = self._harvest.records("pending", species=species, source=self._source.name)
+        pending = [record for record in records if record.id not in self._left[species]]
         if not self._plan.thumbnails:
             for record in pending:
                 if not record.candidate.image_url:
@@ -323,6 +327,7 @@ class Crawl:
             )
             return settled
         if isinstance(outcome, Postponed):
+            self._left[record.species].add(record.id)
             self._harvest.postpone(record, outcome.reason, attempts=done.attempts)
             return replace(settled, state="pending", reason=outcome.reason)
         state: Literal["skipped", "failed"] = (

@@ -252,6 +252,16 @@ def test_images_of_hosts_that_ask_for_patience_stay_pending(tmp_path: Path) -> N
     assert [one.state for one in outcomes if isinstance(one, Settled)].count("pending") == 1
 
 
+def test_images_that_are_left_for_another_run_are_made_up_for_by_a_deeper_search(
+    tmp_path: Path,
+) -> None:
+    offered = [*urls(*["wait"] * 20), *urls(*"abcdefghijklmnopqrstuvwxyz", host="ok")]
+
+    crawl(tmp_path, Shelf({"mouse": offered}), per_species=8)
+
+    assert len(kept(tmp_path)) == 8
+
+
 def test_failed_images_are_asked_again_only_on_request(tmp_path: Path) -> None:
     shelf = Shelf({"mouse": urls("dead")}, is_local=True)
     crawl(tmp_path, shelf, per_species=None)
