@@ -486,6 +486,7 @@ def _document(
             for one in plan.species
         },
         "reasons": harvest.reasons(),
+        "waiting": harvest.waiting(),
         "sources": [
             _yield_of(crawl, harvest)
             for one in plan.species
@@ -550,6 +551,8 @@ def _reason_lines(document: Document) -> Iterator[str]:
         yield f"not kept: {count} × {reason}"
     if len(reasons) > _REASONS_SHOWN:
         yield f"not kept: {sum(count for _, count in reasons[_REASONS_SHOWN:])} × other reasons"
+    for reason, count in list(document["waiting"].items())[:_REASONS_SHOWN]:
+        yield f"left for a later run: {count} × {reason}"
     for name, species in document["species"].items():
         if species["wanted"] and species["kept"] < species["wanted"]:
             ends = dict.fromkeys(one["ended_because"] for one in _searches(document, name))

@@ -296,6 +296,15 @@ class Harvest:
             ).fetchall()
         )
 
+    def waiting(self) -> dict[str, int]:
+        """Why candidates were left for a later run, and how many for each reason, most first."""
+        return dict(
+            self._connection.execute(
+                "SELECT reason, count(*) FROM candidates WHERE state = 'pending' AND reason != ''"
+                " GROUP BY reason ORDER BY count(*) DESC, reason"
+            ).fetchall()
+        )
+
     def retry(self, *, species: str) -> int:
         """Put the failed candidates of a species back among the pending; return how many."""
         with self._writing() as connection:

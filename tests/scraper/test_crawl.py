@@ -249,6 +249,7 @@ def test_images_of_hosts_that_ask_for_patience_stay_pending(tmp_path: Path) -> N
     assert len(kept(tmp_path)) == 2
     with Harvest.open(tmp_path) as harvest:
         assert harvest.count("pending") == 1
+        assert harvest.waiting() == {"the host asks to wait 9999 s": 1}
     assert [one.state for one in outcomes if isinstance(one, Settled)].count("pending") == 1
 
 
