@@ -124,6 +124,20 @@ def test_a_site_that_never_answers_is_given_up_after_three_browsers(tmp_path: Pa
     assert len(windows.opened) == 3
 
 
+def test_a_page_that_hangs_in_its_own_script_is_left_with_what_it_showed(tmp_path: Path) -> None:
+    hanging = "<script>addEventListener('scroll', () => { for (;;) {} })</script>"
+    text = pages.l4(pages.shots(30)) + "<div style='height: 9000px'></div>" + hanging
+    page = Reply(body=text.encode(), headers={"Content-Type": "text/html"})
+    windows, batches = Windows(BrowserPolicy(page_timeout_s=1)), []
+    with ImageServer() as server, source(windows, tmp_path, server.url("")) as google:
+        server.script["/search?q=mouse&udm=2&hl=en"] = [page]
+        with pytest.raises(BrowserError, match=r"3 browsers in a row .*it took too long"):
+            batches.extend(google.search("mouse", wanted=500))
+
+    assert len(addresses(batches)) == 30
+    assert len(windows.opened) == 3
+
+
 @contextmanager
 def silent_server() -> Iterator[str]:
     """Take connections, and say nothing to anybody."""
