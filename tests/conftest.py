@@ -5,8 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from scraper.standin.pictures import PictureRecipe, draw
+
+settings.register_profile("bestiary", deadline=None)  # Machines are busy; nothing here is timed.
+settings.load_profile("bestiary")
 
 
 @pytest.fixture(scope="session")
