@@ -21,6 +21,9 @@ Address = IPv4Address | IPv6Address
 Lookup = Callable[..., Sequence[tuple[Any, ...]]]
 """Asks a resolver, as `socket.getaddrinfo` does."""
 
+REFUSED = "refused: "
+"""Begins the reason of what is skipped for its address, which another run may allow."""
+
 _NEVER_PUBLIC = tuple(
     ip_network(network)
     for network in (
@@ -106,7 +109,7 @@ def resolve(
         if not rule.allows(ip_address(address.partition("%")[0])):
             raise UnwantedError(
                 url,
-                f"refused: {host} is at the private address {address}"
+                f"{REFUSED}{host} is at the private address {address}"
                 f" (--allow-host {address} allows it)",
             )
     return resolved

@@ -16,15 +16,17 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 from click.core import ParameterSource
 
+from scraper.addresses import REFUSED
 from scraper.browser import BrowserPolicy
 from scraper.clock import SystemClock
 from scraper.errors import BlockedError, ScraperError, UsageError
 from scraper.homonyms import warnings_about
-from scraper.policy import FetchPolicy
+from scraper.policy import TOO_LARGE, FetchPolicy, too_large
 from scraper.sources.google import SearchPolicy
 from scraper.species import Species
 from scraper.species_file import SPECIES_FILE, chosen, read_species
 from scraper.terms import ASKED_FOR, require_terms
+from scraper.wording import counted
 
 if TYPE_CHECKING:
     from scraper.crawl import CrawlPlan, Outcome, Searched, Stopped
@@ -290,9 +292,7 @@ def _gather(request: _Request, *, retry_failed: bool) -> tuple[Document, str]:
             require_terms(request.search.base_url, accepted=request.accepted_terms)
         harvest = stack.enter_context(Harvest.create(request.harvest))
         stack.enter_context(harvest.claim())
-        if retry_failed:
-            for one in plan.species:
-                harvest.retry(species=one.name)
+        _put_back(request, plan, harvest, source=source.name, retry_failed=retry_failed)
         downloads = stack.enter_context(
             Downloads(
                 storing(ask, harvest.store),
@@ -307,6 +307,22 @@ def _gather(request: _Request, *, retry_failed: bool) -> tuple[Document, str]:
         crawl = Crawl(plan, harvest=harvest, source=source, downloads=downloads, clock=clock)
         stopped = _Show(harvest, plan, is_local=source.is_local).all(crawl.outcomes())
         return _result(plan, harvest, source, stopped)
+
+
+def _put_back(
+    request: _Request, plan: CrawlPlan, harvest: Harvest, *, source: str, retry_failed: bool
+) -> None:
+    """Put among the pending what an earlier run settled otherwise than this one might."""
+    lost = 0
+    for one in plan.species:
+        if retry_failed:
+            harvest.retry(species=one.name)
+        lost += harvest.give_up_lost(species=one.name, source=source, is_thorough=retry_failed)
+    if lost:
+        _say(f"Warning: {counted(lost, 'original')} missing or damaged: to be gathered again")
+    harvest.reconsider(TOO_LARGE, unless=too_large(request.fetch.max_bytes))
+    if request.allowed_networks:
+        harvest.reconsider(REFUSED)
 
 
 def _warnings(plan: CrawlPlan, source: Source) -> list[str]:

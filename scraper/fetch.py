@@ -26,7 +26,7 @@ from scraper.addresses import AddressRule, Lookup
 from scraper.clock import Clock
 from scraper.connections import GuardedAdapter
 from scraper.errors import FetchError, TransientFetchError, UnwantedError
-from scraper.policy import FetchPolicy
+from scraper.policy import FetchPolicy, too_large
 from scraper.robots import MAX_RULES_BYTES, opt_out
 from scraper.sniff import image_type, other_kind, pixel_size
 
@@ -189,7 +189,7 @@ class Web:
             raise TransientFetchError(url, reason) from error
 
     def _too_large(self, url: str) -> UnwantedError:
-        return UnwantedError(url, f"too large: more than {self._policy.max_bytes} bytes")
+        return UnwantedError(url, too_large(self._policy.max_bytes))
 
 
 def user_agent(contact: str) -> str:

@@ -27,6 +27,7 @@ from scraper.errors import HarvestError
 SCHEMA_VERSION = 2
 """2 added `crawls.depth`, `cool_downs` and `forgotten`; a harvest of 1 is brought up when it is
 written to."""
+LOST = "its original is missing or damaged"
 _UNFINISHED = ".unfinished-"
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL
 
@@ -314,14 +315,42 @@ class Harvest:
                 (species,),
             ).rowcount
 
-    def reconsider(self, reason: str) -> int:
-        """Put the candidates skipped for this reason back among the pending; return how many."""
+    def reconsider(self, beginning: str, *, unless: str = "") -> int:
+        """Put candidates skipped for a reason that begins so back among the pending.
+
+        Those stay that were skipped for the very reason `unless`. Returns how many there were.
+        """
         with self._writing() as connection:
             return connection.execute(
                 "UPDATE candidates SET state = 'pending', reason = ''"
-                " WHERE state = 'skipped' AND reason = ?",
-                (reason,),
+                " WHERE state = 'skipped' AND substr(reason, 1, length(:beginning)) = :beginning"
+                " AND reason != :unless",
+                {"beginning": beginning, "unless": unless},
             ).rowcount
+
+    def give_up_lost(self, *, species: str, source: str, is_thorough: bool = False) -> int:
+        """Put kept candidates back among the pending whose originals are lost; return how many.
+
+        Lost is what is missing or has the wrong size. `is_thorough` reads every original, and
+        finds those whose bytes have changed.
+        """
+        kept = self._connection.execute(
+            "SELECT id, sha256, bytes FROM candidates"
+            " WHERE state = 'kept' AND species = ? AND source = ?",
+            (species, source),
+        ).fetchall()
+        lost = [
+            (LOST, number)
+            for number, digest, size in kept
+            if not _is_original(self.path(digest), digest, size, is_thorough=is_thorough)
+        ]
+        with self._writing() as connection:
+            connection.executemany(
+                "UPDATE candidates SET state = 'pending', reason = ?, sha256 = NULL,"
+                " bytes = NULL, content_type = '', fetched_at = '', fetched_url = '' WHERE id = ?",
+                lost,
+            )
+        return len(lost)
 
     @contextlib.contextmanager
     def claim(self) -> Iterator[None]:
@@ -375,13 +404,16 @@ class Harvest:
         """Give bytes their place in `images/`; return their SHA-256.
 
         The one method that any thread may call: whoever fetched an image waits for the disk,
-        and nobody else. A file that no row came to name is found again by who fetches it anew.
+        and nobody else. A file that no row came to name is found again by who fetches it anew,
+        and one whose bytes have changed is replaced.
         """
         digest = hashlib.sha256(body).hexdigest()
         folder = f"{self.root}/images/{digest[:2]}"
         target = f"{folder}/{digest[2:]}"
         if os.path.exists(target):  # noqa: PTH110 - for each image; a Path costs more than this.
-            return digest
+            if _is_original(Path(target), digest, len(body), is_thorough=True):
+                return digest
+            self._unlink(Path(target))
         unfinished = f"{folder}/{_UNFINISHED}{self._mark}-{next(self._numbers)}"
         try:
             _write(unfinished, body, target=target)
@@ -437,7 +469,7 @@ class Harvest:
 
     def _unlink(self, path: Path) -> None:
         try:
-            if path.exists():
+            with contextlib.suppress(FileNotFoundError):
                 path.chmod(0o600)  # Windows deletes no file that may not be written.
                 path.unlink()
         except OSError as error:
@@ -531,6 +563,16 @@ class Harvest:
             connection.execute(
                 f"UPDATE candidates SET {assignments} WHERE id = :id", {**values, "id": record.id}
             )
+
+
+def _is_original(path: Path, sha256: str, size: int, *, is_thorough: bool) -> bool:
+    """Whether a file is still what was stored there: by its size, or by its bytes."""
+    try:
+        if path.stat().st_size != size:
+            return False
+        return not is_thorough or hashlib.sha256(path.read_bytes()).hexdigest() == sha256
+    except OSError:
+        return False
 
 
 def _write(unfinished: str, body: bytes, *, target: str) -> None:

@@ -4,6 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Final
+
+TOO_LARGE: Final = "too large: "
+"""Begins the reason of what is skipped for its size, which another run may allow."""
+
+
+def too_large(max_bytes: int) -> str:
+    """Why an image of more bytes is skipped."""
+    return f"{TOO_LARGE}more than {max_bytes} bytes (--max-bytes allows more)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

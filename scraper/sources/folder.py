@@ -15,6 +15,7 @@ from urllib.request import url2pathname
 from scraper.errors import FetchError, UnwantedError, UsageError
 from scraper.fetch import Body
 from scraper.harvest import Candidate
+from scraper.policy import too_large
 from scraper.queries import Query
 from scraper.sniff import image_type, other_kind
 from scraper.sources.offers import Batch
@@ -75,7 +76,7 @@ def read_file(url: str, *, max_bytes: int) -> Body:
     path = _path(url)
     try:
         if path.stat().st_size > max_bytes:
-            raise UnwantedError(url, f"too large: more than {max_bytes} bytes")
+            raise UnwantedError(url, too_large(max_bytes))
         body = path.read_bytes()
     except OSError as error:
         raise FetchError(url, f"cannot be read: {error.strerror}") from error

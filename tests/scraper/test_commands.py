@@ -131,6 +131,73 @@ def test_failed_images_are_asked_again_on_request(tmp_path: Path, server: ImageS
     assert sum(species["kept"] for species in found["species"].values()) == 8
 
 
+@pytest.mark.parametrize("options", [(), ("--retry-failed",)])
+def test_lost_originals_are_gathered_again(
+    tmp_path: Path, photos: Path, options: tuple[str, ...]
+) -> None:
+    words = ("mouse", "--source", "folder", "--from", photos, "--harvest", tmp_path / "h")
+    document(*words)
+    gone, cut, *_ = originals = sorted((tmp_path / "h" / "images").glob("*/*"))
+    before = [path.read_bytes() for path in originals]
+    gone.unlink()
+    cut.chmod(0o600)
+    cut.write_bytes(b"cut")
+
+    found = document(*words, *options)
+
+    assert found["species"]["mouse"] == counts(kept=3)
+    assert [path.read_bytes() for path in originals] == before
+
+
+def test_originals_that_are_gone_altogether_are_gathered_again(
+    tmp_path: Path, photos: Path
+) -> None:
+    words = ("--source", "folder", "--from", photos, "--harvest", tmp_path / "h")
+    first = document(*words)
+    shutil.rmtree(tmp_path / "h" / "images")
+
+    assert document(*words) == first
+    assert len(list((tmp_path / "h" / "images").glob("*/*"))) == 5
+
+
+def test_originals_whose_bytes_have_changed_are_replaced_on_request(
+    tmp_path: Path, photos: Path
+) -> None:
+    words = ("mouse", "--source", "folder", "--from", photos, "--harvest", tmp_path / "h")
+    document(*words)
+    changed, *_ = (tmp_path / "h" / "images").glob("*/*")
+    before = changed.read_bytes()
+    changed.chmod(0o600)
+    changed.write_bytes(before[::-1])
+
+    document(*words, "--retry-failed")
+
+    assert changed.read_bytes() == before
+
+
+def test_hosts_that_were_refused_are_asked_once_they_are_allowed(
+    tmp_path: Path, server: ImageServer
+) -> None:
+    words = ("--source", "urls", "--from", listed(tmp_path, server, 2), "--harvest", tmp_path / "h")
+    refused = run(*words)
+    assert isinstance(refused.exception, ScraperError)
+    assert "(--allow-host 127.0.0.1 allows it)" in str(refused.exception)
+
+    found = document(*words, *LOOPBACK)
+
+    assert [species["kept"] for species in found["species"].values()] == [1, 1]
+
+
+def test_images_that_were_too_large_are_asked_for_under_another_limit(
+    tmp_path: Path, photos: Path
+) -> None:
+    words = ("mouse", "--source", "folder", "--from", photos, "--harvest", tmp_path / "h")
+    refused = run(*words, "--max-bytes", 10)
+    assert "more than 10 bytes (--max-bytes allows more)" in str(refused.exception)
+
+    assert document(*words)["species"]["mouse"] == counts(kept=3)
+
+
 def test_a_server_sees_one_request_at_a_time_and_the_pause_between(
     tmp_path: Path, server: ImageServer
 ) -> None:

@@ -59,7 +59,7 @@ def test_we_say_who_we_are(server: ImageServer, web: Web) -> None:
         (b"nothing here", "not an image: text"),
         (b"", "not an image: empty"),
         (b"<html>" + b"x" * 40_000, "not an image: HTML"),
-        (png() + b"x" * 60_000, "too large: more than 50000 bytes"),
+        (png() + b"x" * 60_000, "too large: more than 50000 bytes (--max-bytes allows more)"),
     ],
 )
 def test_what_is_no_image_is_refused_by_its_bytes(
