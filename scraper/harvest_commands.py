@@ -201,7 +201,7 @@ def _host(text: str) -> str:
 
 
 def _check_species(names: tuple[str, ...], known: Harvest) -> None:
-    there = dict.fromkeys(record.species for record in known.records())
+    there = known.species()
     for name in names:
         if name not in there:
             raise UsageError(

@@ -148,20 +148,29 @@ def species_name(text: str) -> str:
     return name
 
 
-def species_names(texts: Iterable[str]) -> tuple[str, ...]:
+def species_names(texts: Iterable[str], *, known: Iterable[str] = ()) -> tuple[str, ...]:
     """Every name once, in the order given.
 
     Raises:
-        UsageError: a name cannot be a folder's, or two differ in case alone.
+        UsageError: a name cannot be a folder's, or differs in case alone from another, or from
+            all of those that are `known` and read like it.
     """
-    by_folded: dict[str, str] = {}
-    for name in map(species_name, texts):
-        if by_folded.setdefault(name.casefold(), name) != name:
+    known_as: dict[str, set[str]] = {}
+    for name in known:
+        known_as.setdefault(_folded(name), set()).add(name)
+    names = tuple(dict.fromkeys(map(species_name, texts)))
+    for name in names:
+        alike = known_as.setdefault(_folded(name), {name})
+        if name not in alike:
             raise UsageError(
-                f"{by_folded[name.casefold()]!r} and {name!r} would be one folder on some"
-                " systems: write them alike"
+                f"{min(alike)!r} and {name!r} would be one folder on some systems: write them alike"
             )
-    return tuple(by_folded.values())
+    return names
+
+
+def _folded(name: str) -> str:
+    """What systems that do not tell cases apart take a name for."""
+    return unicodedata.normalize("NFC", name.casefold())
 
 
 def in_species_file(text: str) -> list[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Final, NoReturn
 from urllib.parse import unquote_to_bytes, urlsplit
 from urllib.request import url2pathname
 
@@ -19,7 +19,8 @@ from scraper.policy import too_large
 from scraper.queries import Query
 from scraper.sniff import image_type, other_kind
 from scraper.sources.offers import Batch
-from scraper.species import Species, species_name
+from scraper.species import Species, species_name, species_names
+from scraper.wording import readable
 
 _PHOTO_SUFFIXES: Final = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".webp", ".bmp")
 _OTHER_SUFFIXES: Final = (".tif", ".tiff", ".avif", ".heic", ".heif", ".jp2", ".jxl", ".ico")
@@ -48,7 +49,7 @@ class FolderSource:
 
     def queries(self, species: Species) -> tuple[Query, ...]:
         """The class folder."""
-        return (Query(species=species.name, words=str(self._folder(species.name))),)
+        return (Query(species=species.name, words=readable(str(self._folder(species.name)))),)
 
     def search(self, query: Query, *, wanted: int) -> Iterator[Batch]:  # noqa: ARG002 - local files cost nothing
         """Yield every file of a species, in the order of their paths."""
@@ -99,16 +100,44 @@ def _class_folders(root: Path) -> dict[str, Path]:
     folders = sorted(path for path in root.iterdir() if path.is_dir() and _is_visible(path))
     if not folders:
         raise UsageError(f"no class folders in {root}: put each species' images in its own folder")
-    return {
-        species_name(os.fsencode(path.name).decode("utf-8", "replace")): path for path in folders
-    }
+    found: dict[str, Path] = {}
+    for path in folders:
+        known = found.setdefault(species_name(readable(path.name)), path)
+        if known is not path:
+            raise UsageError(
+                f"{_quoted(known)} and {_quoted(path)} in {root} are one species by their names:"
+                " put their images into one folder"
+            )
+    species_names(found)  # Says so where two differ in case alone.
+    return found
+
+
+def _quoted(folder: Path) -> str:
+    """A folder's name, with what cannot be told apart by eye written out."""
+    return ascii(folder.name)
 
 
 def _visible_files(folder: Path) -> Iterator[Path]:
-    for parent, folders, files in os.walk(folder):
+    for parent, folders, files in os.walk(folder, onerror=_refuse):
         folders[:] = [name for name in folders if not name.startswith(".")]
         paths = (Path(parent) / name for name in files)
         yield from (path for path in paths if _is_visible(path) and path.is_file())
+
+
+def _refuse(error: OSError) -> NoReturn:
+    """A folder that cannot be read is not an empty one."""
+    raise UsageError(
+        f"cannot read the folder {error.filename}: {error.strerror}; make it readable, or move it"
+        " out of the class folder"
+    ) from error
+
+
+def _refuse(error: OSError) -> NoReturn:
+    """A folder that cannot be read is not an empty one."""
+    raise UsageError(
+        f"cannot read the folder {error.filename}: {error.strerror}; make it readable, or move it"
+        " out of the class folder"
+    ) from error
 
 
 def _is_visible(path: Path) -> bool:

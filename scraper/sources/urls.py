@@ -12,7 +12,8 @@ from scraper.errors import UsageError
 from scraper.harvest import Candidate
 from scraper.queries import Query
 from scraper.sources.offers import Batch
-from scraper.species import Species, species_name
+from scraper.species import Species, species_name, species_names
+from scraper.wording import readable
 
 Row = Mapping[str, object]
 
@@ -47,7 +48,7 @@ class UrlsSource:
             raise UsageError(
                 f"{self.path} lists no {species.name!r}, only: {', '.join(self._candidates)}"
             )
-        return (Query(species=species.name, words=str(self.path.absolute())),)
+        return (Query(species=species.name, words=readable(str(self.path.absolute()))),)
 
     def search(self, query: Query, *, wanted: int) -> Iterator[Batch]:  # noqa: ARG002 - it is all here
         """Yield every address of a species, in the list's order."""
@@ -62,6 +63,10 @@ def _by_species(path: Path) -> dict[str, list[Candidate]]:
     for number, row in enumerate(_rows(path), 1):
         species, candidate = _read_row(row, where=f"row {number} of {path}")
         found.setdefault(species, []).append(candidate)
+    try:
+        species_names(found)
+    except UsageError as error:
+        raise UsageError(f"{path}: {error}") from error
     return found
 
 

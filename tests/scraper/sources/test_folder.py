@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -103,3 +104,79 @@ def test_a_species_without_a_folder_is_named_with_those_there_are(tmp_path: Path
 
     with pytest.raises(UsageError, match=r"no folder 'rat' in .*, only: mouse"):
         addresses(FolderSource(tmp_path), "rat")
+
+
+@pytest.mark.parametrize("names", [("red fox", "red  fox"), ("\u00e9", "e\u0301")])
+def test_folders_that_are_one_species_are_both_named(
+    tmp_path: Path, names: tuple[str, str]
+) -> None:
+    for name in names:
+        write(tmp_path / name / "a.jpg")
+
+    with pytest.raises(UsageError, match="are one species by their names") as refused:
+        FolderSource(tmp_path)
+
+    assert all(ascii(name) in str(refused.value) for name in names)
+
+
+def test_folders_that_differ_in_case_alone_are_both_named(tmp_path: Path) -> None:
+    for name in ("Hamster", "hamster"):
+        write(tmp_path / name / "a.jpg")
+
+    with pytest.raises(UsageError, match="'Hamster' and 'hamster' would be one folder"):
+        FolderSource(tmp_path)
+
+
+def test_a_folder_that_cannot_be_read_is_not_taken_for_an_empty_one(tmp_path: Path) -> None:
+    write(tmp_path / "mouse" / "a.jpg")
+    source = FolderSource(tmp_path)
+    shutil.rmtree(tmp_path / "mouse")
+
+    with pytest.raises(UsageError, match=r"cannot read the folder .*mouse: No such file"):
+        addresses(source, "mouse")
+
+
+def test_paths_need_not_be_utf_8_to_be_noted(tmp_path: Path) -> None:
+    root = tmp_path / os.fsdecode(b"src\xff")
+    write(root / "mouse" / "a.jpg")
+
+    (query,) = FolderSource(root).queries(Species(name="mouse"))
+
+    assert query.words == f"{tmp_path}/src\ufffd/mouse"
+
+
+@pytest.mark.parametrize("names", [("red fox", "red  fox"), ("\u00e9", "e\u0301")])
+def test_folders_that_are_one_species_are_both_named(tmp_path: Path, names: tuple[str, str]) -> None:
+    for name in names:
+        write(tmp_path / name / "a.jpg")
+
+    with pytest.raises(UsageError, match="are one species by their names") as refused:
+        FolderSource(tmp_path)
+
+    assert all(ascii(name) in str(refused.value) for name in names)
+
+
+def test_folders_that_differ_in_case_alone_are_both_named(tmp_path: Path) -> None:
+    for name in ("Hamster", "hamster"):
+        write(tmp_path / name / "a.jpg")
+
+    with pytest.raises(UsageError, match="'Hamster' and 'hamster' would be one folder"):
+        FolderSource(tmp_path)
+
+
+def test_a_folder_that_cannot_be_read_is_not_taken_for_an_empty_one(tmp_path: Path) -> None:
+    write(tmp_path / "mouse" / "a.jpg")
+    source = FolderSource(tmp_path)
+    shutil.rmtree(tmp_path / "mouse")
+
+    with pytest.raises(UsageError, match=r"cannot read the folder .*mouse: No such file"):
+        addresses(source, "mouse")
+
+
+def test_paths_need_not_be_utf_8_to_be_noted(tmp_path: Path) -> None:
+    root = tmp_path / os.fsdecode(b"src\xff")
+    write(root / "mouse" / "a.jpg")
+
+    (query,) = FolderSource(root).queries(Species(name="mouse"))
+
+    assert query.words == f"{tmp_path}/src\ufffd/mouse"

@@ -90,3 +90,11 @@ def test_a_missing_list_is_named(tmp_path: Path, suffix: str) -> None:
 def test_a_species_that_is_not_listed_is_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="lists no 'cat', only: mouse, rat"):
         UrlsSource(write(tmp_path, ".csv")).queries(Species(name="cat"))
+
+
+def test_species_that_differ_in_case_alone_are_both_named(tmp_path: Path) -> None:
+    table = tmp_path / "list.csv"
+    table.write_text("url,species\nhttp://h/a,Hamster\nhttp://h/b,hamster\n")
+
+    with pytest.raises(UsageError, match=r"list.csv: 'Hamster' and 'hamster' would be one folder"):
+        UrlsSource(table)
