@@ -293,7 +293,6 @@ def _gather(request: _Request, *, retry_failed: bool) -> tuple[Document, str]:
         harvest = stack.enter_context(Harvest.create(request.harvest))
         stack.enter_context(harvest.claim())
         _check_names(plan, harvest)
-        _check_names(plan, harvest)
         _put_back(request, plan, harvest, source=source.name, retry_failed=retry_failed)
         downloads = stack.enter_context(
             Downloads(
@@ -309,14 +308,6 @@ def _gather(request: _Request, *, retry_failed: bool) -> tuple[Document, str]:
         crawl = Crawl(plan, harvest=harvest, source=source, downloads=downloads, clock=clock)
         stopped = _Show(harvest, plan, is_local=source.is_local).all(crawl.outcomes())
         return _result(plan, harvest, source, stopped)
-
-
-def _check_names(plan: CrawlPlan, harvest: Harvest) -> None:
-    """Take no species that an earlier run wrote otherwise: some systems see one folder."""
-    try:
-        species_names((one.name for one in plan.species), known=harvest.species())
-    except UsageError as error:
-        raise UsageError(f"{error} ({harvest.root} has the first)") from error
 
 
 def _check_names(plan: CrawlPlan, harvest: Harvest) -> None:

@@ -291,11 +291,6 @@ class Harvest:
         rows = self._connection.execute("SELECT DISTINCT species FROM candidates ORDER BY species")
         return tuple(name for (name,) in rows)
 
-    def species(self) -> tuple[str, ...]:
-        """Every species that anything was noted for, sorted."""
-        rows = self._connection.execute("SELECT DISTINCT species FROM candidates ORDER BY species")
-        return tuple(name for (name,) in rows)
-
     def reasons(self, *, species: str | None = None) -> dict[str, int]:
         """How often each reason was given for a skipped or failed candidate, most first."""
         return dict(

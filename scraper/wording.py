@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import os
-import os
 from collections.abc import Mapping
 
 
 def counted(number: int, noun: str) -> str:
     """A number with its noun, which takes an s where there is not exactly one."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-def readable(path: str) -> str:
-    """A path as text that can be stored and printed, also where its bytes are not UTF-8."""
-    return os.fsencode(path).decode("utf-8", "replace")
 
 
 def readable(path: str) -> str:

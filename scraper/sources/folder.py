@@ -128,15 +128,7 @@ def _refuse(error: OSError) -> NoReturn:
     """A folder that cannot be read is not an empty one."""
     raise UsageError(
         f"cannot read the folder {error.filename}: {error.strerror}; make it readable, or move it"
-        " out of the class folder"
-    ) from error
-
-
-def _refuse(error: OSError) -> NoReturn:
-    """A folder that cannot be read is not an empty one."""
-    raise UsageError(
-        f"cannot read the folder {error.filename}: {error.strerror}; make it readable, or move it"
-        " out of the class folder"
+        " away"
     ) from error
 
 

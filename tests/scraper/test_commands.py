@@ -94,26 +94,6 @@ def test_a_second_run_must_write_a_species_as_the_first_did(tmp_path: Path, phot
     assert "'mouse' and 'Mouse' would be one folder on some systems" in str(result.exception)
 
 
-def test_a_folder_whose_path_is_not_utf_8_is_gathered(tmp_path: Path, photos: Path) -> None:
-    source = photos.rename(tmp_path / os.fsdecode(b"src\xff"))
-
-    words = ("--source", "folder", "--from", source)
-    found = document(*words, "--harvest", tmp_path / os.fsdecode(b"h\xff"))
-
-    assert found["species"]["mouse"] == counts(kept=3)
-
-
-def test_a_second_run_must_write_a_species_as_the_first_did(tmp_path: Path, photos: Path) -> None:
-    words = ("--source", "folder", "--from", photos, "--harvest", tmp_path / "h")
-    document(*words)
-    (photos / "mouse").rename(photos / "Mouse")
-
-    result = run(*words)
-
-    assert isinstance(result.exception, UsageError)
-    assert "'mouse' and 'Mouse' would be one folder on some systems" in str(result.exception)
-
-
 def test_only_the_named_species_are_taken(tmp_path: Path, photos: Path) -> None:
     found = document("rat", "--source", "folder", "--from", photos, "--harvest", tmp_path / "h")
 
