@@ -27,8 +27,9 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageOps, UnidentifiedImageError
 
 from curation.inspect import Inspected, inspect
-from curation.lookalikes import Album, Pair
+from curation.lookalikes import Album
 from curation.recipe import CurationRecipe
+from curation.stars import Pair
 from scraper.standin.pictures import PictureRecipe, draw
 
 SHARED = Path(os.environ.get("BESTIARY_SHARED", "../shared")).resolve()

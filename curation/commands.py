@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from curation.audit import Audit
     from curation.curate import Curated, Looked
     from curation.dataset import Dataset
+    from curation.stars import Compared
     from scraper.harvest import Harvest
 
 Document = dict[str, Any]
@@ -145,21 +148,38 @@ def curate(
 
 
 def _run(harvest: Harvest, root: Path, recipe: CurationRecipe, workers: int | None) -> Curated:
-    """Curate under a progress bar."""
-    from curation.curate import Curated, curate, default_workers
+    """Curate under two progress bars: for the images, and for the pairs that may be alike."""
+    from curation.curate import curate, default_workers
 
     outcomes = curate(harvest, root, recipe=recipe, workers=workers or default_workers())
+    images = len({record.sha256 for record in harvest.records("kept")})
     with click.progressbar(
-        outcomes,
-        length=len({record.sha256 for record in harvest.records("kept")}) + 1,
-        label="Curating",
+        itertools.islice(outcomes, images),
+        length=images,
+        label="Inspecting",
         file=sys.stderr,
         hidden=_is_quiet(),
         item_show_func=_progress(),
     ) as bar:
-        for outcome in bar:
+        for _ in bar:
+            pass
+    return _compare(outcomes)
+
+
+def _compare(outcomes: Iterator[Looked | Compared | Curated]) -> Curated:
+    from curation.curate import Curated
+    from curation.stars import Compared
+
+    with click.progressbar(
+        length=1, label="Comparing ", file=sys.stderr, hidden=_is_quiet()
+    ) as bar:
+        bar.render_progress()
+        for outcome in outcomes:
             if isinstance(outcome, Curated):
                 return outcome
+            if isinstance(outcome, Compared):
+                bar.length = max(1, outcome.suggested)
+                bar.update(outcome.settled)
     raise AssertionError("curate ends with Curated")
 
 
@@ -167,7 +187,7 @@ def _progress() -> Any:
     """Count on the bar how many images cannot be used."""
     unusable = 0
 
-    def shown(outcome: Looked | Curated | None) -> str | None:
+    def shown(outcome: Looked | Compared | Curated | None) -> str | None:
         nonlocal unusable
         unusable += bool(getattr(outcome, "reason", ""))
         return f"{unusable} unusable" if unusable else None

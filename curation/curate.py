@@ -11,7 +11,7 @@ import hashlib
 import itertools
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +23,7 @@ from curation import lock, reasons
 from curation.audit import dropped_by_word
 from curation.building import THUMBNAILS, building_site
 from curation.dataset import MANIFEST, Dataset, Row, identity, write_manifest
-from curation.decide import Finding, decide
+from curation.decide import Finding, decide, species_by_digest
 from curation.decode import Header
 from curation.errors import EmptyHarvestError
 from curation.inspect import Dropped, Inspected, inspect
@@ -31,6 +31,7 @@ from curation.lookalikes import Album
 from curation.recipe import SPLITS, CurationRecipe
 from curation.report import write_report
 from curation.signature import Signature
+from curation.stars import Compared
 from scraper.harvest import Harvest, Record
 
 _AHEAD = 4
@@ -59,8 +60,10 @@ class Curated:
 
 def curate(
     harvest: Harvest, root: Path, *, recipe: CurationRecipe, workers: int
-) -> Iterator[Looked | Curated]:
+) -> Iterator[Looked | Compared | Curated]:
     """Make the dataset at `root` of a harvest; the last outcome is `Curated`.
+
+    Before it come one `Looked` for every digest, and then `Compared` where any were suggested.
 
     Until then whatever was at `root` stays as it was.
 
@@ -83,10 +86,13 @@ def curate(
                 album.add(signature)
                 in_album.append(finding.digest)
             yield Looked(digest=finding.digest, reason=finding.reason)
-        pairs = [
-            (in_album[pair.first], in_album[pair.second], pair.likeness)
-            for pair in album.pairs(recipe)
-        ]
+        pairs: list[tuple[str, str, float]] = []
+        for outcome in _compared(album, in_album, findings, records, recipe):
+            pairs += (
+                (in_album[pair.first], in_album[pair.second], pair.likeness)
+                for pair in outcome.pairs
+            )
+            yield outcome
         rows = decide(records, findings, pairs, recipe)
         _require_some(rows, harvest)
         entry = {**identity(rows, recipe), "libraries": _libraries()}
@@ -128,6 +134,21 @@ def _inspected(
         finally:
             for future in waiting:
                 future.cancel()
+
+
+def _compared(
+    album: Album,
+    in_album: Sequence[str],
+    findings: Mapping[str, Finding],
+    records: Iterable[Record],
+    recipe: CurationRecipe,
+) -> Iterator[Compared]:
+    species = species_by_digest(records)
+    return album.star_pairs(
+        recipe,
+        [findings[digest].standing for digest in in_album],
+        [species[digest] for digest in in_album],
+    )
 
 
 def _look(

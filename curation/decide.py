@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 from curation import reasons
 from curation.dataset import Row, file_name
 from curation.inspect import Measures
-from curation.lookalikes import Pair, Standing, stars
 from curation.recipe import CurationRecipe
 from curation.split import Ticket, split
+from curation.stars import Pair, Standing, stars
 from scraper.harvest import Record
 
 _NAME_LENGTH = 12
@@ -64,7 +64,7 @@ def decide(
         pairs: digests of verified look-alikes, and how alike they are.
     """
     ordered = sorted(records, key=_place)
-    verdicts = _verdicts(_species_by_digest(ordered), findings, pairs)
+    verdicts = _verdicts(species_by_digest(ordered), findings, pairs)
     rows = [_row(record, findings[_digest(record)]) for record in ordered]
     return _with_splits(_judged(rows, verdicts), recipe)
 
@@ -81,7 +81,8 @@ def _digest(record: Record) -> str:
     return record.sha256 or ""
 
 
-def _species_by_digest(records: Iterable[Record]) -> dict[str, set[str]]:
+def species_by_digest(records: Iterable[Record]) -> dict[str, set[str]]:
+    """Under which species each digest was gathered."""
     found: dict[str, set[str]] = {}
     for record in records:
         found.setdefault(_digest(record), set()).add(record.species)

@@ -1,16 +1,14 @@
-"""Look-alikes: which pictures are copies of one picture, and which of them is kept.
+"""Look-alikes: which pictures are copies of one picture.
 
 Candidates come from a Hamming search over hashes of several views; each is then verified by
-aligning the two thumbnails (`curation.alignment`). Groups are stars, not chains: a picture
-joins a group only if it was verified against the very picture that the group keeps, so a
-row of small changes cannot tie two different pictures together.
+aligning the two thumbnails (`curation.alignment`), where `curation.stars` asks for it.
 """
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Self
 
 import numpy as np
@@ -20,35 +18,12 @@ from curation.alignment import Suggestions, likeness
 from curation.hamming import neighbours
 from curation.recipe import CurationRecipe
 from curation.signature import CROPS, ORIENTATIONS, THUMB_PX, WHOLE, Box, Signature, within
+from curation.stars import Compared, Pair, Standing, compared
 
 _FRAMINGS = 2
 """The first views of every picture, which are targets too: the whole, and the inner part."""
 _WAYS = 3
 """Ways in which two pictures may match that are tried, nearest hashes first."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pair:
-    """Two pictures that were verified to look alike, by their place in the album."""
-
-    first: int
-    second: int
-    likeness: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
-    """What decides which picture of a group is kept."""
-
-    digest: str
-    pixels: int
-    """Upright, without a uniform border."""
-    bytes: int
-
-    @property
-    def rank(self) -> tuple[int, int, str]:
-        """The smallest is kept: most pixels, then least compressed, then smallest digest."""
-        return (-self.pixels, -self.bytes, self.digest)
 
 
 class Album:
@@ -75,30 +50,35 @@ class Album:
 
     def pairs(self, recipe: CurationRecipe) -> list[Pair]:
         """Every two pictures that look alike, verified, once each, in order of place."""
-        if len(self) < 2:
-            return []
-        best: dict[tuple[int, int], float] = {}
-        inner = self._boxes()[:, 1]
-        for suggestions in self._suggestions(recipe):
-            keys = [
-                (min(pair), max(pair))
-                for pair in zip(
-                    suggestions.first.tolist(), suggestions.second.tolist(), strict=True
-                )
-            ]
-            open_ = [n for n, key in enumerate(keys) if best.get(key, -1.0) < recipe.min_likeness]
-            scores = likeness(self._all_thumbs(), inner, suggestions.part(np.asarray(open_, int)))
-            for n, score in zip(open_, scores.tolist(), strict=True):
-                best[keys[n]] = max(score, best.get(keys[n], -1.0))
-        return [
-            Pair(first=first, second=second, likeness=score)
-            for (first, second), score in sorted(best.items())
-            if score >= recipe.min_likeness
-        ]
+        suggested = self._suggested(recipe)
+        return sorted(
+            suggested.verified(np.arange(len(suggested))),
+            key=lambda pair: (pair.first, pair.second),
+        )
+
+    def star_pairs(
+        self,
+        recipe: CurationRecipe,
+        standings: Sequence[Standing],
+        species: Sequence[AbstractSet[str]],
+    ) -> Iterator[Compared]:
+        """The pairs that `stars` and conflicts between species need, and no others.
+
+        A thousand copies of one picture are a thousand comparisons with the best of them
+        and not half a million with each other.
+        """
+        suggested = self._suggested(recipe)
+        yield from compared(suggested.ends, suggested.verified, standings, species)
 
     def _all_thumbs(self) -> NDArray[np.uint8]:
         self._thumbs.flush()
         return np.memmap(self._thumbs, np.uint8, "r", shape=(len(self), THUMB_PX, THUMB_PX))
+
+    def _suggested(self, recipe: CurationRecipe) -> Suggested:
+        ways = list(self._suggestions(recipe)) if len(self) > 1 else []
+        inner = self._boxes()[:, 1] if ways else np.empty((0, 4), np.float32)
+        thumbs = self._all_thumbs() if ways else np.empty((0, THUMB_PX, THUMB_PX), np.uint8)
+        return Suggested(ways, thumbs, inner, min_likeness=recipe.min_likeness)
 
     def _suggestions(self, recipe: CurationRecipe) -> Iterator[Suggestions]:
         """Pairs to compare: first all in their nearest way to match, then in the next."""
@@ -126,6 +106,54 @@ class Album:
             ],
             np.float32,
         )
+
+
+class Suggested:
+    """Pairs that hashes suggest, numbered in order of place, to be verified when asked for."""
+
+    def __init__(
+        self,
+        ways: Sequence[Suggestions],
+        thumbs: NDArray[np.uint8],
+        inner: NDArray[np.float32],
+        *,
+        min_likeness: float,
+    ) -> None:
+        self._ways, self._thumbs, self._inner = ways, thumbs, inner
+        self._min_likeness, self._pictures = min_likeness, len(thumbs)
+        self._keys = [self._key(way) for way in ways]
+
+    def __len__(self) -> int:
+        return len(self._keys[0]) if self._keys else 0
+
+    @property
+    def ends(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The two pictures of every pair, the smaller place first."""
+        if not self._keys:
+            return np.empty(0, np.int64), np.empty(0, np.int64)
+        return np.divmod(self._keys[0], self._pictures)
+
+    def verified(self, numbers: NDArray[np.int64]) -> list[Pair]:
+        """Those of the pairs with these numbers that look alike."""
+        if not self._keys:
+            return []
+        open_ = self._keys[0][numbers]
+        found: list[Pair] = []
+        for way, keys in zip(self._ways, self._keys, strict=True):
+            open_ = np.intersect1d(open_, keys, assume_unique=True)  # A way in fewer pairs each.
+            spots = np.searchsorted(keys, open_)
+            scores = likeness(self._thumbs, self._inner, way.part(spots))
+            alike = scores >= self._min_likeness
+            found += [
+                Pair(first=key // self._pictures, second=key % self._pictures, likeness=score)
+                for key, score in zip(open_[alike].tolist(), scores[alike].tolist(), strict=True)
+            ]
+            open_ = open_[~alike]
+        return found
+
+    def _key(self, way: Suggestions) -> NDArray[np.int64]:
+        low, high = np.minimum(way.first, way.second), np.maximum(way.first, way.second)
+        return low * self._pictures + high
 
 
 def _matches(
@@ -158,29 +186,3 @@ def _ways(
     nth = np.arange(len(order)) - np.repeat(begins, np.diff([*begins, len(order)]))
     for way in range(_WAYS):
         yield apart[order[nth == way]]
-
-
-def stars(standings: Sequence[Standing], pairs: Iterable[Pair]) -> list[list[int]]:
-    """Group pictures around the best of them; each list begins with the one to keep.
-
-    Best first, a picture joins the star whose middle it is most like, among those it was
-    verified against, or else begins a star of its own.
-    """
-    alike: dict[int, dict[int, float]] = {}
-    for pair in pairs:
-        alike.setdefault(pair.first, {})[pair.second] = pair.likeness
-        alike.setdefault(pair.second, {})[pair.first] = pair.likeness
-    groups: dict[int, list[int]] = {}
-    for place in sorted(range(len(standings)), key=lambda place: standings[place].rank):
-        middle = _middle(alike.get(place, {}), groups, standings)
-        groups.setdefault(place if middle is None else middle, []).append(place)
-    return list(groups.values())
-
-
-def _middle(
-    alike: Mapping[int, float], groups: Mapping[int, object], standings: Sequence[Standing]
-) -> int | None:
-    middles = [place for place in alike if place in groups]
-    if not middles:
-        return None
-    return min(middles, key=lambda place: (-alike[place], standings[place].digest))

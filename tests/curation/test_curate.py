@@ -14,6 +14,7 @@ from curation.curate import curate
 from curation.dataset import MANIFEST
 from curation.errors import DatasetError, EmptyHarvestError, LockMismatchError
 from curation.recipe import CurationRecipe
+from curation.stars import Compared
 from scraper.harvest import Harvest
 from tests.curation.making import curated, encoded, jpeg, picture, tree
 
@@ -70,6 +71,16 @@ def test_a_picture_of_two_species_is_dropped_from_both(make_harvest, tmp_path):
         ("mouse", "conflict: also under shrew"),
         ("shrew", "conflict: also under mouse"),
     ]
+
+
+def test_many_copies_of_one_picture_are_compared_with_the_best_of_them(make_harvest, tmp_path):
+    copies = [encoded(picture(1, (96 + n, 72 + n)), quality=70 + n) for n in range(24)]
+    harvest = make_harvest([("shrew", body) for body in copies] + [("mouse", jpeg(7))])
+    with Harvest.open(harvest) as opened:
+        outcomes = list(curate(opened, tmp_path / "d", recipe=CurationRecipe(), workers=1))
+    steps = [outcome for outcome in outcomes if isinstance(outcome, Compared)]
+    assert sum(step.settled for step in steps) == steps[0].suggested
+    assert sum(len(step.pairs) for step in steps) < 2 * len(copies)
 
 
 @pytest.mark.parametrize("workers", [1, 2])

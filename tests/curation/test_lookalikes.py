@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageEnhance, ImageOps
 
 from curation.inspect import Inspected, inspect
-from curation.lookalikes import Album, Pair, Standing, stars
+from curation.lookalikes import Album
 from curation.recipe import CurationRecipe
 from tests.curation.making import encoded, picture
 
@@ -102,35 +100,3 @@ def test_a_flat_picture_has_no_signature():
     result = inspect(encoded(Image.new("RGB", SIZE, "white")), RECIPE)
     assert isinstance(result, Inspected)
     assert result.signature is None
-
-
-def standing(name: str, pixels: int = 100, size: int = 100) -> Standing:
-    return Standing(digest=name, pixels=pixels, bytes=size)
-
-
-def test_most_pixels_then_most_bytes_then_the_smallest_digest_is_kept():
-    members = [standing("d"), standing("c", 100, 200), standing("b", 300), standing("a")]
-    everything = [
-        Pair(first=one, second=other, likeness=1.0) for one in range(4) for other in range(one)
-    ]
-    assert stars(members, everything) == [[2, 1, 3, 0]]
-
-
-def test_a_chain_of_look_alikes_is_broken_where_its_ends_differ():
-    members = [standing("a", 400), standing("b", 300), standing("c", 200), standing("d", 100)]
-    chain = [Pair(first=n, second=n + 1, likeness=0.95) for n in range(3)]
-    assert stars(members, chain) == [[0, 1], [2, 3]]
-
-
-@given(
-    count=st.integers(1, 12),
-    edges=st.sets(st.tuples(st.integers(0, 11), st.integers(0, 11)), max_size=40),
-)
-def test_every_member_was_verified_against_the_one_that_is_kept(count, edges):
-    members = [standing(f"{number}", number % 5) for number in range(count)]
-    verified = {(min(e), max(e)) for e in edges if e[0] != e[1] and max(e) < count}
-    groups = stars(members, [Pair(first=a, second=b, likeness=0.9) for a, b in verified])
-    assert sorted(member for group in groups for member in group) == list(range(count))
-    for kept, *others in groups:
-        assert all((min(kept, other), max(kept, other)) in verified for other in others)
-        assert all(members[kept].rank <= members[other].rank for other in others)

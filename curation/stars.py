@@ -1,0 +1,187 @@
+"""Stars: how look-alikes are grouped, and which of a group is kept.
+
+Groups are stars, not chains: a picture joins a group only if it was verified against the
+very picture that the group keeps, so a row of small changes cannot tie two different
+pictures together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+_AT_ONCE = 1024
+"""Pairs that are verified between two outcomes: about half a second's work."""
+
+Numbers = NDArray[np.int64]
+Verify = Callable[[Numbers], Sequence["Pair"]]
+"""Of the suggested pairs with these numbers, those that look alike."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pair:
+    """Two pictures that were verified to look alike, by their place in the album."""
+
+    first: int
+    second: int
+    likeness: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """What decides which picture of a group is kept."""
+
+    digest: str
+    pixels: int
+    """Upright, without a uniform border."""
+    bytes: int
+
+    @property
+    def rank(self) -> tuple[int, int, str]:
+        """The smallest is kept: most pixels, then least compressed, then smallest digest."""
+        return (-self.pixels, -self.bytes, self.digest)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compared:
+    """Some of the suggested pairs were verified, or need not be any more."""
+
+    pairs: tuple[Pair, ...]
+    """Those that look alike."""
+    settled: int
+    suggested: int
+    """All of them: what `settled` adds up to in the end."""
+
+
+def compared(
+    ends: tuple[Numbers, Numbers],
+    verify: Verify,
+    standings: Sequence[Standing],
+    species: Sequence[AbstractSet[str]],
+) -> Iterator[Compared]:
+    """Verify as few suggested pairs as `stars` and conflicts between species need.
+
+    Best first, a picture that joined a star is compared no more, but with look-alikes of
+    other species in other stars. Pictures that wait for nobody are compared together.
+
+    Args:
+        ends: the two pictures of every suggested pair, by their place in `standings`.
+        verify: tells which of them look alike.
+        standings: of every picture.
+        species: under which every picture was gathered.
+    """
+    comparison = _Comparison(ends, standings)
+    found: list[Pair] = []
+    for outcome in comparison.rounds(verify):
+        found += outcome.pairs
+        yield outcome
+    home = {place: star[0] for star in stars(standings, found) for place in star}
+    yield from comparison.between(home, species, verify)
+
+
+class _Comparison:
+    """Where the comparison stands; pictures go by their place in line, the best first."""
+
+    def __init__(self, ends: tuple[Numbers, Numbers], standings: Sequence[Standing]) -> None:
+        self._ends, self._count = ends, len(standings)
+        line = sorted(range(self._count), key=lambda place: standings[place].rank)
+        self._nth = np.empty(self._count, np.int64)
+        self._nth[line] = np.arange(self._count)
+        first, second = (self._nth[end] for end in ends)
+        self._better, self._worse = np.minimum(first, second), np.maximum(first, second)
+        self._order = np.lexsort((self._worse, self._better))
+        self._starts = np.searchsorted(self._better[self._order], np.arange(self._count + 1))
+        self._waits_for = np.bincount(self._worse, minlength=self._count)
+        self._open_pairs = self._waits_for.copy()
+        self._is_settled = np.zeros(self._count, bool)
+        self._is_asked = np.zeros(len(self._better), bool)
+
+    def rounds(self, verify: Verify) -> Iterator[Compared]:
+        """Let those that wait for nobody be middles, and see who joins them, until all are told."""
+        while (middles := np.flatnonzero(~self._is_settled & (self._waits_for == 0))).size:
+            self._is_settled[middles] = True
+            told = [middles]
+            yield self._outcome(settled=int(self._open_pairs[middles].sum()))
+            numbers = self._pairs_of(middles)
+            for start in range(0, len(numbers), _AT_ONCE):
+                some = numbers[start : start + _AT_ONCE]
+                some = some[~self._is_settled[self._worse[some]]]
+                pairs = self._asked(some, verify)
+                joined = self._joined(pairs)
+                told.append(joined)
+                settled = len(some) + int(self._open_pairs[joined].sum())
+                yield self._outcome(pairs, settled=settled)
+            freed = self._worse[self._pairs_of(np.concatenate(told))]
+            self._waits_for -= np.bincount(freed, minlength=self._count)
+
+    def between(
+        self, home: Mapping[int, int], species: Sequence[AbstractSet[str]], verify: Verify
+    ) -> Iterator[Compared]:
+        """Compare different species in different stars, until one pair ties two stars."""
+        left = [
+            (number, frozenset((home[first], home[second])))
+            for number, first, second in self._left()
+            if home[first] != home[second] and species[first] != species[second]
+        ]
+        tied: set[frozenset[int]] = set()
+        for start in range(0, len(left), _AT_ONCE):
+            some = [number for number, two in left[start : start + _AT_ONCE] if two not in tied]
+            pairs = self._asked(np.asarray(some, np.int64), verify)
+            tied.update(frozenset((home[pair.first], home[pair.second])) for pair in pairs)
+            yield self._outcome(pairs, settled=0)
+
+    def _left(self) -> Iterator[tuple[int, int, int]]:
+        """The pairs that were not compared: number and both ends."""
+        numbers = np.flatnonzero(~self._is_asked)
+        first, second = (end[numbers] for end in self._ends)
+        return zip(numbers.tolist(), first.tolist(), second.tolist(), strict=True)
+
+    def _pairs_of(self, pictures: Numbers) -> Numbers:
+        """Numbers of the pairs in which these are the better ones."""
+        ranges = (self._order[self._starts[nth] : self._starts[nth + 1]] for nth in pictures)
+        return np.concatenate([np.empty(0, np.int64), *ranges])
+
+    def _asked(self, numbers: Numbers, verify: Verify) -> Sequence[Pair]:
+        self._is_asked[numbers] = True
+        self._open_pairs -= np.bincount(self._worse[numbers], minlength=self._count)
+        return verify(numbers)
+
+    def _joined(self, pairs: Iterable[Pair]) -> Numbers:
+        """Settle those that were found to look like a middle; return them."""
+        worse = {max(self._nth[pair.first], self._nth[pair.second]) for pair in pairs}
+        joined = np.asarray(sorted(worse), np.int64)
+        self._is_settled[joined] = True
+        return joined
+
+    def _outcome(self, pairs: Sequence[Pair] = (), *, settled: int) -> Compared:
+        return Compared(pairs=tuple(pairs), settled=settled, suggested=len(self._better))
+
+
+def stars(standings: Sequence[Standing], pairs: Iterable[Pair]) -> list[list[int]]:
+    """Group pictures around the best of them; each list begins with the one to keep.
+
+    Best first, a picture joins the star whose middle it is most like, among those it was
+    verified against, or else begins a star of its own.
+    """
+    alike: dict[int, dict[int, float]] = {}
+    for pair in pairs:
+        alike.setdefault(pair.first, {})[pair.second] = pair.likeness
+        alike.setdefault(pair.second, {})[pair.first] = pair.likeness
+    groups: dict[int, list[int]] = {}
+    for place in sorted(range(len(standings)), key=lambda place: standings[place].rank):
+        middle = _middle(alike.get(place, {}), groups, standings)
+        groups.setdefault(place if middle is None else middle, []).append(place)
+    return list(groups.values())
+
+
+def _middle(
+    alike: Mapping[int, float], groups: Mapping[int, object], standings: Sequence[Standing]
+) -> int | None:
+    middles = [place for place in alike if place in groups]
+    if not middles:
+        return None
+    return min(middles, key=lambda place: (-alike[place], standings[place].digest))
