@@ -15,10 +15,10 @@ import itertools
 import os
 import secrets
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Final, Literal, Self
 from urllib.parse import urlsplit
 
 from scraper.cool_down import CoolDown
@@ -105,6 +105,14 @@ class CrawlState:
 
 _CANDIDATE_COLUMNS = tuple(field.name for field in fields(Candidate))
 
+_NEEDED_COLUMNS = (
+    *_CANDIDATE_COLUMNS,
+    *("id", "species", "source", "query", "rank", "state", "attempts", "reason"),
+    *("sha256", "bytes", "content_type", "fetched_at"),
+)
+"""Of `candidates`, in every version of the schema."""
+_Values = Mapping[str, object] | tuple[object, ...]
+
 _SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS candidates (
     id INTEGER PRIMARY KEY,
@@ -165,6 +173,7 @@ class Harvest:
     def __init__(self, root: Path, connection: sqlite3.Connection) -> None:
         self.root = root
         self._connection = connection
+        connection.row_factory = sqlite3.Row
         self._mark, self._numbers = secrets.token_hex(4), itertools.count()
 
     @classmethod
@@ -182,28 +191,30 @@ class Harvest:
                 _bring_up(connection)
                 on_failure.pop_all()
         except (OSError, sqlite3.Error) as error:
-            raise HarvestError(f"cannot write a harvest at {root}: {error}") from error
+            raise _trouble(f"cannot write a harvest at {root}", error) from error
         return cls(root, connection)
 
     @classmethod
     def open(cls, root: Path) -> Self:
-        """Open an existing harvest.
+        """Open an existing harvest for reading; its folder need not be writable.
 
         Raises:
-            HarvestError: there is no harvest at `root`, or a newer Bestiary wrote it.
+            HarvestError: there is no harvest at `root`, it is damaged, or a newer Bestiary wrote
+                it.
         """
         path = root / "harvest.sqlite"
         if not path.is_file():
             raise HarvestError(f"no harvest at {root}: gather one with `bestiary scrape`")
         try:
             with contextlib.ExitStack() as on_failure:
-                connection = sqlite3.connect(path, timeout=60)
+                connection = sqlite3.connect(_read_only(path), uri=True, timeout=60)
                 on_failure.callback(connection.close)
                 _check_version(connection, root)
-                connection.execute("SELECT 1 FROM candidates LIMIT 1")
+                connection.execute(f"SELECT {', '.join(_NEEDED_COLUMNS)} FROM candidates LIMIT 1")
+                connection.execute("SELECT species, source, query, state, found FROM crawls")
                 on_failure.pop_all()
         except sqlite3.Error as error:
-            raise HarvestError(f"cannot read the harvest at {root}: {error}") from error
+            raise _trouble(f"cannot read the harvest at {root}", error) from error
         return cls(root, connection)
 
     def close(self) -> None:
@@ -256,13 +267,9 @@ class Harvest:
         wanted = {"state": state, "species": species, "source": source}
         given = {name: value for name, value in wanted.items() if value is not None}
         where = " AND ".join(f"{name} = :{name}" for name in given) or "1"
-        cursor = self._connection.execute(
-            f"SELECT * FROM candidates WHERE {where} ORDER BY species, rank, id", given
-        )
-        names = [column[0] for column in cursor.description]
-        while rows := cursor.fetchmany(1000):
-            for row in rows:
-                yield _record(dict(zip(names, row, strict=True)))
+        query = f"SELECT * FROM candidates WHERE {where} ORDER BY species, rank, id"
+        for row in self._read(query, given):
+            yield _record(dict(zip(row.keys(), row, strict=True)))
 
     def count(
         self,
@@ -276,39 +283,39 @@ class Harvest:
 
         A candidate belongs to the query that found it first.
         """
-        (count,) = self._connection.execute(
+        ((count,),) = self._read(
             "SELECT count(*) FROM candidates"
             " WHERE (:state IS NULL OR state = :state)"
             " AND (:species IS NULL OR species = :species)"
             " AND (:source IS NULL OR source = :source)"
             " AND (:query IS NULL OR query = :query)",
             {"state": state, "species": species, "source": source, "query": query},
-        ).fetchone()
+        )
         return int(count)
 
     def species(self) -> tuple[str, ...]:
         """Every species that anything was noted for, sorted."""
-        rows = self._connection.execute("SELECT DISTINCT species FROM candidates ORDER BY species")
+        rows = self._read("SELECT DISTINCT species FROM candidates ORDER BY species")
         return tuple(name for (name,) in rows)
 
     def reasons(self, *, species: str | None = None) -> dict[str, int]:
         """How often each reason was given for a skipped or failed candidate, most first."""
         return dict(
-            self._connection.execute(
+            self._read(
                 "SELECT reason, count(*) FROM candidates WHERE state IN ('skipped', 'failed')"
                 " AND (:species IS NULL OR species = :species)"
                 " GROUP BY reason ORDER BY count(*) DESC, reason",
                 {"species": species},
-            ).fetchall()
+            )
         )
 
     def waiting(self) -> dict[str, int]:
         """Why candidates were left for a later run, and how many for each reason, most first."""
         return dict(
-            self._connection.execute(
+            self._read(
                 "SELECT reason, count(*) FROM candidates WHERE state = 'pending' AND reason != ''"
                 " GROUP BY reason ORDER BY count(*) DESC, reason"
-            ).fetchall()
+            )
         )
 
     def retry(self, *, species: str) -> int:
@@ -339,11 +346,11 @@ class Harvest:
         Lost is what is missing or has the wrong size. `is_thorough` reads every original, and
         finds those whose bytes have changed.
         """
-        kept = self._connection.execute(
+        kept = self._read(
             "SELECT id, sha256, bytes FROM candidates"
             " WHERE state = 'kept' AND species = ? AND source = ?",
             (species, source),
-        ).fetchall()
+        )
         lost = [
             (LOST, number)
             for number, digest, size in kept
@@ -368,7 +375,9 @@ class Harvest:
         with contextlib.closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as claim:
             try:
                 claim.execute("BEGIN EXCLUSIVE")  # Ends with the process, however that ends.
-            except sqlite3.OperationalError as error:
+            except sqlite3.Error as error:
+                if _primary_code(error) != sqlite3.SQLITE_BUSY:
+                    raise HarvestError(f"cannot use {path}: {error}; delete it") from error
                 raise HarvestError(
                     f"another scrape is writing to {self.root}: wait for it to end, or give"
                     f" another --harvest ({error})"
@@ -469,7 +478,7 @@ class Harvest:
 
     def _digests_apart_from(self, records: Iterable[Record]) -> set[str]:
         apart = {record.id for record in records}
-        rows = self._connection.execute("SELECT id, sha256 FROM candidates WHERE state = 'kept'")
+        rows = self._read("SELECT id, sha256 FROM candidates WHERE state = 'kept'")
         return {digest for number, digest in rows if number not in apart}
 
     def _unlink(self, path: Path) -> None:
@@ -481,22 +490,19 @@ class Harvest:
             raise HarvestError(f"cannot delete {path}: {error.strerror or error}") from error
 
     def _forgotten(self, species: str) -> set[str]:
-        rows = self._connection.execute(
-            "SELECT address FROM forgotten WHERE species IN ('', ?)", (species,)
-        )
+        rows = self._read("SELECT address FROM forgotten WHERE species IN ('', ?)", (species,))
         return {address for (address,) in rows}
 
     def forgotten(self) -> int:
         """How many addresses are never to be noted again."""
         if not self._has("forgotten"):
             return 0
-        (count,) = self._connection.execute("SELECT count(*) FROM forgotten").fetchone()
+        ((count,),) = self._read("SELECT count(*) FROM forgotten")
         return int(count)
 
     def _has(self, table: str) -> bool:
         """Whether there is such a table: an earlier Bestiary's harvest that is read lacks some."""
-        found = self._connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (table,))
-        return found.fetchone() is not None
+        return any(self._read("SELECT 1 FROM sqlite_master WHERE name = ?", (table,)))
 
     def path(self, sha256: str) -> Path:
         """Where the original with this digest lies."""
@@ -504,12 +510,11 @@ class Harvest:
 
     def crawl_states(self, *, species: str | None = None) -> list[CrawlState]:
         """Where every crawl stands that ever began, in the order in which they began."""
-        cursor = self._connection.execute(
+        rows = self._read(
             "SELECT * FROM crawls WHERE (:species IS NULL OR species = :species) ORDER BY rowid",
             {"species": species},
         )
-        names = [column[0] for column in cursor.description]
-        return [CrawlState(**dict(zip(names, row, strict=True))) for row in cursor]
+        return [CrawlState(**dict(zip(row.keys(), row, strict=True))) for row in rows]
 
     def crawl_state(self, species: str, source: str, query: str) -> CrawlState:
         """Where this crawl stands; `open` with nothing found when it never began."""
@@ -532,17 +537,14 @@ class Harvest:
 
     def cool_down(self, source: str) -> CoolDown:
         """Whether a source wants to be left alone."""
-        row = self._connection.execute(
-            "SELECT strikes, until FROM cool_downs WHERE source = ?", (source,)
-        ).fetchone()
-        known = {} if row is None else {"strikes": row[0], "until": row[1]}
-        return CoolDown(source=source, **known)
+        known = {one.source: one for one in self.cool_downs()}
+        return known.get(source, CoolDown(source=source))
 
     def cool_downs(self) -> list[CoolDown]:
         """Every source that ever turned us away, and until when."""
         if not self._has("cool_downs"):
             return []
-        rows = self._connection.execute("SELECT source, strikes, until FROM cool_downs")
+        rows = self._read("SELECT source, strikes, until FROM cool_downs")
         return [CoolDown(source=row[0], strikes=row[1], until=row[2]) for row in rows]
 
     def set_cool_down(self, cool_down: CoolDown) -> None:
@@ -554,13 +556,20 @@ class Harvest:
                 asdict(cool_down),
             )
 
+    def _read(self, query: str, values: _Values = ()) -> Iterator[Any]:
+        """Yield rows, each a `sqlite3.Row`."""
+        try:
+            yield from self._connection.execute(query, values)
+        except sqlite3.Error as error:
+            raise _trouble(f"cannot read the harvest at {self.root}", error) from error
+
     @contextlib.contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
         try:
             with self._connection:
                 yield self._connection
         except sqlite3.Error as error:
-            raise HarvestError(f"cannot write to the harvest at {self.root}: {error}") from error
+            raise _trouble(f"cannot write to the harvest at {self.root}", error) from error
 
     def _settle(self, record: Record, **values: object) -> None:
         assignments = ", ".join(f"{name} = :{name}" for name in values)
@@ -568,6 +577,37 @@ class Harvest:
             connection.execute(
                 f"UPDATE candidates SET {assignments} WHERE id = :id", {**values, "id": record.id}
             )
+
+
+def _read_only(path: Path) -> str:
+    """The address under which SQLite changes nothing, nor needs to where it may not."""
+    log = path.with_name(f"{path.name}-wal")
+    is_at_rest = not os.access(path.parent, os.W_OK) and not log.exists()
+    return f"{path.absolute().as_uri()}?mode=ro{'&immutable=1' if is_at_rest else ''}"
+
+
+_ADVICE: Final = {
+    sqlite3.SQLITE_BUSY: "another program is using it, try again when that has ended",
+    sqlite3.SQLITE_FULL: "make room on the disk",
+    sqlite3.SQLITE_READONLY: "make the folder writable",
+    sqlite3.SQLITE_CANTOPEN: "make the folder writable",
+    **dict.fromkeys(
+        (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR),
+        "it is damaged: keep images/, move harvest.sqlite away (with -wal and -shm, where they"
+        " are), and run the same `bestiary scrape` again",
+    ),
+}
+
+
+def _trouble(what: str, error: Exception) -> HarvestError:
+    """An error of the disk or the database, with what the user can do about it."""
+    advice = _ADVICE.get(_primary_code(error))
+    return HarvestError(f"{what}: {error}{f'; {advice}' if advice else ''}")
+
+
+def _primary_code(error: Exception) -> int:
+    """What kind of trouble SQLite has, if it is that; details are in the higher bits."""
+    return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
 
 
 def _is_original(path: Path, sha256: str, size: int, *, is_thorough: bool) -> bool:

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from hashlib import sha256
 from pathlib import Path
 
@@ -124,6 +126,58 @@ def test_what_is_no_harvest_is_said(tmp_path: Path) -> None:
     for opens in (Harvest.open, Harvest.create):
         with pytest.raises(HarvestError, match="cannot"):
             opens(tmp_path)
+
+
+def test_damage_is_said_with_what_to_do(tmp_path: Path) -> None:
+    with Harvest.create(tmp_path) as harvest:
+        add(harvest, *map(str, range(500)))
+    path = tmp_path / "harvest.sqlite"
+    whole = path.read_bytes()
+    half = len(whole) // 2
+    path.write_bytes(whole[:half] + b"\xff" * (len(whole) - half))
+
+    with Harvest.open(tmp_path) as harvest:
+        for read in (harvest.records, harvest.species):
+            with pytest.raises(HarvestError, match=r"malformed; .*keep images/, move harvest"):
+                list(read())
+
+
+def test_tables_that_are_not_ours_are_said_with_what_to_do(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "harvest.sqlite")) as connection:
+        connection.execute("CREATE TABLE candidates (id INTEGER)")
+
+    for opens in (Harvest.open, Harvest.create):
+        with pytest.raises(HarvestError, match=r"no such column: .*keep images/, move harvest"):
+            opens(tmp_path)
+
+
+def test_a_damaged_claim_is_said(harvest: Harvest) -> None:
+    (harvest.root / "claim.sqlite").write_bytes(b"no database" * 100)
+
+    with pytest.raises(HarvestError, match=r"claim.sqlite.*delete it"), harvest.claim():
+        pass
+
+
+def test_what_is_opened_to_be_read_is_not_written(harvest: Harvest) -> None:
+    (record,) = add(harvest, "a")
+
+    with (
+        Harvest.open(harvest.root) as reader,
+        pytest.raises(HarvestError, match="make the folder writable"),
+    ):
+        keep(reader, record, b"body")
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write all")
+def test_a_folder_that_nobody_may_write_can_be_read(tmp_path: Path) -> None:
+    with Harvest.create(tmp_path / "harvest") as harvest:
+        add(harvest, "a")
+    harvest.root.chmod(0o555)
+    try:
+        with Harvest.open(harvest.root) as reader:
+            assert reader.count() == 1
+    finally:
+        harvest.root.chmod(0o755)
 
 
 def test_a_newer_harvest_is_not_touched(tmp_path: Path) -> None:
