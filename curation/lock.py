@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from curation.errors import LockMismatchError
+from curation.errors import DatasetError, LockMismatchError
 
 FILE_NAME = "datasets.lock"
 LOCK_VERSION = 1
@@ -51,17 +51,28 @@ def read_entry(path: Path, name: str) -> Entry | None:
 
     Raises:
         LockMismatchError: the file is there and is no lock that this Bestiary can read.
+        DatasetError: the system does not let it be read.
     """
     return _read_all(path).get(name)
 
 
 def write_entry(path: Path, name: str, entry: Entry) -> None:
-    """Set the entry of dataset `name`, and leave every other entry as it is."""
-    with _held(path.parent):
-        entries = {**_read_all(path), name: entry}
-        document = {"version": LOCK_VERSION, "datasets": entries}
-        text = json.dumps(document, sort_keys=True, indent=2, ensure_ascii=False) + "\n"
-        write_atomically(path, text.encode())
+    """Set the entry of dataset `name`, and leave every other entry as it is.
+
+    Raises:
+        DatasetError: the system does not let it be written.
+    """
+    try:
+        with _held(path.parent):
+            entries = {**_read_all(path), name: entry}
+            document = {"version": LOCK_VERSION, "datasets": entries}
+            text = json.dumps(document, sort_keys=True, indent=2, ensure_ascii=False) + "\n"
+            write_atomically(path, text.encode())
+    except OSError as error:
+        raise DatasetError(
+            f"cannot write {path} ({error.strerror}): make its folder writable, then run"
+            " `bestiary curate` again"
+        ) from error
 
 
 def write_atomically(path: Path, body: bytes) -> None:
@@ -85,13 +96,22 @@ def _read_all(path: Path) -> dict[str, Entry]:
         document = json.loads(path.read_bytes())
     except FileNotFoundError:
         return {}
+    except OSError as error:
+        raise DatasetError(
+            f"cannot read {path} ({error.strerror}): make it a file that can be read, move it"
+            " away, or choose another place for the dataset"
+        ) from error
     except ValueError as error:
         raise LockMismatchError(
             f"{path} is not a readable lock ({error}): restore it from version control,"
             " or delete it and run `bestiary curate` again"
         ) from error
     datasets = document.get("datasets") if isinstance(document, dict) else None
-    if not isinstance(datasets, dict) or document.get("version") != LOCK_VERSION:
+    if (
+        not isinstance(datasets, dict)
+        or not all(isinstance(entry, dict) for entry in datasets.values())
+        or document.get("version") != LOCK_VERSION
+    ):
         raise LockMismatchError(
             f"{path} is not a lock of version {LOCK_VERSION}: use the Bestiary that wrote it,"
             " or delete it and run `bestiary curate` again"

@@ -93,6 +93,23 @@ def test_where_no_dataset_is_the_error_says_so(tmp_path, content):
         Dataset.open(tmp_path)
 
 
+@pytest.mark.parametrize("entry", ["x", [], 1, None])
+def test_an_entry_that_is_none_is_told_like_any_unreadable_lock(dataset, entry):
+    path = lock.lock_path(dataset.root)
+    path.write_text(json.dumps({"version": 1, "datasets": {"dataset": entry}}))
+    assert kinds(dataset) == [("lock", "datasets.lock")]
+
+
+def test_a_lock_that_the_system_does_not_let_be_read_or_written_is_an_error(tmp_path):
+    (tmp_path / "file").write_text("")
+    (tmp_path / "datasets.lock").mkdir()
+    for path in (tmp_path / "datasets.lock", tmp_path / "file/datasets.lock"):
+        with pytest.raises(DatasetError, match="cannot read"):
+            lock.read_entry(path, "dataset")
+        with pytest.raises(DatasetError, match=r"cannot (read|write)"):
+            lock.write_entry(path, "dataset", {})
+
+
 def test_other_entries_of_a_lock_survive(tmp_path):
     path = tmp_path / "datasets.lock"
     lock.write_entry(path, "cifar100", {"url": "https://data.example"})
