@@ -31,8 +31,8 @@ def split(
     """Give every digest its split, in every species as near the shares as whole groups allow.
 
     A group with images of several species lines up with its most frequent one. Of every
-    species at least one group trains; with more, each other split whose share is not 0 gets
-    at least one too, test before val, as far as they go.
+    species at least one group trains; each other split whose share is not 0 gets one too,
+    test before val, where no count strays by a whole image from its share for that.
     """
     home: dict[str, Split] = {}
     for groups in _lines(tickets, seed).values():
@@ -92,16 +92,25 @@ def _is_full(filled: int, size: int, quota: int, spare: int) -> bool:
 
 
 def _quotas(images: int, groups: int, shares: Mapping[Split, float]) -> dict[Split, int]:
-    """Whole numbers of images by largest remainder; train, then test, then val get one at least."""
+    """Whole numbers of images, each within one of its share, by largest remainder.
+
+    Train gets one at least; test, and then val, where another can spare it within its share.
+    """
     exact = {name: images * shares[name] for name in SPLITS}
     quotas = {name: int(exact[name] + 1e-9) for name in SPLITS}
     by_remainder = sorted(SPLITS, key=lambda name: (quotas[name] - exact[name], SPLITS.index(name)))
     for name in by_remainder[: images - sum(quotas.values())]:
         quotas[name] += 1
-    for name in _wanted(shares)[:groups]:
-        if quotas[name] == 0:
-            richest = max(SPLITS, key=lambda other: quotas[other])
-            quotas[richest] -= 1
+    wanted = _wanted(shares)
+    for place, name in enumerate(wanted[:groups]):
+        spare = [
+            other
+            for other in SPLITS
+            if quotas[other] > exact[other] + 1e-9
+            and (quotas[other] > 1 or other not in wanted[:place])
+        ]
+        if quotas[name] == 0 and spare:
+            quotas[max(spare, key=lambda other: quotas[other])] -= 1
             quotas[name] = 1
     return quotas
 

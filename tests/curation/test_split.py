@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 import random
 from collections import Counter
 
-from hypothesis import given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from curation.recipe import SPLITS
@@ -69,18 +68,21 @@ def test_every_class_is_within_one_group_of_its_share(rows, seed, shares):
             slack = largest if asked >= 1 and len(groups) > 3 else largest * len(wanted)
             assert abs(counts[name] - asked) <= slack + 1e-9
         assert counts["train"] >= 1
-        if len(groups) >= len(wanted):
-            assert set(counts) == set(wanted)
+        assert set(counts) <= set(wanted)
 
 
-@given(count=st.integers(1, 300), seed=st.integers())
-def test_without_groups_a_class_of_any_size_is_within_one_image_of_its_share(count, seed):
+@given(count=st.integers(1, 200), test=st.integers(0, 99), val=st.integers(0, 99))
+@example(count=3, test=15, val=15)
+@example(count=5, test=5, val=5)
+@example(count=60, test=1, val=1)
+def test_without_groups_a_class_of_any_size_is_within_one_image_of_its_share(count, test, val):
+    assume(test + val < 100)
+    shares = ((100 - test - val) / 100, val / 100, test / 100)
     rows = [Ticket(digest=f"{number:04}", species="shrew") for number in range(count)]
-    counts = Counter(split(rows, shares=SHARES, seed=seed).values())
-    if count >= 7:
-        for name, share in zip(SPLITS, SHARES, strict=True):
-            assert abs(counts[name] - share * count) <= 1
-    assert counts["train"] >= math.floor(SHARES[0] * count) - 1
+    counts = Counter(split(rows, shares=shares, seed=0).values())
+    for name, share in zip(SPLITS, shares, strict=True):
+        assert abs(counts[name] - share * count) < 1
+    assert counts["train"] >= 1
 
 
 def test_an_added_image_moves_few_others():
