@@ -29,6 +29,7 @@ MANIFEST = "manifest.parquet"
 REPORT = "report.html"
 MANIFEST_VERSION = 1
 _METADATA_KEY = b"bestiary"
+_LITTER = frozenset({".DS_Store", ".localized", ".directory", "Thumbs.db", "desktop.ini"})
 _UNSAFE = re.compile(r"""^[. ]|[. ]$|[\x00-\x1f\x7f<>:"/\\|?*%]""")
 """What a folder's name may not hold, or not there, on one system or another."""
 
@@ -246,10 +247,18 @@ def rendered_files(root: Path) -> Iterator[str]:
 
 
 def files_below(folder: Path) -> Iterator[str]:
-    """Every file and link below a folder, as a path from there with forward slashes."""
+    """Every file and link below a folder, as a path from there with forward slashes.
+
+    What file managers leave behind counts for nothing.
+    """
     for path in folder.rglob("*"):
-        if path.is_symlink() or not path.is_dir():
+        if not is_litter(path.name) and (path.is_symlink() or not path.is_dir()):
             yield path.relative_to(folder).as_posix()
+
+
+def is_litter(name: str) -> bool:
+    """Whether a file manager leaves files of this name in any folder that it shows."""
+    return name in _LITTER or name.startswith("._")
 
 
 def identity(rows: Sequence[Row], recipe: CurationRecipe) -> dict[str, object]:

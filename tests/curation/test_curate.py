@@ -163,6 +163,14 @@ def test_a_dataset_of_ours_with_a_broken_manifest_is_rebuilt(shrews_and_mice, tm
     assert tree(tmp_path) == before
 
 
+def test_what_file_managers_leave_behind_counts_for_nothing(shrews_and_mice, tmp_path):
+    dataset = curated(shrews_and_mice, tmp_path / "dataset").dataset
+    for name in (".DS_Store", "train/mouse/Thumbs.db", "val/._mouse", "desktop.ini"):
+        (dataset.root / name).write_bytes(b"litter")
+    assert dataset.verify() == ()
+    assert curated(shrews_and_mice, tmp_path / "dataset").dataset.verify() == ()
+
+
 def test_a_folder_that_is_no_dataset_is_refused(shrews_and_mice, tmp_path):
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos/holiday.jpg").write_bytes(jpeg(1))
