@@ -216,7 +216,7 @@ def differences(dataset: Dataset) -> Iterator[Difference]:
     found = identity(dataset.rows, dataset.recipe)
     for key in sorted({*found, *entry} - {"libraries"}):
         if found.get(key) != entry.get(key):
-            kind, detail = "manifest", f"its {key} is not the locked one"
+            kind, detail = "manifest", f"{key} differs from the locked one"
             yield Difference(path=MANIFEST, kind=kind, detail=detail)
 
 
