@@ -71,7 +71,9 @@ class BrowserPolicy:
     """Whether previews are loaded where nobody looks at them; a window that is seen has them."""
     language: str = "en"
     width_px: int = 1280
-    height_px: int = 1600
+    height_px: int = 600
+    """Low, so that a page asks for further results when it is scrolled, not by itself: what it
+    showed first is read before the next request can meet a block."""
     page_timeout_s: float = 45.0
 
     def __post_init__(self) -> None:

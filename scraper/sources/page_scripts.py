@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 SCROLL: Final = """
-const isStalled = arguments[0];
+const [isStalled, known] = arguments;
 const cardsNow = [...document.querySelectorAll(
   '[data-docid], [data-tbnid], [data-lpage], a[href*="imgurl="]')];
 const nameOf = (node) => node.dataset.docid || node.dataset.tbnid || node.dataset.lpage
@@ -28,22 +28,27 @@ const named = buttons.find((node) =>
   /^(show more results|see more anyway|more results)$/i.test(label(node)) && shown(node));
 const unnamed = () => buttons.find((node) => node.tagName !== 'A' && shown(node)
   && follows(node) && !node.closest(aside) && !node.dataset.bestiaryPressed);
-const more = named || (isStalled ? unnamed() : null);
-if (more) {
-  more.dataset.bestiaryPressed = '1';
-  more.click();
-}
-window.scrollTo(0, document.documentElement.scrollHeight);
 const images = document.images.length;
+const results = new Set(cardsNow.map(nameOf)).size || images;
+if (results <= known) {
+  const more = named || (isStalled ? unnamed() : null);
+  if (more) {
+    more.dataset.bestiaryPressed = '1';
+    more.click();
+  }
+  window.scrollTo(0, document.documentElement.scrollHeight);
+}
 return {
   cards: cardsNow.length || images,
-  results: new Set(cardsNow.map(nameOf)).size || images,
+  results,
   url: location.href,
   ended: /reached the end/i.test(document.body ? document.body.innerText.slice(-600) : ''),
 };
 """
-"""Presses the button that asks for more, scrolls down, and counts. Where the page is stalled,
-any button that follows the results is pressed once: it may say "more" in another language."""
+"""Counts the results, and where all of them are known, presses the button that asks for more
+and scrolls down: the next request may meet a block, and that takes the page away. Where the page
+is stalled, any button that follows the results is pressed once: it may say "more" in another
+language."""
 
 POINT_AT_BARE_CARDS: Final = """
 let pointed = 0;

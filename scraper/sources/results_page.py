@@ -49,7 +49,7 @@ class SearchPolicy:
     pause_s: float = 0.2
     """Between two scroll steps; a step asks the site for one batch of results at most."""
     poll_s: float = 0.1
-    """Between two looks at a page that is not there yet."""
+    """Between two looks at a page that is not there yet, or not whole."""
     search_pause_s: float = 2.0
     """Between two searches."""
     patience_s: float = 8.0
@@ -128,7 +128,7 @@ class ResultsPage:
         growth, because = _Growth(self._policy, self._clock.monotonic()), ""
         for _ in range(self._policy.max_steps):
             now = self._clock.monotonic()
-            step = self._window.run(SCROLL, growth.is_stalled(now))
+            step = self._window.run(SCROLL, growth.is_stalled(now), growth.known)
             self._refuse_block_at(str(step["url"]))
             growth.note(step, now)
             because = growth.end(now)
@@ -140,7 +140,8 @@ class ResultsPage:
                 if self._has_enough(wanted, growth.results):
                     because = ENOUGH
                     break
-            self._clock.sleep(self._policy.pause_s)
+            else:
+                self._clock.sleep(growth.rest())
         yield Batch(
             candidates=self._leftovers(wanted),
             ended_because=because or f"{self._policy.max_steps} scroll steps",
@@ -225,7 +226,7 @@ class _Growth:
 
     def __init__(self, policy: SearchPolicy, now: float) -> None:
         self._policy = policy
-        self.results = self._cards = self._read_at = 0
+        self.results = self.known = self._cards = 0
         self._page_began = (0, 0)
         self._quiet_since = now
         self._has_end_marker = False
@@ -246,20 +247,24 @@ class _Growth:
 
         The longer the page, the more must be new: reading takes as long as the page is.
         """
-        new = self.results - self._read_at
-        is_much = new >= max(_MIN_CARDS_PER_READING, self._read_at // 8)
-        is_enough = self._read_at < wanted <= self.results
-        return is_much or is_enough or (new > 0 and now - self._quiet_since >= self._policy.pause_s)
+        new = self.results - self.known
+        is_much = new >= max(_MIN_CARDS_PER_READING, self.known // 8)
+        is_enough = self.known < wanted <= self.results
+        return is_much or is_enough or (new > 0 and now - self._quiet_since >= self._policy.poll_s)
+
+    def rest(self) -> float:
+        """Seconds until the next look: a page that was not scrolled is asked for nothing."""
+        return self._policy.pause_s if self.known == self.results else self._policy.poll_s
 
     def was_read(self) -> None:
         """All that was shown is read now."""
-        self._read_at = self.results
+        self.known = self.results
 
     def end(self, now: float) -> str:
         """Why the page is at its end; empty while it may go on, or has something unread."""
         if few := self._hardly_new():
             return few
-        if self.results != self._read_at:
+        if self.results != self.known:
             return ""
         if self._has_end_marker:
             return "the end of the results"
@@ -282,4 +287,3 @@ _BLOCKS: Final = frozenset({PageKind.BLOCKED, PageKind.SIGN_IN})
 _CONSENT: Final = frozenset({PageKind.CONSENT, PageKind.CONSENT_OVERLAY})
 _MAX_CONSENT_ANSWERS: Final = 3
 _MIN_CARDS_PER_READING: Final = 20
-"""Read often: what a page showed is lost when the next request meets a block."""

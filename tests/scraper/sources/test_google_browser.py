@@ -17,7 +17,7 @@ import pytest
 from scraper import browser
 from scraper.browser import BrowserPolicy
 from scraper.clock import SystemClock
-from scraper.errors import BrowserError, LayoutError
+from scraper.errors import BlockedError, BrowserError, LayoutError
 from scraper.evidence import Evidence
 from scraper.sources.google import GoogleSource, SearchPolicy
 from scraper.sources.offers import Batch
@@ -90,6 +90,29 @@ def test_panels_give_the_addresses_that_the_page_keeps_to_itself(
     assert set(found) == offered
     assert len(found) == 80
     assert asked == []  # The panels were read without loading anybody's image.
+
+
+@pytest.mark.parametrize(
+    ("paging", "answered", "told"),
+    [
+        pytest.param(Paging(), 1, 40, id="the first batch"),
+        pytest.param(Paging(first=20, batch=10), 1, 20, id="the first batch after a short page"),
+        pytest.param(Paging(), 2, 64, id="the second batch"),
+    ],
+)
+def test_what_was_shown_before_a_block_is_told(
+    tmp_path: Path, gallery: Path, paging: Paging, answered: int, told: int
+) -> None:
+    faults = Faults(consent="off", block_after=answered)
+    batches: list[Batch] = []
+    with (
+        Site(gallery, faults=faults, paging=paging) as site,
+        source(Windows(), tmp_path, site.base_url) as google,
+        pytest.raises(BlockedError, match=r"turned us away with a block page"),
+    ):
+        batches.extend(google.search("mouse", wanted=500))
+
+    assert len(addresses(batches)) == told
 
 
 @pytest.mark.parametrize("death", [Windows.end_browser, Windows.end_driver])
