@@ -26,7 +26,7 @@ from scraper.sources.google import SearchPolicy
 from scraper.species import Species, species_names
 from scraper.species_file import SPECIES_FILE, chosen, read_species
 from scraper.terms import ASKED_FOR, require_terms
-from scraper.wording import counted
+from scraper.wording import as_typed, counted
 
 if TYPE_CHECKING:
     from scraper.crawl import CrawlPlan, Outcome, Searched, Stopped
@@ -41,6 +41,11 @@ Asked = tuple["Source", "Ask", "Ask | None"]
 PER_SPECIES: Final = 100
 """Images of each species from a search; a folder or a list is taken whole."""
 _REASONS_SHOWN: Final = 8
+_ADVICE: Final = {
+    "folder": "put images into the class folders",
+    "urls": "look at the addresses in the list",
+}
+"""What to do where no image was gathered, by source."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -247,11 +252,13 @@ def _replay(names: tuple[str, ...]) -> tuple[Document, str]:
 
 @contextlib.contextmanager
 def _as_usage_errors() -> Iterator[None]:
-    """What a policy refuses at its birth, the user wrote."""
+    """What a policy refuses at its birth, the user wrote: name the option as it was typed."""
     try:
         yield
     except ValueError as error:
-        raise UsageError(str(error)) from error
+        parameters = click.get_current_context().command.params
+        options = {one.name or "": one.opts[0] for one in parameters}
+        raise UsageError(as_typed(str(error), options)) from error
 
 
 def _wished(names: tuple[str, ...], file: Path | None, *, source: str) -> tuple[Species, ...]:
@@ -467,7 +474,8 @@ def _search_line(searched: Searched, *, is_local: bool) -> str:
     is_plain = is_local or searched.query == searched.species
     asked = "" if is_plain else f" {searched.query!r}:"
     new = "" if searched.new == searched.found else f", {searched.new} of them new"
-    return f"{searched.species}:{asked} {searched.found} candidates{new} ({searched.because})"
+    found = counted(searched.found, "candidate")
+    return f"{searched.species}:{asked} {found}{new} ({searched.because})"
 
 
 def _is_quiet() -> bool:
@@ -487,7 +495,7 @@ def _result(
         raise _stop_error(stopped, document)
     kept = sum(species["kept"] for species in document["species"].values())
     if not kept and not any(species["pending"] for species in document["species"].values()):
-        raise ScraperError(_nothing_found(document), document=document)
+        raise ScraperError(_nothing_found(document, source), document=document)
     return document, _text(document)
 
 
@@ -541,19 +549,20 @@ def _stop_error(stopped: Stopped, document: Document) -> ScraperError:
     kept = sum(species["kept"] for species in document["species"].values())
     message = str(stopped.error)
     if kept or stopped.resume_after:
-        message += f". Everything gathered is kept ({kept} images)"
+        message += f". Everything gathered is kept ({counted(kept, 'image')})"
     if stopped.resume_after:
         message += f". Resume after {stopped.resume_after} with: {_this_command()}"
     return type(stopped.error)(message, document=document)
 
 
-def _nothing_found(document: Document) -> str:
+def _nothing_found(document: Document, source: Source) -> str:
     ends = {
-        f"{crawl['species']}: {crawl['found']} candidates, {crawl['ended_because']}"
+        f"{crawl['species']}: {counted(crawl['found'], 'candidate')}, {crawl['ended_because']}"
         for crawl in document["sources"]
     }
     reasons = "".join(f"; {count} × {reason}" for reason, count in document["reasons"].items())
-    return f"no image was gathered ({'; '.join(sorted(ends))}{reasons}): try other names"
+    advice = _ADVICE.get(source.name, "try other names")
+    return f"no image was gathered ({'; '.join(sorted(ends))}{reasons}): {advice}"
 
 
 def _text(document: Document) -> str:

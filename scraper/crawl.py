@@ -259,7 +259,9 @@ class Crawl:
     def _stop(self, unfinished: list[CrawlState], error: ScraperError) -> Stopped:
         self._is_stopped = True
         species = unfinished[0].species
+        unfinished = [replace(state, found=self._found(state)) for state in unfinished]
         if not isinstance(error, BlockedError):
+            self._harvest.set_crawl_state(*unfinished)
             return Stopped(species=species, error=error)
         cool_down = self._harvest.cool_down(self._source.name).after_block(self._clock.now())
         self._harvest.set_cool_down(cool_down)
@@ -271,6 +273,11 @@ class Crawl:
             )
         )
         return Stopped(species=species, error=error, resume_after=resume_after)
+
+    def _found(self, state: CrawlState) -> int:
+        """What a search that was cut short found at least: what nobody found before it."""
+        own = self._harvest.count(species=state.species, source=state.source, query=state.query)
+        return max(state.found, own)
 
     def _download(self) -> Iterator[Outcome]:
         queues = {one.name: self._queue(one.name) for one in self._plan.species}

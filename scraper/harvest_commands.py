@@ -16,6 +16,7 @@ from scraper.errors import UsageError
 from scraper.harvest import CrawlState, Harvest, Record, host_of
 from scraper.inventory import STATES, Inventory
 from scraper.species import species_name
+from scraper.wording import counted
 
 Document = dict[str, Any]
 
@@ -95,9 +96,11 @@ def _lines(document: Document) -> Iterator[str]:
     if unfinished := sum(one["state"] != "done" for one in document["searches"]):
         yield f"searches that are not finished: {unfinished}; the same `bestiary scrape` goes on"
     if document["forgotten"]:
-        yield f"forgotten on request: {document['forgotten']} addresses"
+        forgotten = counted(document["forgotten"], "address", plural="addresses")
+        yield f"forgotten on request: {forgotten}"
     megabytes = document["bytes"] / 1e6
-    yield f"{document['files']} different images, {megabytes:,.1f} MB in {document['harvest']}"
+    files = counted(document["files"], "different image")
+    yield f"{files}, {megabytes:,.1f} MB in {document['harvest']}"
 
 
 def _table(rows: list[tuple[str, ...]]) -> Iterator[str]:
@@ -182,12 +185,13 @@ def _told(document: Document) -> str:
     if not document["forgotten"]:
         return f"Nothing of it is in {document['harvest']}, and nothing of it will be gathered"
     lines = [
-        f"Forgot {document['forgotten']} candidates and deleted {document['files_deleted']} files;"
-        " none of them will be gathered again"
+        f"Forgot {counted(document['forgotten'], 'candidate')} and deleted"
+        f" {counted(document['files_deleted'], 'file')}; none of them will be gathered again"
     ]
     if document["files_shared"]:
         lines.append(
-            f"{document['files_shared']} files stay: other candidates have the very same image"
+            f"Not deleted: {counted(document['files_shared'], 'file')}, as other candidates have"
+            " the very same image"
         )
     lines.append("A dataset made before still has them: make it anew with `bestiary curate`")
     return "\n".join(lines)
@@ -229,5 +233,9 @@ def _confirm(count: int, root: Path, *, is_sure: bool) -> None:
     if is_sure:
         return
     if not sys.stdin.isatty():
-        raise UsageError(f"this deletes {count} candidates from {root} for good: add --yes")
-    click.confirm(f"Delete {count} candidates from {root} for good?", abort=True, err=True)
+        raise UsageError(
+            f"this deletes {counted(count, 'candidate')} from {root} for good: add --yes"
+        )
+    click.confirm(
+        f"Delete {counted(count, 'candidate')} from {root} for good?", abort=True, err=True
+    )

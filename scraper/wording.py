@@ -6,9 +6,9 @@ import os
 from collections.abc import Mapping
 
 
-def counted(number: int, noun: str) -> str:
+def counted(number: int, noun: str, *, plural: str = "") -> str:
     """A number with its noun, which takes an s where there is not exactly one."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    return f"{number} {noun if number == 1 else plural or f'{noun}s'}"
 
 
 def readable(path: str) -> str:

@@ -15,6 +15,7 @@ from typing import Any, get_args
 import click
 
 from scraper.standin.faults import Consent, Faults
+from scraper.wording import counted
 
 Document = dict[str, Any]
 
@@ -107,7 +108,7 @@ def standin(directory: Path, port: int, image_hosts: int, **faults: Any) -> tupl
         "faults": asdict(site.faults),
     }
     counts = ", ".join(f"{count} × {status}" for status, count in sorted(statuses.items()))
-    return document, f"Answered {len(log)} requests{f': {counts}' if log else ''}."
+    return document, f"Answered {counted(len(log), 'request')}{f': {counts}' if log else ''}."
 
 
 @click.command()
@@ -155,7 +156,7 @@ def draw(directory: Path, seed: int, per_species: int, workers: int) -> tuple[Do
         "species": dict(species),
     }
     counts = ", ".join(f"{name} {count}" for name, count in species.items())
-    return document, f"Drew {len(drawings)} files into {directory}: {counts}."
+    return document, f"Drew {counted(len(drawings), 'file')} into {directory}: {counts}."
 
 
 def _invitation(base_url: str, species: tuple[str, ...], address_range: str) -> str:

@@ -18,6 +18,7 @@ from scraper.errors import ScraperError, UsageError
 from scraper.standin.anatomy import SPECIES
 from scraper.standin.pictures import PictureRecipe, draw
 from scraper.standin.site import Site
+from scraper.wording import counted
 
 MARK = ".bestiary-demo"
 """Lies in a folder that a demo made, and says that the next demo may begin it anew."""
@@ -59,7 +60,7 @@ def demo(directory: Path, epochs: int, headed: bool, serve: bool) -> tuple[dict[
     walk.say("Drawing pictures of five imaginary mammals …")
     drawn = sum(1 for _ in draw(walk.directory / "pictures", recipe=DRAWN))
     unseen = [path for path in draw(walk.directory / "unseen", recipe=UNSEEN) if _is_photo(path)]
-    walk.say(f"{drawn - 1} pictures in {walk.directory / 'pictures'}.")
+    walk.say(f"{counted(drawn - 1, 'picture')} in {walk.directory / 'pictures'}.")
     with _site(walk.directory / "pictures") as site:
         walk.say(f"The stand-in image search is at {site.base_url}.")
         for arguments in road(site, epochs=epochs, headed=headed, unseen=unseen):
@@ -170,7 +171,7 @@ def _in_words(document: dict[str, Any]) -> str:
     test = document["test"]
     chance = 1 / len(SPECIES)
     rows = {
-        "drawn": f"{document['drawn']} pictures of {len(SPECIES)} species",
+        "drawn": f"{counted(document['drawn'], 'picture')} of {len(SPECIES)} species",
         "kept": ", ".join(f"{count} {split}" for split, count in kept.items()),
         "dropped": ", ".join(f"{count} {name}" for name, count in document["dropped"].items()),
         "test accuracy": f"{test['value']:.0%} of {test['n']}"

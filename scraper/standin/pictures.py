@@ -62,7 +62,7 @@ class PictureRecipe:
 
     def __post_init__(self) -> None:
         if self.per_species < 1:
-            raise UsageError(f"per_species must be at least 1, not {self.per_species}")
+            raise UsageError(f"--per-species must be at least 1, not {self.per_species}")
         if min(self.duplicates, self.near_duplicates) < 0:
             raise UsageError("shares of duplicates must not be negative")
         if min(self.conflicts, self.corrupt, self.too_small) < 0:

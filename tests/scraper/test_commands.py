@@ -428,10 +428,10 @@ def test_a_site_that_is_not_there_is_said(tmp_path: Path) -> None:
         (("--source", "urls"), "--source urls needs --from"),
         (("--source", "folder", "--from", "nowhere"), "no folder at"),
         (("--source", "urls", "--from", "nowhere.csv"), "cannot read nowhere.csv"),
-        (("mouse", "--base-url", "ftp://x"), "base_url must be like"),
-        (("mouse", "--pause", "-1"), "pause_s must not be negative"),
-        (("mouse", "--attempts", "0"), "attempts must be at least 1"),
-        (("mouse", "--timeout", "nan"), "timeout_s must be more than 0"),
+        (("mouse", "--base-url", "ftp://x"), "--base-url must be like"),
+        (("mouse", "--pause", "-1"), "--pause must not be negative"),
+        (("mouse", "--attempts", "0"), "--attempts must be at least 1"),
+        (("mouse", "--timeout", "nan"), "--timeout must be more than 0"),
         (("mouse", "--allow-host", "cow"), "--allow-host wants a network"),
     ],
 )
@@ -444,6 +444,17 @@ def test_requests_that_cannot_be_meant_are_explained(
     assert message in str(result.exception)
     assert "\n" not in str(result.exception)
     assert not (tmp_path / "h").exists()
+
+
+def test_a_folder_without_images_is_said_to_lack_them(tmp_path: Path) -> None:
+    (tmp_path / "photos" / "mouse").mkdir(parents=True)
+
+    result = run("--source", "folder", "--from", tmp_path / "photos", "--harvest", tmp_path / "h")
+
+    assert str(result.exception) == (
+        "no image was gathered (mouse: 0 candidates, every file was taken):"
+        " put images into the class folders"
+    )
 
 
 def test_a_species_file_is_read(tmp_path: Path, photos: Path) -> None:

@@ -230,6 +230,7 @@ def test_a_block_stops_the_source_and_downloads_go_on(tmp_path: Path) -> None:
     with Harvest.open(tmp_path) as harvest:
         assert harvest.crawl_state("bat", "shelf", "bat").state == "blocked"
         assert harvest.crawl_state("bat", "shelf", "bat").resume_after == stops[0].resume_after
+        assert harvest.crawl_state("bat", "shelf", "bat").found == 10
 
 
 def test_after_a_block_the_next_run_goes_on(tmp_path: Path) -> None:

@@ -188,7 +188,7 @@ def test_a_file_that_others_share_stays(tmp_path: Path) -> None:
     document, text = run(forget, "--host", "b.org", "--harvest", tmp_path, "--yes")
 
     assert (document["files_deleted"], document["files_shared"]) == (0, 1)
-    assert "1 files stay" in text
+    assert "Not deleted: 1 file, as other" in text
     assert files(tmp_path) == 2
     with Harvest.create(tmp_path) as opened:
         assert opened.add([image("9", "b.org")], species="rat", source="google", query="x") == 0

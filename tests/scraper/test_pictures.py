@@ -202,7 +202,7 @@ def test_stopping_halfway_leaves_no_truth_and_no_half_file(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"per_species": 0}, "per_species must be at least 1, not 0"),
+        ({"per_species": 0}, "--per-species must be at least 1, not 0"),
         ({"duplicates": -1}, "must not be negative"),
         ({"corrupt": -1}, "must not be negative"),
         ({"min_side_px": 400, "max_side_px": 500}, "factor of 2"),

@@ -61,7 +61,7 @@ def test_draw_shows_progress_on_stderr_alone(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("draw", "{}", "--per-species", "0"), "per_species must be at least 1"),
+        (("draw", "{}", "--per-species", "0"), "--per-species must be at least 1"),
         (("draw", "{}/full"), "is not empty"),
         (("standin", "{}/nowhere"), "No such file"),
         (("standin", "{}/full/dog"), "nothing to serve"),
