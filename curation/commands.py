@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
-from curation.errors import DatasetError
+from curation.errors import UsageError
 from curation.recipe import CurationRecipe, Fit
 
 if TYPE_CHECKING:
@@ -141,10 +142,21 @@ def curate(
     """
     from scraper.harvest import Harvest
 
-    recipe = CurationRecipe(**choices)
+    recipe = _recipe(choices)
     with Harvest.open(harvest_path) as harvest:
         curated = _run(harvest, dataset, recipe, workers)
     return _told(curated)
+
+
+def _recipe(choices: dict[str, Any]) -> CurationRecipe:
+    """The recipe; where it refuses a value, the error names the option and not the field."""
+    try:
+        return CurationRecipe(**choices)
+    except UsageError as error:
+        message = str(error)
+        for option in curate.params:
+            message = re.sub(rf"\b{option.name}\b", option.opts[0], message)
+        raise UsageError(message) from error
 
 
 def _run(harvest: Harvest, root: Path, recipe: CurationRecipe, workers: int | None) -> Curated:
@@ -241,13 +253,13 @@ def audit(*, dataset: Path) -> tuple[Document, str]:
 
     opened = Dataset.open(dataset)
     figures = count(opened.rows)
-    document = _document(opened, figures)
+    document = {**_document(opened, figures), "warnings": []}
     try:
         write_report(opened, name=dataset.absolute().name, lock_digest=opened.lock_digest)
     except OSError as error:
-        raise DatasetError(
-            f"cannot write {document['report']} ({error.strerror}): make it writable"
-        ) from error
+        warning = f"the report could not be written to {document['report']} ({error.strerror})"
+        document.update(report=None, warnings=[warning])
+        return document, f"{table(figures)}\n\nWarning: {warning}."
     return document, f"{table(figures)}\n\nReport   {document['report']}"
 
 
@@ -265,11 +277,11 @@ def verify(*, dataset: Path, harvest_path: Path | None) -> tuple[Document, str]:
     Exits with 4 where they differ, and lists where: a changed original is corrupt and has
     to be gathered again; a changed rendered file is rebuilt by `bestiary curate`.
     """
-    from curation.dataset import Dataset, require_none
+    from curation.dataset import open_locked, require_none
     from curation.originals import original_differences
     from scraper.harvest import Harvest
 
-    opened = Dataset.open(dataset)
+    opened = open_locked(dataset)
     found = opened.verify()
     if harvest_path is not None:
         with Harvest.open(harvest_path) as harvest:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import os
+import unicodedata
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -25,7 +26,7 @@ from curation.building import THUMBNAILS, building_site
 from curation.dataset import MANIFEST, Dataset, Row, identity, write_manifest
 from curation.decide import Finding, decide, species_by_digest
 from curation.decode import Header
-from curation.errors import EmptyHarvestError
+from curation.errors import DatasetError, EmptyHarvestError
 from curation.inspect import Dropped, Inspected, inspect
 from curation.lookalikes import Album
 from curation.recipe import SPLITS, CurationRecipe
@@ -110,7 +111,20 @@ def _records(harvest: Harvest) -> list[Record]:
         raise EmptyHarvestError(
             f"the harvest at {harvest.root} has no image yet: gather some with `bestiary scrape`"
         )
+    _require_distinct({record.species for record in records})
     return records
+
+
+def _require_distinct(species: Iterable[str]) -> None:
+    """Refuse names that are one folder where case and composition of letters do not count."""
+    known: dict[str, str] = {}
+    for name in sorted(species):
+        other = known.setdefault(unicodedata.normalize("NFC", name).casefold(), name)
+        if other != name:
+            raise DatasetError(
+                f"the harvest has both {other!r} and {name!r}, which many systems take for one"
+                " folder: gather them under one name, after `bestiary forget --species` of one"
+            )
 
 
 def _inspected(

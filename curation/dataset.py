@@ -100,6 +100,17 @@ SCHEMA = pa.schema(
 )
 
 
+def _record_in(schema: pa.Schema) -> dict[str, Any]:
+    """What the manifest says of itself."""
+    text = (schema.metadata or {}).get(_METADATA_KEY)
+    if text is None:
+        raise ValueError("it is no manifest of Bestiary's")
+    record: dict[str, Any] = json.loads(text)
+    if record.get("version") != MANIFEST_VERSION:
+        raise ValueError(f"it is of version {record.get('version')}, not {MANIFEST_VERSION}")
+    return record
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
     """One place where a dataset is not what its lock says."""
@@ -134,7 +145,7 @@ class Dataset:
             raise DatasetError(f"no dataset at {root}: make one with `bestiary curate`")
         try:
             table = pq.read_table(path)
-            record = json.loads((table.schema.metadata or {})[_METADATA_KEY])
+            record = _record_in(table.schema)
             recipe = CurationRecipe.from_record(record["recipe"])
             refused = dict(record.get("refused", {}))
             rows = tuple(Row(**values) for values in table.to_pylist())
@@ -191,6 +202,25 @@ class Dataset:
             LockMismatchError: it is not; the message names the first differences.
         """
         require_none(self.verify(), self.root)
+
+
+def open_locked(root: Path) -> Dataset:
+    """Open the dataset at `root`.
+
+    Raises:
+        DatasetError: there is none.
+        LockMismatchError: the lock knows it, and its manifest is gone or cannot be read.
+    """
+    try:
+        return Dataset.open(root)
+    except DatasetError as error:
+        if lock.read_entry(lock.lock_path(root), root.absolute().name) is None:
+            raise
+        lost = Difference(path=MANIFEST, kind="manifest", detail=str(error))
+        raise LockMismatchError(
+            f"{root} is not what {lock.FILE_NAME} says: {error}",
+            document={"differences": [asdict(lost)]},
+        ) from error
 
 
 def require_none(found: Sequence[Difference], root: Path) -> None:

@@ -9,6 +9,8 @@ import sys
 
 import pytest
 
+from tests.curation.making import gathered, jpeg
+
 
 def bestiary(*arguments: str, cwd, code: int = 0) -> dict:
     done = subprocess.run(
@@ -46,7 +48,7 @@ def test_curate_tells_what_it_did(workplace):
 def test_audit_gives_the_same_figures(workplace):
     folder, curated = workplace
     document = bestiary("audit", cwd=folder)
-    assert document == {key: value for key, value in curated.items() if key != "warnings"}
+    assert document == curated
     assert document["dropped_by_species"]["mouse"]["not an image"] == 1
     assert document["imbalance_ratio"] == pytest.approx(11 / 8, abs=1e-3)
 
@@ -70,7 +72,8 @@ def test_verify_finds_nothing_and_then_what_was_changed(workplace, shrews_and_mi
         (("curate", "--harvest", "nowhere"), 1, "no harvest at nowhere"),
         (("curate", "--splits", "0.5,0.5"), 2, "splits must be three shares"),
         (("curate", "--splits", "most"), 2, "three shares"),
-        (("curate", "--size", "1"), 2, "side_px"),
+        (("curate", "--size", "1"), 2, "--size must lie in"),
+        (("curate", "--min-likeness", "2"), 2, "--min-likeness must"),
         (("curate", "--background", "greenish"), 2, "no colour"),
         (("audit", "nowhere"), 1, "no dataset at nowhere"),
         (("verify", "nowhere"), 1, "no dataset at nowhere"),
@@ -78,3 +81,40 @@ def test_verify_finds_nothing_and_then_what_was_changed(workplace, shrews_and_mi
 )
 def test_errors_say_what_to_do(tmp_path, arguments, code, words):
     assert words in bestiary(*arguments, cwd=tmp_path, code=code)["error"]
+
+
+@pytest.mark.parametrize("body", [None, b"no parquet"])
+def test_verify_exits_with_4_where_the_lock_knows_a_dataset_without_a_manifest(
+    shrews_and_mice, tmp_path, body
+):
+    bestiary("curate", "--harvest", str(shrews_and_mice), "--size", "32", cwd=tmp_path)
+    manifest = tmp_path / "dataset/manifest.parquet"
+    manifest.unlink()
+    if body is not None:
+        manifest.write_bytes(body)
+
+    document = bestiary("verify", cwd=tmp_path, code=4)
+
+    assert [one["kind"] for one in document["differences"]] == ["manifest"]
+
+
+def test_audit_shows_its_figures_where_the_report_cannot_be_written(shrews_and_mice, tmp_path):
+    bestiary("curate", "--harvest", str(shrews_and_mice), "--size", "32", cwd=tmp_path)
+    report = tmp_path / "dataset/report.html"
+    report.unlink()
+    report.mkdir()
+
+    document = bestiary("audit", cwd=tmp_path)
+
+    assert document["images"] == 19
+    assert document["report"] is None
+    assert "report.html" in document["warnings"][0]
+
+
+def test_species_that_are_one_folder_elsewhere_are_refused(tmp_path):
+    gathered(tmp_path / "harvest", [("Shrew", jpeg(1)), ("shrew", jpeg(2)), ("mouse", jpeg(3))])
+
+    error = bestiary("curate", cwd=tmp_path, code=1)["error"]
+
+    assert "'Shrew'" in error
+    assert "'shrew'" in error
