@@ -17,6 +17,7 @@ class CoolDown:
     """Where a source stands: how often in a row it turned us away, and until when to wait."""
 
     source: str
+    """Its name, or //host/ for a host of images."""
     strikes: int = 0
     until: str = ""
     """UTC, ISO 8601; empty when it may be asked."""
@@ -25,6 +26,11 @@ class CoolDown:
         """Wait twice as long as after the last block, or for the first hour."""
         wait = min(LONGEST, FIRST * 2 ** min(self.strikes, 10))
         return replace(self, strikes=self.strikes + 1, until=stamp(now + wait))
+
+    def after_request(self, now: datetime, rest_s: float) -> CoolDown:
+        """Wait as long as it asks for, within reason."""
+        wait = timedelta(seconds=min(rest_s, LONGEST.total_seconds()))
+        return replace(self, until=stamp(now + wait))
 
     def left(self, now: datetime) -> timedelta:
         """How much of the wait is to come; nothing when it is over or never began."""

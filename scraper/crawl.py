@@ -35,7 +35,7 @@ from scraper.errors import (
 )
 from scraper.fetch import Body
 from scraper.harvest import Candidate, CrawlState, Harvest, Record
-from scraper.hosts import Done, Downloads, Postponed
+from scraper.hosts import Done, Downloads, Postponed, host_of
 from scraper.ladder import better_addresses
 from scraper.queries import Query
 from scraper.sources.offers import ENOUGH, Source
@@ -152,11 +152,19 @@ class Crawl:
         """Search and download by turns until every species has enough or nothing is left."""
         if self._plan.thumbnails:
             self._harvest.reconsider(ONLY_A_THUMBNAIL)
+        self._leave_resting_hosts()
         yield from self._search_all(self._unfinished())
         yield from self._download()
         while searches := self._next_turn():
             yield from self._search_all(searches)
             yield from self._download()
+
+    def _leave_resting_hosts(self) -> None:
+        """Ask nothing of hosts that told an earlier run to wait longer than until now."""
+        for one in self._harvest.cool_downs():
+            host = one.source.strip("/")
+            if host != one.source and (left := one.left(self._clock.now())):
+                self._downloads.leave_alone(host, f"the host asked to wait {in_words(left)} more")
 
     def _unfinished(self) -> list[Search]:
         """The searches of a turn that was cut short; of a local list, all: it may have grown."""
@@ -335,6 +343,7 @@ class Crawl:
             return settled
         if isinstance(outcome, Postponed):
             self._left[record.species].add(record.id)
+            self._note_rest(host_of(done.asked), outcome.rest_s)
             self._harvest.postpone(record, outcome.reason, attempts=done.attempts)
             return replace(settled, state="pending", reason=outcome.reason)
         state: Literal["skipped", "failed"] = (
@@ -342,6 +351,11 @@ class Crawl:
         )
         self._harvest.refuse(record, state, outcome.reason, fetched_at=fetched_at)
         return replace(settled, state=state, reason=outcome.reason)
+
+    def _note_rest(self, host: str, rest_s: float) -> None:
+        if rest_s:
+            cool_down = CoolDown(source=f"//{host}/").after_request(self._clock.now(), rest_s)
+            self._harvest.set_cool_down(cool_down)
 
 
 def _without_data(address: str) -> str:

@@ -44,7 +44,10 @@ def _cool_downs(opened: Harvest) -> Iterator[tuple[str, Document]]:
     now = SystemClock().now()
     for one in opened.cool_downs():
         if left := one.left(now):
-            yield one.source, {"resume_after": one.until, "left_s": round(left.total_seconds())}
+            yield (
+                one.source.strip("/"),
+                {"resume_after": one.until, "left_s": round(left.total_seconds())},
+            )
 
 
 def _document(root: Path, found: Inventory, crawls: list[CrawlState]) -> Document:

@@ -34,6 +34,8 @@ class Postponed:
     """The host is left alone for this run: it asks for that, or keeps failing."""
 
     reason: str
+    rest_s: float = 0.0
+    """For how long it asked to be left alone; 0 where it named no time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +86,7 @@ class _Slot:
     troubles: int = 0
     """Failures in a row."""
     closed_because: str = ""
+    asked_rest_s: float = 0.0
 
     def may_start(self, connections: int) -> bool:
         """Whether there is something to ask now, and room for it."""
@@ -149,6 +152,10 @@ class Downloads:
         """
         self._open += 1
         self._enqueue(_Task(key=key, url=url, instead=instead))
+
+    def leave_alone(self, host: str, reason: str) -> None:
+        """Ask a host nothing: its downloads are postponed."""
+        self._close(self._slot(host), reason)
 
     def next_done(self) -> Done:
         """Wait for the next outcome; call only while `is_busy`."""
@@ -287,6 +294,7 @@ class Downloads:
     def _fail_for_now(self, task: _Task, slot: _Slot, error: TransientFetchError) -> None:
         """Try again at once when the host may be asked again, or after a time of its own."""
         if (error.retry_after_s or 0.0) > self._policy.retry_after_max_s:
+            slot.asked_rest_s = error.retry_after_s or 0.0
             self._close(slot, f"the host asks to wait {error.retry_after_s:.0f} s")
         elif slot.troubles >= self._policy.host_failures:
             self._close(slot, f"the host failed {slot.troubles} times in a row ({error.reason})")
@@ -353,7 +361,8 @@ class Downloads:
 
     def _postpone(self, task: _Task, reason: str) -> None:
         if not task.rules_of:
-            outcome = Postponed(reason=reason)
+            rest_s = self._slots[host_of(task.url)].asked_rest_s
+            outcome = Postponed(reason=reason, rest_s=rest_s)
             self._done.append(_done(task, outcome))
         elif not (slot := self._slots[host_of(task.rules_of)]).closed_because:
             self._close(slot, reason)

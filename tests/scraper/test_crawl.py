@@ -254,6 +254,26 @@ def test_images_of_hosts_that_ask_for_patience_stay_pending(tmp_path: Path) -> N
     assert [one.state for one in outcomes if isinstance(one, Settled)].count("pending") == 1
 
 
+def test_a_host_that_told_one_run_to_wait_is_not_asked_by_the_next(tmp_path: Path) -> None:
+    shelf = Shelf({"mouse": ["http://h/wait", "http://h/a", "http://other/b"]})
+    crawl(tmp_path, shelf, per_species=None)
+    asked: list[str] = []
+
+    def ask(url: str) -> Body | Redirect:
+        asked.append(url)
+        return Body(body=url.encode())
+
+    crawl(tmp_path, shelf, per_species=None, ask=ask)
+
+    assert asked == []
+    assert kept(tmp_path) == ["http://other/b"]
+    with Harvest.open(tmp_path) as harvest:
+        assert harvest.waiting() == {"the host asked to wait 2 h 47 min more": 2}
+        assert [(one.source, one.until) for one in harvest.cool_downs() if one.until] == [
+            ("//h/", "2026-01-02T05:50:44Z")
+        ]
+
+
 def test_images_that_are_left_for_another_run_are_made_up_for_by_a_deeper_search(
     tmp_path: Path,
 ) -> None:
