@@ -17,8 +17,10 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from io import BytesIO
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageCms, UnidentifiedImageError
 
 from curation import reasons
@@ -194,14 +196,28 @@ def _to_rgb(
 def _to_8_bits(picture: Image.Image) -> Image.Image:
     if not picture.mode.startswith(("I", "F")):
         return picture
-    values = np.nan_to_num(np.asarray(picture, np.float64), posinf=0.0, neginf=0.0)
+    pixels = np.asarray(picture)
     if picture.mode.startswith("I;16"):
         low, high = 0.0, 65535.0
     else:  # No full scale is stated: take 8 or 16 bits where they hold, else what occurs.
-        low = min(0.0, float(values.min()))
-        high = next((full for full in (255.0, 65535.0) if values.max() <= full), values.max())
-    scaled = (values - low) * (255.0 / max(high - low, 1e-9))
-    return Image.fromarray(np.clip(np.rint(scaled), 0, 255).astype(np.uint8))
+        low = min(0.0, *(float(values.min()) for _, values in _strips(pixels)))
+        top = max(float(values.max()) for _, values in _strips(pixels))
+        high = next((full for full in (255.0, 65535.0) if top <= full), top)
+    scaled = np.empty(pixels.shape, np.uint8)
+    for rows, values in _strips(pixels):
+        within = (values - low) * (255.0 / max(high - low, 1e-9))
+        scaled[rows] = np.clip(np.rint(within), 0, 255).astype(np.uint8)
+    return Image.fromarray(scaled)
+
+
+def _strips(pixels: NDArray[Any]) -> Iterator[tuple[slice, NDArray[np.float64]]]:
+    """The rows of a large picture a few at a time, as finite numbers: eight bytes a pixel."""
+    for start in range(0, len(pixels), _STRIP_ROWS):
+        rows = slice(start, start + _STRIP_ROWS)
+        yield rows, np.nan_to_num(pixels[rows].astype(np.float64), posinf=0.0, neginf=0.0)
+
+
+_STRIP_ROWS = 64
 
 
 def _flattened(picture: Image.Image, background: tuple[int, int, int]) -> Image.Image:
