@@ -70,9 +70,14 @@ def parse(html: str) -> list[Candidate]:
 
 
 def classify(html: str, url: str) -> PageKind:
-    """Say what kind of page came back, from the final address and the page's structure."""
+    """Say what kind of page came back, from the final address and the page's structure.
+
+    Results are what `parse` can read: cards of which nothing is known are an unknown layout.
+    """
     markup = Markup(html)
-    return kind_of(markup, url, offers_images=bool(_candidates(markup)) or _shows_cards(markup))
+    is_read = bool(_candidates(markup))
+    kind = kind_of(markup, url, offers_images=is_read or _shows_cards(markup))
+    return PageKind.UNKNOWN if kind is PageKind.RESULTS and not is_read else kind
 
 
 def bare_cards(html: str) -> dict[str, Candidate]:

@@ -17,6 +17,7 @@ from tests.scraper import google_pages as pages
 
 POLICY = SearchPolicy()
 URL = POLICY.search_url("shrew")
+UNREADABLE_CARDS = pages.page("".join(f'<div data-docid="card{n}"></div>' for n in range(40)))
 END = "<div>Looks like you've reached the end</div>"
 
 
@@ -298,6 +299,7 @@ def test_a_block_while_scrolling_keeps_what_was_found(tmp_path: Path) -> None:
     ("page", "error", "message"),
     [
         (pages.NEW_LAYOUT, LayoutError, "unknown layout, saved as .*report it"),
+        (UNREADABLE_CARDS, LayoutError, "unknown layout, saved as .*report it"),
         (pages.UNSUPPORTED, LayoutError, "does not support"),
         (pages.JS_SHELL, BlockedError, "JavaScript"),
         (pages.SIGN_IN, BlockedError, "sign-in"),

@@ -227,6 +227,14 @@ def test_results_about_blocks_are_no_block() -> None:
     assert classify(pages.l4(shown), SEARCH) is PageKind.RESULTS
 
 
+def test_cards_of_which_nothing_can_be_read_are_an_unknown_layout() -> None:
+    cards = "".join(f'<div data-docid="card{n}"><i></i></div>' for n in range(40))
+    page = pages.page('<form><input name="q"></form>' + cards + "<b>mouse</b>")
+
+    assert parse(page) == []
+    assert classify(page, f"{SEARCH}&q=mouse") is PageKind.UNKNOWN
+
+
 # --- whatever comes --------------------------------------------------------------------
 
 SEEDS = [build(pages.shots(3)) for build in pages.LAYOUTS.values()] + [pages.SORRY, pages.CONSENT]
