@@ -225,7 +225,8 @@ class Run:
         if self.record.model_sha256 is None or not self.model_path.is_file():
             raise RunError(
                 f"the training of {self.root} is not complete: go on with"
-                f" `bestiary train {self.record.model} --run {self.root}`"
+                f" `bestiary train {self.record.model} --dataset {self.record.dataset}"
+                f" --run {self.root}` and the options that it began with"
             )
         if hashlib.sha256(self.model_path.read_bytes()).hexdigest() != self.record.model_sha256:
             raise RunError(
