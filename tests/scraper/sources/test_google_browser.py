@@ -21,7 +21,7 @@ from scraper.errors import BlockedError, BrowserError, LayoutError
 from scraper.evidence import Evidence
 from scraper.sources.google import GoogleSource, SearchPolicy
 from scraper.sources.offers import Batch
-from scraper.standin.faults import Faults
+from scraper.standin.faults import Consent, Faults
 from scraper.standin.hosts import Paging
 from scraper.standin.site import Site
 from tests.fakes import ImageServer, Reply, png
@@ -113,6 +113,21 @@ def test_what_was_shown_before_a_block_is_told(
         batches.extend(google.search("mouse", wanted=500))
 
     assert len(addresses(batches)) == told
+
+
+@pytest.mark.parametrize("consent", ["interstitial", "overlay"])
+def test_consent_is_declined_and_the_results_are_read(
+    tmp_path: Path, gallery: Path, consent: Consent
+) -> None:
+    with (
+        Site(gallery, faults=Faults(consent=consent)) as site,
+        source(Windows(), tmp_path, site.base_url) as google,
+    ):
+        found = addresses(list(google.search("mouse", wanted=20)))
+        choices = [hit for hit in site.log if hit.path.startswith("/consent/save")]
+
+    assert len(found) >= 20
+    assert len(choices) == (1 if consent == "interstitial" else 0)
 
 
 @pytest.mark.parametrize("death", [Windows.end_browser, Windows.end_driver])

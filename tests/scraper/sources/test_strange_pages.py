@@ -222,6 +222,8 @@ def test_a_page_cut_short_is_one_of_results_where_any_can_be_read() -> None:
         short = page[: int(len(page) * share)]
         assert classify(short, SEARCH) is (PageKind.RESULTS if parse(short) else PageKind.UNKNOWN)
 
+    assert len(parse(page[: int(len(page) * 0.8)])) > 10
+
 
 @pytest.mark.parametrize(
     ("page", "url", "kind"),
