@@ -42,10 +42,12 @@ PER_SPECIES: Final = 100
 """Images of each species from a search; a folder or a list is taken whole."""
 _REASONS_SHOWN: Final = 8
 _ADVICE: Final = {
+    "google": "try other names",
     "folder": "put images into the class folders",
     "urls": "look at the addresses in the list",
 }
-"""What to do where no image was gathered, by source."""
+"""What to do where no image was gathered, by source; where a list or a folder offered some, the
+reasons say it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -561,8 +563,8 @@ def _nothing_found(document: Document, source: Source) -> str:
         for crawl in document["sources"]
     }
     reasons = "".join(f"; {count} × {reason}" for reason, count in document["reasons"].items())
-    advice = _ADVICE.get(source.name, "try other names")
-    return f"no image was gathered ({'; '.join(sorted(ends))}{reasons}): {advice}"
+    advice = f": {_ADVICE[source.name]}" if not (reasons and source.is_local) else ""
+    return f"no image was gathered ({'; '.join(sorted(ends))}{reasons}){advice}"
 
 
 def _text(document: Document) -> str:
