@@ -1,21 +1,29 @@
 """Reading result pages: how long the parser takes, and what clicking every card would cost.
 
     python benchmarks/page.py
+    python benchmarks/page.py --first-image
 
 First the parser, over a page of 200 results in every layout of the tests. Then 200 results
 are collected from the stand-in site in one Chromium after the other: our way (scroll, read
 the page's text) beside the way of most scrapers (scroll, then click every thumbnail and wait
 for its panel). Browsers are started before the clocks are.
+
+--first-image measures how long the first image of a crawl takes instead: of a search in a window
+that is open already, and of the whole command for a list of one address.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
+import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from random import Random
 from typing import Any
 
 from selenium.common.exceptions import TimeoutException
@@ -25,11 +33,19 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from scraper.addresses import AddressRule
 from scraper.browser import BrowserPolicy, Window, window
 from scraper.clock import SystemClock
+from scraper.crawl import Crawl, CrawlPlan, Settled
 from scraper.evidence import Evidence
+from scraper.fetch import Web
+from scraper.harvest import Harvest
+from scraper.hosts import Downloads, storing
+from scraper.policy import FetchPolicy
+from scraper.sources.google import GoogleSource
 from scraper.sources.google_page import parse
 from scraper.sources.results_page import ResultsPage, SearchPolicy
+from scraper.species import Species
 from scraper.standin.faults import Faults
 from scraper.standin.site import Site
 from tests.fakes import png
@@ -55,6 +71,9 @@ class CountedWindow:
 
 def main() -> None:
     """Print what was measured, and fail where a bar is missed."""
+    if "--first-image" in sys.argv[1:]:
+        measure_first_image()
+        return
     slowest = measure_parser()
     ratio = measure_collecting()
     print(f"\nslowest page {slowest:.0f} ms (bar: under {PARSER_BAR_MS})")
@@ -99,6 +118,62 @@ def measure_collecting() -> float:
             ours = _timed("scroll and read", lambda: _our_way(site, Path(folder)), offered)
             theirs = _timed("click every thumbnail", lambda: _click_way(site), offered)
     return theirs / ours
+
+
+def measure_first_image() -> None:
+    """Print the seconds from the start of a crawl until its first image is kept."""
+    for pause_s in (0.0, FetchPolicy().pause_s):
+        with tempfile.TemporaryDirectory() as name, window(BrowserPolicy()) as opened:
+            folder = Path(name)
+            with Site(_pictures(folder), faults=Faults(consent="off")) as site:
+                searched_s = min(
+                    _first_of_search(site, folder / str(number), opened, pause_s)
+                    for number in range(READINGS)
+                )
+                listed_s = min(_first_of_list(site, folder, pause_s) for _ in range(READINGS))
+        print(f"pause {pause_s:g} s: open window {searched_s:.2f} s, urls {listed_s:.2f} s")
+
+
+def _first_of_search(site: Site, folder: Path, opened: Window, pause_s: float) -> float:
+    """A crawl of one image: page opened, read and left, robots.txt, image, file, row."""
+    clock, policy = SystemClock(), FetchPolicy(pause_s=pause_s)
+    plan = CrawlPlan(species=(Species(name="mouse"),), per_species=1)
+    source = GoogleSource(
+        lambda: contextlib.nullcontext(opened),
+        policy=SearchPolicy(base_url=site.base_url),
+        evidence=Evidence(folder=folder / "evidence", clock=clock),
+    )
+    began = time.monotonic()
+    web = Web(policy=policy, rule=AddressRule.of([Site.address_range]), clock=clock)
+    with (
+        contextlib.closing(web),
+        Harvest.create(folder / "harvest") as harvest,
+        Downloads(
+            storing(web.ask, harvest.store),
+            policy=policy,
+            clock=clock,
+            rng=Random(),
+            ask_rules=web.ask_rules,
+        ) as downloads,
+    ):
+        crawl = Crawl(plan, harvest=harvest, source=source, downloads=downloads, clock=clock)
+        kept = (one for one in crawl.outcomes() if isinstance(one, Settled) and one.state == "kept")
+        next(kept)
+        return time.monotonic() - began
+
+
+def _first_of_list(site: Site, folder: Path, pause_s: float) -> float:
+    """The whole command, from its start to its end, for a single address."""
+    table, harvest = folder / "urls.csv", folder / "harvest"
+    table.write_text(f"url,species\n{next(iter(site.offers())).image_url},mouse\n")
+    command = [str(Path(sys.executable).parent / "bestiary"), "--quiet", "scrape"]
+    command += ["--source", "urls", "--from", str(table), "--harvest", str(harvest)]
+    command += ["--pause", str(pause_s), "--allow-host", Site.address_range]
+    began = time.monotonic()
+    subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL)
+    seconds = time.monotonic() - began
+    shutil.rmtree(harvest)
+    return seconds
 
 
 def _pictures(folder: Path) -> Path:
