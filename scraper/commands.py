@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shlex
+import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
@@ -46,8 +47,7 @@ _ADVICE: Final = {
     "folder": "put images into the class folders",
     "urls": "look at the addresses in the list",
 }
-"""What to do where no image was gathered, by source; where a list or a folder offered some, the
-reasons say it."""
+"""What to do where a source offered nothing; where it did, the reasons say it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -435,8 +435,9 @@ class _Show:
         with self._bar:
             for outcome in outcomes:
                 if isinstance(outcome, Settled):
-                    bar = bar or self._begin_bar()
-                    bar.update(int(outcome.state == "kept" or self._plan.per_species is None))
+                    step = int(outcome.state == "kept" or self._plan.per_species is None)
+                    bar = bar or self._begin_bar(step + self._to_come())
+                    bar.update(step)
                     continue
                 self._bar.close()
                 bar = None
@@ -447,10 +448,10 @@ class _Show:
                     _say(f"{outcome.species}: the search stops here")
         return stopped
 
-    def _begin_bar(self) -> Any:
+    def _begin_bar(self, length: int) -> Any:
         return self._bar.enter_context(
             click.progressbar(
-                length=max(1, self._to_come()),
+                length=max(1, length),
                 label="Downloading",
                 file=sys.stderr,
                 hidden=_is_quiet(),
@@ -459,7 +460,7 @@ class _Show:
         )
 
     def _to_come(self) -> int:
-        """How many images there are to be had, the one that was just settled among them."""
+        """How many images are still to be had."""
         count = self._harvest.count
         missing = (
             min(
@@ -468,7 +469,7 @@ class _Show:
             )
             for one in self._plan.species
         )
-        return 1 + sum(max(0, number) for number in missing)
+        return sum(max(0, number) for number in missing)
 
 
 def _search_line(searched: Searched, *, is_local: bool) -> str:
@@ -485,8 +486,11 @@ def _is_quiet() -> bool:
 
 
 def _say(text: str) -> None:
-    if not _is_quiet():
-        click.echo(text, err=True)
+    if _is_quiet():
+        return
+    if sys.stderr.isatty():
+        text = click.wrap_text(text, shutil.get_terminal_size().columns)
+    click.echo(text, err=True)
 
 
 def _result(
@@ -495,8 +499,7 @@ def _result(
     document = _document(plan, harvest, source, stopped)
     if stopped is not None:
         raise _stop_error(stopped, document)
-    kept = sum(species["kept"] for species in document["species"].values())
-    if not kept and not any(species["pending"] for species in document["species"].values()):
+    if not any(species["kept"] for species in document["species"].values()):
         raise ScraperError(_nothing_found(document, source), document=document)
     return document, _text(document)
 
@@ -562,8 +565,11 @@ def _nothing_found(document: Document, source: Source) -> str:
         f"{crawl['species']}: {counted(crawl['found'], 'candidate')}, {crawl['ended_because']}"
         for crawl in document["sources"]
     }
-    reasons = "".join(f"; {count} × {reason}" for reason, count in document["reasons"].items())
-    advice = f": {_ADVICE[source.name]}" if not (reasons and source.is_local) else ""
+    told = (*document["reasons"].items(), *document["waiting"].items())
+    reasons = "".join(f"; {count} × {reason}" for reason, count in told)
+    advice = "" if reasons else f": {_ADVICE[source.name]}"
+    if document["waiting"]:
+        advice = ": what waits is asked again when you type the same command later"
     return f"no image was gathered ({'; '.join(sorted(ends))}{reasons}){advice}"
 
 
