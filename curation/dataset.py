@@ -56,7 +56,7 @@ class Row:
     frames: int | None = None
     """More than 1 in an animation, of which the first frame is taken."""
     phash: str | None = None
-    """64-bit perceptual hash, upright, in the hexadecimal form of `imagehash`; within 4 bits of it."""
+    """64-bit perceptual hash, upright, in hexadecimal; within 4 bits of `imagehash.phash`."""
     brightness: float | None = None
     """Mean grey value, 0 to 1."""
     contrast: float | None = None
