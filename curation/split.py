@@ -70,6 +70,8 @@ def _main_species(members: Sequence[Ticket]) -> str:
 def _cut(sizes: Sequence[int], shares: tuple[float, float, float]) -> list[Split]:
     """Assign a line of groups, by their sizes, to splits."""
     quotas = _quotas(sum(sizes), len(sizes), dict(zip(SPLITS, shares, strict=True)))
+    # Both may overshoot by part of a group; train must not lack more than one for that.
+    most_cut = sum(sizes) * (shares[1] + shares[2]) + max(sizes)
     # Test and val are cut from the front: what grows at the back is train, the largest.
     order: list[Split] = [name for name in ("test", "val") if quotas[name] > 0]
     assigned: list[Split] = []
@@ -78,7 +80,8 @@ def _cut(sizes: Sequence[int], shares: tuple[float, float, float]) -> list[Split
         left = len(sizes) - place
         while order and _is_full(filled[order[0]], size, quotas[order[0]], left - len(order)):
             order.pop(0)
-        name = order[0] if order else "train"
+        is_too_much = sum(filled.values()) - filled["train"] + size > most_cut + 1e-9
+        name = "train" if is_too_much or not order else order[0]
         filled[name] += size
         assigned.append(name)
     return assigned

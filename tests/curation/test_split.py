@@ -53,7 +53,7 @@ def test_the_order_of_the_images_changes_nothing(rows, seed, shuffle):
     seed=st.integers(),
     shares=st.sampled_from([SHARES, (0.8, 0.2, 0.0), (0.6, 0.2, 0.2), (1.0, 0.0, 0.0)]),
 )
-@settings(max_examples=200)
+@settings(max_examples=500)
 def test_every_class_is_within_one_group_of_its_share(rows, seed, shares):
     home = split(rows, shares=shares, seed=seed)
     for species in {row.species for row in rows}:
