@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from curation import reasons
 from curation.dataset import Row, file_name
-from curation.inspect import Measures
+from curation.quality import Measures
 from curation.recipe import CurationRecipe
 from curation.split import Ticket, split
 from curation.stars import Pair, Standing, stars

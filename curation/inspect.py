@@ -7,28 +7,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-from PIL import Image
-
 from curation import reasons
 from curation.decode import Header, decode
+from curation.quality import Measures, measure
 from curation.recipe import CurationRecipe
 from curation.render import fitted, to_jpeg
 from curation.signature import Signature, phash_of, sign
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Measures:
-    """How good a picture is, from its small grey version."""
-
-    brightness: float
-    """Mean, 0 to 1."""
-    contrast: float
-    """Standard deviation, 0 to 0.5."""
-    sharpness: float
-    """Mean step between neighbouring pixels over the standard deviation; low when blurred."""
-    entropy: float
-    """Of the histogram, 0 to 8 bits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +52,7 @@ def inspect(body: bytes, recipe: CurationRecipe) -> Inspected | Dropped:
     return Inspected(
         header=decoded.header,
         phash=f"{phash:016x}",
-        measures=measure(grey),
+        measures=measure(decoded.picture, grey),
         signature=signature,
         jpeg=to_jpeg(fitted(decoded.picture, recipe), recipe),
     )
@@ -83,22 +67,3 @@ def refusal(header: Header, recipe: CurationRecipe) -> str:
     if longer > shorter * recipe.max_aspect:
         return f"{reasons.TOO_NARROW}: {size}"
     return ""
-
-
-def measure(grey: Image.Image) -> Measures:
-    """Measure a small grey picture."""
-    counts = np.asarray(grey.histogram(), np.float64)
-    shares = counts[counts > 0] / counts.sum()
-    values = np.asarray(grey, np.float32)
-    deviation = float(values.std())
-    steps = [
-        float(np.abs(np.diff(values, axis=axis)).mean())
-        for axis in (0, 1)
-        if values.shape[axis] > 1
-    ]
-    return Measures(
-        brightness=round(float(values.mean()) / 255, 4),
-        contrast=round(deviation / 255, 4),
-        sharpness=round(sum(steps) / max(1, len(steps)) / max(deviation, 1.0), 4),
-        entropy=round(float(-(shares * np.log2(shares)).sum()), 4),
-    )
