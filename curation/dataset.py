@@ -27,7 +27,7 @@ from curation.recipe import SPLITS, CurationRecipe, Split
 
 MANIFEST = "manifest.parquet"
 REPORT = "report.html"
-MANIFEST_VERSION = 1
+MANIFEST_VERSION = 2
 _METADATA_KEY = b"bestiary"
 _LITTER = frozenset({".DS_Store", ".localized", ".directory", "Thumbs.db", "desktop.ini"})
 _UNSAFE = re.compile(r"""^[. ]|[. ]$|[\x00-\x1f\x7f<>:"/\\|?*%]""")
@@ -43,6 +43,8 @@ class Row:
     species: str
     split: Split | None = None
     """None when dropped."""
+    fold: int | None = None
+    """In which round of a cross-validation it is tested, from 0; None without folds, or dropped."""
     group: str | None = None
     """Name of its look-alike group: the beginning of the group's smallest digest."""
     kept: bool = False
@@ -79,7 +81,7 @@ class Row:
 
 
 _FLOATS = ("brightness", "contrast", "sharpness", "entropy")
-_INTEGERS = ("width", "height", "bytes", "frames", "rank")
+_INTEGERS = ("fold", "width", "height", "bytes", "frames", "rank")
 IDENTITY = tuple(field.name for field in fields(Row) if field.name not in _FLOATS)
 """The columns that `rows_sha256` covers: all but measures in floating point."""
 
@@ -107,7 +109,8 @@ def _record_in(schema: pa.Schema) -> dict[str, Any]:
         raise ValueError("it is no manifest of Bestiary's")
     record: dict[str, Any] = json.loads(text)
     if record.get("version") != MANIFEST_VERSION:
-        raise ValueError(f"it is of version {record.get('version')}, not {MANIFEST_VERSION}")
+        found = record.get("version")
+        raise ValueError(f"its columns are of version {found}, and here is {MANIFEST_VERSION}")
     return record
 
 
