@@ -50,6 +50,9 @@ class Row:
     kept: bool = False
     reason: str = ""
     """Why it was dropped (see `curation.reasons`); empty when kept."""
+    likeness: float | None = None
+    """To the best picture of its look-alike group, once aligned, 0 to 1; None of that one, and
+    where the two were never compared."""
     width: int | None = None
     """Pixels, upright; None when the file could not be read."""
     height: int | None = None
@@ -67,6 +70,20 @@ class Row:
     """Mean step between neighbouring grey values over their deviation; low when blurred."""
     entropy: float | None = None
     """Of the grey values, 0 to 8 bits; near 0 in a blank picture."""
+    flags: str = ""
+    """What may be wrong with the picture (see `curation.flags`): sorted words, comma-joined."""
+    review: str = ""
+    """What a person decided about it (see `curation.review`); empty where nobody did."""
+    outlier: float | None = None
+    """How unlike all others of its species, 0 to 1; None until `bestiary suspect` looked."""
+    label_doubt: float | None = None
+    """How surely it shows another species, 0 to 1; None until `bestiary suspect` looked."""
+    likely_species: str | None = None
+    """What it seems to show instead, where that is in doubt."""
+    suspicion: float | None = None
+    """How much a person should look at it, 0 to 1 (see `curation.suspicion`)."""
+    suspicion_reasons: str = ""
+    """Why, worst first, comma-joined."""
     file: str | None = None
     """Path of the rendered file below the dataset, with forward slashes; None when dropped."""
     file_sha256: str | None = None
@@ -80,10 +97,15 @@ class Row:
     creator: str = ""
 
 
-_FLOATS = ("brightness", "contrast", "sharpness", "entropy")
+_FLOATS = (
+    *("likeness", "brightness", "contrast", "sharpness", "entropy"),
+    *("outlier", "label_doubt", "suspicion"),
+)
 _INTEGERS = ("fold", "width", "height", "bytes", "frames", "rank")
-IDENTITY = tuple(field.name for field in fields(Row) if field.name not in _FLOATS)
-"""The columns that `rows_sha256` covers: all but measures in floating point."""
+_HINTS = ("likely_species", "suspicion_reasons")
+IDENTITY = tuple(field.name for field in fields(Row) if field.name not in {*_FLOATS, *_HINTS})
+"""The columns that `rows_sha256` covers: all but measures in floating point, and what was
+made of them for a person to look at, which decides nothing."""
 
 SCHEMA = pa.schema(
     [
