@@ -48,6 +48,7 @@ class Finding:
 class _Verdict:
     group: str | None
     reason: str
+    likeness: float | None = None
 
 
 def decide(
@@ -101,11 +102,22 @@ def _verdicts(
     grouped = stars([findings[digest].standing for digest in usable], numbered)
     groups = [[usable[number] for number in group] for group in grouped]
     claims = _claims(groups, species, pairs)
+    alike = {(first, second): score for a, b, score in pairs for first, second in ((a, b), (b, a))}
     return {
-        digest: {name: _verdict(digest, name, group, claims[group[0]]) for name in species[digest]}
+        digest: {
+            name: replace(
+                _verdict(digest, name, group, claims[group[0]]),
+                likeness=_rounded(alike.get((digest, group[0]))),
+            )
+            for name in species[digest]
+        }
         for group in groups
         for digest in group
     }
+
+
+def _rounded(likeness: float | None) -> float | None:
+    return None if likeness is None else round(likeness, 4)
 
 
 def _claims(
@@ -188,7 +200,9 @@ def _judged(rows: Iterable[Row], verdicts: Mapping[str, Mapping[str, _Verdict]])
             group = group or row.digest[:_NAME_LENGTH]
             judged[first] = replace(judged[first], group=group)
             reason = reason or f"{reasons.DUPLICATE}: of {row.digest[:_NAME_LENGTH]}"
-        judged.append(replace(row, group=group, reason=reason, kept=not reason))
+        judged.append(
+            replace(row, group=group, reason=reason, kept=not reason, likeness=verdict.likeness)
+        )
     return judged
 
 
