@@ -24,8 +24,6 @@ from training.recipe import Monitor, Optimizer, TrainRecipe
 if TYPE_CHECKING:
     from curation.dataset import Dataset
     from training.history import Epoch, Progress
-    from training.measure import Measures
-    from training.run import Run
 
 Result = tuple[dict[str, Any], str]
 """The document for `--json`, and the text for a person."""
@@ -206,6 +204,7 @@ def _train(
 ) -> Result:
     from training import train as training
     from training import weights
+    from training.conclude import conclude
 
     first_weights = weights.file_of(entry, recipe.weights, cache=_weights_cache())
     record = training.checked_record(dataset, entry, recipe, first_weights)
@@ -224,7 +223,7 @@ def _train(
         )
         for epoch in epochs:
             progress.on_epoch(epoch)
-    return _evaluate(run, dataset, run.load_network())
+    return conclude(run, dataset, run.load_network())
 
 
 @contextlib.contextmanager
@@ -247,79 +246,6 @@ def _interruption() -> Iterator[Callable[[], bool]]:
 
 def _weights_cache() -> Path:
     return Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser() / "models"
-
-
-@click.command()
-@click.argument("run_root", metavar="[RUN]", required=False, type=click.Path(path_type=Path))
-@click.option(
-    "--dataset",
-    "dataset_root",
-    type=click.Path(path_type=Path),
-    help="Where the run's dataset lies now.  [default: where it lay]",
-)
-def evaluate(run_root: Path | None, dataset_root: Path | None) -> Result:
-    """Measure RUN (runs/latest) again; writes its metrics.json and report.html."""
-    from curation.dataset import Dataset
-    from training import backend
-    from training.evaluate import require_same_data
-    from training.run import LATEST, Run
-
-    run = Run.open(run_root or RUNS / LATEST)
-    dataset = Dataset.open(dataset_root or Path(run.record.dataset))
-    require_same_data(run, dataset)
-    backend.start()
-    return _evaluate(run, dataset, run.load_network())
-
-
-def _evaluate(run: Run, dataset: Dataset, network: Any) -> Result:
-    from training.evaluate import evaluate, metrics_document, write_metrics
-    from training.report import write_report
-
-    evaluations = evaluate(run, dataset, network)
-    document = metrics_document(run, evaluations)
-    write_metrics(run, document)
-    write_report(run, dataset, evaluations)
-    measures = [evaluation.measures for evaluation in evaluations.values()]
-    return {"run": str(run.root), "metrics": document}, _summary(run, measures)
-
-
-def _summary(run: Run, measures: list[Measures]) -> str:
-    from training.wording import in_words, verdict_in_words
-
-    record = run.record
-    lines = [f"{record.model}: epoch {record.best_epoch} of {record.epochs} is the best."]
-    for one in measures:
-        lines += ["", f"{one.split}: accuracy {in_words(one.accuracy)}."]
-        lines.append(f"  {verdict_in_words(one)}")
-        lines += [
-            f"  {row.species:24} {row.n:>4} pictures, recognised {in_words(row.recall)}"
-            for row in one.species
-        ]
-    return "\n".join([*lines, "", f"Report: {run.root / 'report.html'}"])
-
-
-@click.command()
-@click.argument("run_root", metavar="RUN", type=click.Path(path_type=Path))
-@click.argument(
-    "images", metavar="IMAGE...", nargs=-1, required=True, type=click.Path(path_type=Path)
-)
-def predict(run_root: Path, images: tuple[Path, ...]) -> Result:
-    """Say which species each IMAGE shows; a folder stands for the files in it.
-
-    An image that cannot be read is told with its reason, and the others go on. Only when
-    none can be read does the command fail.
-    """
-    from training import backend
-    from training.predict import files_of, require_any
-    from training.predict import predict as predictions
-    from training.run import Run
-
-    run = Run.open(run_root)
-    backend.start()
-    found = list(predictions(run.load_network(), run.record, files_of(images)))
-    document = {"run": str(run.root), "images": [one.record() for one in found]}
-    require_any(found, document)
-    return document, "\n".join(one.in_words() for one in found)
 
 
 class _Line:

@@ -15,7 +15,7 @@ from PIL import Image
 from curation import lock
 from curation.dataset import Dataset, Row, file_name, identity, write_manifest
 from curation.recipe import CurationRecipe
-from training import commands
+from training import commands, measure_commands, predict_commands
 
 Counts = Mapping[str, tuple[int, int, int]]
 
@@ -76,7 +76,11 @@ def shell(context: click.Context) -> None:
     context.meta["bestiary.quiet"] = False
 
 
-for command in (commands.models, commands.train, commands.evaluate, commands.predict):
+for command in (
+    *(commands.models, commands.train),
+    measure_commands.evaluate,
+    predict_commands.predict,
+):
     shell.add_command(command)
 
 
