@@ -44,7 +44,8 @@ from scraper.hosts import Downloads, storing
 from scraper.policy import FetchPolicy
 from scraper.sources.google import GoogleSource
 from scraper.sources.google_page import parse
-from scraper.sources.results_page import ResultsPage, SearchPolicy
+from scraper.sources.offers import rested
+from scraper.sources.results_page import SearchPolicy
 from scraper.species import Species
 from scraper.standin.faults import Faults
 from scraper.standin.site import Site
@@ -196,15 +197,16 @@ def _timed(name: str, collect: Callable[[], Collected], offered: set[str]) -> fl
 
 
 def _our_way(site: Site, folder: Path) -> Collected:
-    policy = SearchPolicy(base_url=site.base_url)
-    evidence = Evidence(folder=folder / "evidence", clock=SystemClock())
+    clock = SystemClock()
     with window(BrowserPolicy()) as opened:
         counted = CountedWindow(opened)
+        source = GoogleSource(
+            lambda: contextlib.nullcontext(counted),
+            policy=SearchPolicy(base_url=site.base_url),
+            evidence=Evidence(folder=folder / "evidence", clock=clock),
+        )
         began = time.monotonic()
-        counted.open(policy.search_url("mouse"))
-        page = ResultsPage(counted, policy, evidence)
-        page.wait_for_results()
-        batches = list(page.scroll(CARDS))
+        batches = list(rested(source.search("mouse", wanted=CARDS), clock))
         seconds = time.monotonic() - began
     found = {one.image_url for batch in batches for one in batch.candidates}
     return found, seconds, counted.calls

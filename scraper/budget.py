@@ -1,13 +1,14 @@
 """One budget of questions per search site, shared by every process of a user.
 
 A site sees one visitor, however many commands or browsers that visitor runs. So the time of
-the next turn at each site is kept in a small database that processes lock in turn: whoever
-wants to ask takes the next free turn, which moves it on by the pause, and sleeps until then.
+the last question to each site is kept in a small database that processes lock in turn: whoever
+comes when the pause after it is over may ask, and whoever does not comes again.
 
     budget = Budget(shared_file(instead=harvest / "search-turns.sqlite"))
-    budget.wait_turn("www.google.com", pause_s=2.0, clock=SystemClock())
+    while wait_s := budget.take_turn("www.google.com", pause_s=2.0, clock=clock):
+        clock.sleep(wait_s)
 
-A process that dies while it waits has used up its turn, and holds up nobody.
+A process that dies while it waits holds up nobody.
 """
 
 from __future__ import annotations
@@ -16,14 +17,15 @@ import contextlib
 import os
 import sqlite3
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from scraper.clock import Clock
 from scraper.errors import ScraperError
 
 _LOCK_TIMEOUT_S = 60.0
-_LONGEST_QUEUE_S = 3600.0
-"""A turn further ahead was written by a clock that was wrong."""
+_CLOCKS_DIFFER_S = 3600.0
+"""A question further ahead was noted by a clock that was wrong."""
 
 
 class Budget:
@@ -32,41 +34,50 @@ class Budget:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def wait_turn(self, host: str, *, pause_s: float, clock: Clock) -> float:
-        """Sleep until it is our turn to ask this host; return how long that took, in seconds.
+    def take_turn(self, host: str, *, pause_s: float, clock: Clock) -> float:
+        """Take the turn at this host if it is free: 0, or else seconds after which to come again.
 
         Two turns at one host are at least `pause_s` of the later one apart.
 
         Raises:
             ScraperError: the file cannot be written.
         """
-        now = clock.now().timestamp()
-        wait_s = max(0.0, self._take(host, now=now, pause_s=pause_s) - now)
-        if wait_s:
-            clock.sleep(wait_s)
+        with self._turns() as turns:
+            now = clock.now().timestamp()
+            row = turns.execute("SELECT last FROM turns WHERE host = ?", (host,)).fetchone()
+            last = row[0] if row and row[0] < now + _CLOCKS_DIFFER_S else -pause_s
+            wait_s = max(0.0, last + pause_s - now)
+            if not wait_s:
+                _note(turns, host, now)
         return wait_s
 
-    def _take(self, host: str, *, now: float, pause_s: float) -> float:
-        """Take the next free turn at a host, as seconds since the epoch."""
+    def note(self, host: str, *, clock: Clock) -> None:
+        """Let the pause begin now, with the answer and not with the question."""
+        with self._turns() as turns:
+            _note(turns, host, clock.now().timestamp())
+
+    @contextlib.contextmanager
+    def _turns(self) -> Iterator[sqlite3.Connection]:
+        """The table of turns, locked against every other process."""
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with contextlib.closing(self._open()) as file:
                 file.execute("BEGIN IMMEDIATE")
                 file.execute("CREATE TABLE IF NOT EXISTS turns (host PRIMARY KEY, last REAL)")
-                row = file.execute("SELECT last FROM turns WHERE host = ?", (host,)).fetchone()
-                last = row[0] if row and row[0] < now + _LONGEST_QUEUE_S else -pause_s
-                turn = max(now, last + pause_s)
-                file.execute("INSERT OR REPLACE INTO turns VALUES (?, ?)", (host, turn))
+                yield file
                 file.execute("COMMIT")
         except (OSError, sqlite3.Error) as error:
             raise ScraperError(
                 f"cannot keep the search budget in {self._path}: {error}; remove that file, or"
                 " let XDG_CACHE_HOME name a folder that can be written to"
             ) from error
-        return turn
 
     def _open(self) -> sqlite3.Connection:
         return sqlite3.connect(self._path, timeout=_LOCK_TIMEOUT_S, isolation_level=None)
+
+
+def _note(turns: sqlite3.Connection, host: str, moment: float) -> None:
+    turns.execute("INSERT OR REPLACE INTO turns VALUES (?, ?)", (host, moment))
 
 
 def shared_file(*, instead: Path) -> Path:

@@ -2,15 +2,16 @@
 
 Searches come in turns. The first turn asks the first `QUERIES_A_TURN` queries of every
 species; each later turn asks the next ones, for species that lack images alone, and when
-all were asked it asks those that had more to give again, for twice as many. After each turn
-come the downloads: one species after the other, so that classes fill evenly, and of each
-species the first `wanted` that succeed in the order of their rank. A candidate is asked for
-where a larger version of it may be, then at its own address, and then, if thumbnails are
-allowed, at that of its thumbnail. Those of which only a thumbnail is known come last.
+all were asked it asks those that had more to give again, for twice as many. Downloads begin
+while a turn is searched, and the next turn begins when they are done: one species after the
+other, so that classes fill evenly, and of each species the first `wanted` that succeed in the
+order of their rank. A candidate is asked for where a larger version of it may be, then at its
+own address, and then, if thumbnails are allowed, at that of its thumbnail. Those of which only
+a thumbnail is known come last.
 
-What is kept depends on the candidates and the answers to them alone, never on timing. A
-turn is noted before it begins; a crawl that was killed finishes it first when it is started
-again, and so ends where an undisturbed one does.
+What is kept depends on the candidates and the answers to them alone, never on timing (see
+`scraper.line`). A turn is noted before it begins; a crawl that was killed finishes it first when
+it is started again, and so ends where an undisturbed one does.
 
 A candidate that failed or was skipped is settled: a later run does not ask it again, unless
 the failed ones are put back with `Harvest.retry`.
@@ -19,7 +20,7 @@ the failed ones are put back with `Harvest.retry`.
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
@@ -37,8 +38,9 @@ from scraper.fetch import Body
 from scraper.harvest import Candidate, CrawlState, Harvest, Record
 from scraper.hosts import Done, Downloads, Postponed, host_of
 from scraper.ladder import better_addresses
+from scraper.line import Line
 from scraper.queries import Query
-from scraper.sources.offers import ENOUGH, Source
+from scraper.sources.offers import ENOUGH, Batch, Source
 from scraper.species import Species
 
 ONLY_A_THUMBNAIL = "only a thumbnail is known (--thumbnails takes it)"
@@ -91,6 +93,15 @@ class CrawlPlan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Searching:
+    """A search goes on, and has found so many candidates by now."""
+
+    species: str
+    query: str
+    found: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Searched:
     """A search ended; `new` candidates were not known before."""
 
@@ -121,7 +132,7 @@ class Settled:
     reason: str = ""
 
 
-Outcome = Searched | Stopped | Settled
+Outcome = Searching | Searched | Stopped | Settled
 Search = tuple[Query, CrawlState]
 """A query to ask, and where its crawl will stand while it is asked."""
 
@@ -143,6 +154,8 @@ class Crawl:
         self._is_stopped = False
         self._left: dict[str, set[int]] = defaultdict(set)
         """Candidates of each species whose hosts are left alone for this run."""
+        self._lines: dict[str, Line] = {}
+        self._under_way: dict[int, Record] = {}
 
     @cached_property
     def _queries(self) -> dict[str, tuple[Query, ...]]:
@@ -153,11 +166,15 @@ class Crawl:
         if self._plan.thumbnails:
             self._harvest.reconsider(ONLY_A_THUMBNAIL)
         self._leave_resting_hosts()
-        yield from self._search_all(self._unfinished())
-        yield from self._download()
+        yield from self._take_turn(self._unfinished())
         while searches := self._next_turn():
-            yield from self._search_all(searches)
-            yield from self._download()
+            yield from self._take_turn(searches)
+
+    def _take_turn(self, searches: list[Search]) -> Iterator[Outcome]:
+        """Search, and meanwhile and afterwards download; all of it, before the next turn."""
+        self._line_up(searches)
+        yield from self._search_all(searches)
+        yield from self._download()
 
     def _leave_resting_hosts(self) -> None:
         """Ask nothing of hosts that told an earlier run to wait longer than until now."""
@@ -222,7 +239,7 @@ class Crawl:
         while waiting:
             query, state = waiting[0]
             try:
-                yield self._search(query, state)
+                yield from self._search(query, state)
             except (BlockedError, LayoutError, BrowserError) as error:
                 yield self._stop([state for _, state in waiting], error)
                 return
@@ -240,29 +257,43 @@ class Crawl:
         )
         return Stopped(species=query.species, error=error, resume_after=cool_down.until)
 
-    def _search(self, query: Query, state: CrawlState) -> Searched:
+    def _search(self, query: Query, state: CrawlState) -> Iterator[Outcome]:
         found = new = 0
         because = ""
         for batch in self._source.search(query, wanted=state.depth):
-            new += self._harvest.add(
-                batch.candidates,
-                species=query.species,
-                source=state.source,
-                query=state.query,
-                first_rank=found,
-            )
+            new += self._note(batch, state, first_rank=found)
             found += len(batch.candidates)
             own = self._harvest.count(species=query.species, source=state.source, query=state.query)
             because = batch.ended_because
             if not because and self._plan.is_exhausted(found=found, own=own):
                 because = f"only {own} of {found} candidates were new"
+            if because:
                 break
+            yield Searching(species=query.species, query=query.words, found=found)
+            yield from self._download_for(batch.rest_s)
+        self._lines[query.species].expect_no_more(state.query)
         ended = replace(state, state="done", found=found, ended_because=because, resume_after="")
         self._harvest.set_crawl_state(ended)
         self._harvest.set_cool_down(CoolDown(source=state.source))
-        return Searched(
+        yield Searched(
             species=query.species, query=query.words, found=found, new=new, because=because
         )
+
+    def _note(self, batch: Batch, state: CrawlState, *, first_rank: int) -> int:
+        """Note what a search brought, and let it join the line; return how much was new."""
+        if not batch.candidates:
+            return 0
+        new = self._harvest.add(
+            batch.candidates,
+            species=state.species,
+            source=state.source,
+            query=state.query,
+            first_rank=first_rank,
+        )
+        line = self._lines[state.species]
+        line.join(self._candidates(state.species, above=line.last_id))
+        line.expect(state.query, found=first_rank + len(batch.candidates))
+        return new
 
     def _stop(self, unfinished: list[CrawlState], error: ScraperError) -> Stopped:
         self._is_stopped = True
@@ -287,38 +318,71 @@ class Crawl:
         own = self._harvest.count(species=state.species, source=state.source, query=state.query)
         return max(state.found, own)
 
+    # --- downloads --------------------------------------------------------------------
+
+    def _line_up(self, searches: Iterable[Search]) -> None:
+        """Form the lines of a turn: who waits from before, and who is still to come."""
+        for one in self._plan.species:
+            kept = self._harvest.count("kept", species=one.name)
+            line = self._lines[one.name] = Line(missing=self._plan.wanted(one) - kept)
+            line.join(self._candidates(one.name))
+        for query, state in searches:
+            self._lines[query.species].expect(state.query)
+
+    def _candidates(self, species: str, *, above: int = 0) -> list[Record]:
+        """What may be asked for, apart from what this run leaves alone."""
+        records = self._harvest.records(
+            "pending", species=species, source=self._source.name, above=above
+        )
+        return [
+            record
+            for record in records
+            if record.id not in self._left[species]
+            and (record.candidate.image_url or self._plan.thumbnails)
+        ]
+
+    def _download_for(self, seconds: float) -> Iterator[Settled]:
+        """Let so much time pass, and use it for what may be asked for already."""
+        self._start()
+        for done in self._downloads.done_within(seconds):
+            yield self._settled(done)
+
     def _download(self) -> Iterator[Outcome]:
-        queues = {one.name: self._queue(one.name) for one in self._plan.species}
-        missing = {
-            one.name: self._plan.wanted(one) - self._harvest.count("kept", species=one.name)
-            for one in self._plan.species
-        }
-        under_way: dict[int, Record] = {}
-        for record in _first_in_turn(queues, missing):
-            self._start(record, under_way)
+        """Ask for all that may be, now that nothing better will come in this turn."""
+        for one in self._plan.species:
+            self._refuse_thumbnails(one.name)
+            self._lines[one.name].expect_nothing()
+        self._start()
         while self._downloads.is_busy:
-            done = self._downloads.next_done()
-            record = under_way.pop(done.key)
-            outcome = self._settle(record, done)
-            yield outcome
-            waiting = queues[record.species]
-            if outcome.state != "kept" and waiting:
-                self._start(waiting.popleft(), under_way)
+            yield self._settled(self._downloads.next_done())
 
-    def _queue(self, species: str) -> deque[Record]:
-        """What may be asked for a species, best first: full-size images before thumbnails."""
-        records = self._harvest.records("pending", species=species, source=self._source.name)
-        pending = [record for record in records if record.id not in self._left[species]]
-        if not self._plan.thumbnails:
-            for record in pending:
-                if not record.candidate.image_url:
-                    self._harvest.refuse(record, "skipped", ONLY_A_THUMBNAIL, fetched_at="")
-            pending = [record for record in pending if record.candidate.image_url]
-        return deque(sorted(pending, key=lambda record: not record.candidate.image_url))
+    def _refuse_thumbnails(self, species: str) -> None:
+        if self._plan.thumbnails:
+            return
+        pending = list(self._harvest.records("pending", species=species, source=self._source.name))
+        for record in pending:
+            if not record.candidate.image_url:
+                self._harvest.refuse(record, "skipped", ONLY_A_THUMBNAIL, fetched_at="")
 
-    def _start(self, record: Record, under_way: dict[int, Record]) -> None:
-        under_way[record.id] = record
-        self._downloads.add(record.id, *self._rungs(record.candidate))
+    def _start(self) -> None:
+        """Ask for all that may be asked for, one of each species in turn."""
+        lines = deque(self._lines.values())
+        while lines:
+            if (record := lines[0].next()) is None:
+                lines.popleft()
+                continue
+            self._under_way[record.id] = record
+            self._downloads.add(record.id, *self._rungs(record.candidate))
+            lines.rotate(-1)
+
+    def _settled(self, done: Done) -> Settled:
+        """Take an outcome in; where the image was not kept, the next in line is asked for."""
+        record = self._under_way.pop(done.key)
+        outcome = self._settle(record, done)
+        if outcome.state != "kept":
+            self._lines[record.species].lost()
+            self._start()
+        return outcome
 
     def _rungs(self, candidate: Candidate) -> list[str]:
         """Where to ask for an image: a larger version first, the thumbnail last if at all."""
@@ -369,13 +433,3 @@ def _deeper(asked: Iterable[Search], first_depth: int) -> Iterator[Search]:
         depth = max(first_depth, 2 * state.depth)
         if state.ended_because == ENOUGH and depth <= first_depth << DEEPENINGS:
             yield query, replace(state, state="open", depth=depth)
-
-
-def _first_in_turn(
-    queues: Mapping[str, deque[Record]], missing: Mapping[str, int]
-) -> Iterator[Record]:
-    """Take as many records as are missing off each queue, one species after the other."""
-    for turn in range(max(map(len, queues.values()), default=0)):
-        for species, waiting in queues.items():
-            if turn < missing[species] and waiting:
-                yield waiting.popleft()

@@ -262,13 +262,17 @@ class Harvest:
         *,
         species: str | None = None,
         source: str | None = None,
+        above: int = 0,
     ) -> Iterator[Record]:
-        """Yield records by species and rank; read them all before writing to the harvest."""
+        """Yield records by species and rank; read them all before writing to the harvest.
+
+        `above` leaves out all that were noted before, and at, the record with this id.
+        """
         wanted = {"state": state, "species": species, "source": source}
         given = {name: value for name, value in wanted.items() if value is not None}
-        where = " AND ".join(f"{name} = :{name}" for name in given) or "1"
+        where = " AND ".join(["id > :above", *(f"{name} = :{name}" for name in given)])
         query = f"SELECT * FROM candidates WHERE {where} ORDER BY species, rank, id"
-        for row in self._read(query, given):
+        for row in self._read(query, {**given, "above": above}):
             yield _record(dict(zip(row.keys(), row, strict=True)))
 
     def count(

@@ -13,7 +13,7 @@ import heapq
 import itertools
 import queue
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from random import Random
@@ -165,6 +165,22 @@ class Downloads:
         self._open -= 1
         return self._done.popleft()
 
+    def done_within(self, seconds: float) -> Iterator[Done]:
+        """Let so much time pass, and yield the outcomes that come in it; 0 waits for none."""
+        until = self._clock.monotonic() + seconds
+        left_s = seconds
+        while True:
+            self._start_ready()
+            due_s = self._until_next_start()
+            wait_s = max(0.0, left_s if due_s is None else min(left_s, due_s))
+            has_answer = self._take_answers(wait_s=wait_s)
+            while self._done:
+                self._open -= 1
+                yield self._done.popleft()
+            left_s = until - self._clock.monotonic()
+            if left_s <= 0 and not has_answer:
+                return
+
     # --- what is asked next -----------------------------------------------------------
 
     def _enqueue(self, task: _Task) -> None:
@@ -238,18 +254,20 @@ class Downloads:
 
     # --- what came --------------------------------------------------------------------
 
-    def _take_answers(self, *, wait_s: float | None) -> None:
+    def _take_answers(self, *, wait_s: float | None) -> bool:
+        """Wait for one answer, or for so long; whether there was one."""
         if self._done:
-            return
+            return False
         if not self._in_flight:
             self._clock.sleep(wait_s or 0.0)
-            return
+            return False
         try:
             answered = self._answered.get(timeout=wait_s)
         except queue.Empty:
-            return
+            return False
         self._in_flight -= 1
         self._settle(answered)
+        return True
 
     def _settle(self, answered: _Answered) -> None:
         task = replace(answered.task, attempts=answered.task.attempts + 1)

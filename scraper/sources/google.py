@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
+from functools import partial
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -87,22 +88,37 @@ class GoogleSource:
 
     def _batches(self, url: str, wanted: int, told: Told) -> Iterator[Batch]:
         window = self._ready_window()
+        yield from self._turn()
         window.open(url)
+        self._end_turn()
         page = ResultsPage(window, self._policy, self._evidence, told)
-        if page.wait_for_results() is PageKind.NO_RESULTS:
+        kind = yield from page.wait_for_results()
+        if kind is PageKind.NO_RESULTS:
             yield Batch(ended_because="no results")
         else:
             yield from page.scroll(wanted)
 
-    def _ready_window(self) -> Window:
-        """The window, after the pause that is due between two searches, whoever made them."""
-        clock, pause_s = self._evidence.clock, self._policy.search_pause_s
-        if self._budget is not None:
-            site = urlsplit(self._policy.base_url).netloc
-            self._budget.wait_turn(site, pause_s=pause_s, clock=clock)
-        elif self._searches:
-            clock.sleep(pause_s)
+    def _turn(self) -> Iterator[Batch]:
+        """Rest until the pause between two searches is over, whoever made them."""
+        pause_s = self._policy.search_pause_s
+        if self._budget is None:
+            if self._searches:
+                yield Batch(rest_s=pause_s)
+        else:
+            take = partial(self._budget.take_turn, self._site, pause_s=pause_s)
+            while wait_s := take(clock=self._evidence.clock):
+                yield Batch(rest_s=wait_s)
         self._searches += 1
+
+    def _end_turn(self) -> None:
+        if self._budget is not None:
+            self._budget.note(self._site, clock=self._evidence.clock)
+
+    @property
+    def _site(self) -> str:
+        return urlsplit(self._policy.base_url).netloc
+
+    def _ready_window(self) -> Window:
         if self._window is None:
             self._window = self._stack.enter_context(self._open_window())
             self._has_run = True

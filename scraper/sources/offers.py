@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
+from scraper.clock import Clock
 from scraper.harvest import Candidate
 from scraper.queries import Query
 from scraper.species import Species
@@ -17,6 +18,9 @@ class Batch:
 
     candidates: tuple[Candidate, ...] = ()
     ended_because: str = ""
+    rest_s: float = 0.0
+    """How long to wait before the next batch is asked for. There is other work to do meanwhile,
+    so a source says that it rests, and does not sleep itself."""
 
 
 ENOUGH = "enough candidates"
@@ -41,7 +45,17 @@ class Source(Protocol):
     def search(self, query: Query, *, wanted: int) -> Iterator[Batch]:
         """Yield what a query finds until there are `wanted` candidates, or no more.
 
+        Whoever takes a batch lets its `rest_s` pass before the next.
+
         Raises:
             BlockedError: the source turned us away.
             LayoutError: it answered, and the answer could not be understood.
         """
+
+
+def rested(batches: Iterable[Batch], clock: Clock) -> Iterator[Batch]:
+    """Take batches one after the other, for those who have nothing else to do meanwhile."""
+    for batch in batches:
+        if batch.rest_s:
+            clock.sleep(batch.rest_s)
+        yield batch

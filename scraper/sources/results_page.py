@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol
 from urllib.parse import urlencode, urlsplit
@@ -106,7 +106,7 @@ class ResultsPage:
         self._told = told or Told()
         self._html = ""
 
-    def wait_for_results(self) -> PageKind:
+    def wait_for_results(self) -> Generator[Batch, None, PageKind]:
         """Answer consent pages and wait until there are results, or surely none."""
         deadline = self._clock.monotonic() + self._policy.settle_s
         answers, kind = 0, self._kind()
@@ -118,7 +118,7 @@ class ResultsPage:
                 answers += bool(self._window.run(ANSWER_CONSENT))
             elif self._clock.monotonic() >= deadline:
                 raise self._unreadable(kind)
-            self._clock.sleep(self._policy.poll_s)
+            yield Batch(rest_s=self._policy.poll_s)
             kind = self._kind()
         return kind
 
@@ -141,7 +141,7 @@ class ResultsPage:
                     because = ENOUGH
                     break
             else:
-                self._clock.sleep(growth.rest())
+                yield Batch(rest_s=growth.rest())
         yield Batch(
             candidates=self._leftovers(wanted),
             ended_because=because or f"{self._policy.max_steps} scroll steps",

@@ -11,7 +11,7 @@ import pytest
 from scraper.errors import BlockedError, BrowserError, BrowserLostError, LayoutError
 from scraper.evidence import Evidence
 from scraper.sources.google import GoogleSource, SearchPolicy
-from scraper.sources.offers import ENOUGH, Batch
+from scraper.sources.offers import ENOUGH, Batch, rested
 from tests.fakes import FakeWindow, JumpingClock
 from tests.scraper import google_pages as pages
 
@@ -21,21 +21,24 @@ UNREADABLE_CARDS = pages.page("".join(f'<div data-docid="card{n}"></div>' for n 
 END = "<div>Looks like you've reached the end</div>"
 
 
-def source(window: FakeWindow, folder: Path, policy: SearchPolicy = POLICY) -> GoogleSource:
+def source(
+    window: FakeWindow, folder: Path, policy: SearchPolicy, clock: JumpingClock
+) -> GoogleSource:
     @contextlib.contextmanager
     def opened() -> Iterator[FakeWindow]:
         yield window
         window.is_closed = True
 
-    evidence = Evidence(folder=folder / "evidence", clock=JumpingClock())
+    evidence = Evidence(folder=folder / "evidence", clock=clock)
     return GoogleSource(opened, policy=policy, evidence=evidence)
 
 
 def search(
     window: FakeWindow, folder: Path, *, wanted: int = 50, policy: SearchPolicy = POLICY
 ) -> list[Batch]:
-    with source(window, folder, policy) as google:
-        return list(google.search("shrew", wanted=wanted))
+    clock = JumpingClock()
+    with source(window, folder, policy, clock) as google:
+        return list(rested(google.search("shrew", wanted=wanted), clock))
 
 
 def found(batches: list[Batch]) -> list[str]:
@@ -204,9 +207,10 @@ class MortalWindow(FakeWindow):
 
 
 def search_through(browsers: Browsers, folder: Path, *, wanted: int = 500) -> list[Batch]:
-    evidence = Evidence(folder=folder / "evidence", clock=JumpingClock())
+    clock = JumpingClock()
+    evidence = Evidence(folder=folder / "evidence", clock=clock)
     with GoogleSource(browsers, policy=POLICY, evidence=evidence) as google:
-        return list(google.search("shrew", wanted=wanted))
+        return list(rested(google.search("shrew", wanted=wanted), clock))
 
 
 def test_a_lost_browser_is_replaced_and_the_search_goes_on_where_it_was(tmp_path: Path) -> None:
@@ -289,8 +293,9 @@ def test_a_block_while_scrolling_keeps_what_was_found(tmp_path: Path) -> None:
     window = FakeWindow({URL: [*steps[:2], pages.SORRY]})
     batches: list[Batch] = []
 
-    with source(window, tmp_path) as google, pytest.raises(BlockedError):
-        batches.extend(google.search("shrew", wanted=500))
+    clock = JumpingClock()
+    with source(window, tmp_path, POLICY, clock) as google, pytest.raises(BlockedError):
+        batches.extend(rested(google.search("shrew", wanted=500), clock))
 
     assert found(batches) == addresses[:50]
 

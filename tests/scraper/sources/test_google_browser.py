@@ -20,7 +20,7 @@ from scraper.clock import SystemClock
 from scraper.errors import BlockedError, BrowserError, LayoutError
 from scraper.evidence import Evidence
 from scraper.sources.google import GoogleSource, SearchPolicy
-from scraper.sources.offers import Batch
+from scraper.sources.offers import Batch, rested
 from scraper.standin.faults import Consent, Faults
 from scraper.standin.hosts import Paging
 from scraper.standin.site import Site
@@ -73,6 +73,10 @@ def source(windows: Windows, folder: Path, base_url: str) -> GoogleSource:
     return GoogleSource(windows, policy=replace(QUICK, base_url=base_url), evidence=evidence)
 
 
+def searched(google: GoogleSource, *, wanted: int) -> Iterator[Batch]:
+    return rested(google.search("mouse", wanted=wanted), SystemClock())
+
+
 def addresses(batches: list[Batch]) -> list[str]:
     return [candidate.image_url for batch in batches for candidate in batch.candidates]
 
@@ -83,7 +87,7 @@ def test_panels_give_the_addresses_that_the_page_keeps_to_itself(
     faults = Faults(consent="off", share_panel_only=0.3, share_hover_only=0.2)
     windows = Windows()
     with Site(gallery, faults=faults) as site, source(windows, tmp_path, site.base_url) as google:
-        found = addresses(list(google.search("mouse", wanted=80)))
+        found = addresses(list(searched(google, wanted=80)))
         offered = {offer.image_url for offer in site.offers()}
         asked = [hit for hit in site.log if hit.path.startswith("/photos")]
 
@@ -110,7 +114,7 @@ def test_what_was_shown_before_a_block_is_told(
         source(Windows(), tmp_path, site.base_url) as google,
         pytest.raises(BlockedError, match=r"turned us away with a block page"),
     ):
-        batches.extend(google.search("mouse", wanted=500))
+        batches.extend(searched(google, wanted=500))
 
     assert len(addresses(batches)) == told
 
@@ -123,7 +127,7 @@ def test_consent_is_declined_and_the_results_are_read(
         Site(gallery, faults=Faults(consent=consent)) as site,
         source(Windows(), tmp_path, site.base_url) as google,
     ):
-        found = addresses(list(google.search("mouse", wanted=20)))
+        found = addresses(list(searched(google, wanted=20)))
         choices = [hit for hit in site.log if hit.path.startswith("/consent/save")]
 
     assert len(found) >= 20
@@ -138,7 +142,7 @@ def test_a_search_outlives_its_browser(tmp_path: Path, gallery: Path, death: obj
         Site(gallery, faults=Faults(consent="off"), paging=paging) as site,
         source(windows, tmp_path, site.base_url) as google,
     ):
-        for batch in google.search("mouse", wanted=500):
+        for batch in searched(google, wanted=500):
             if batch.candidates and len(windows.opened) == 1:
                 death(windows)  # type: ignore[operator]
             batches.append(batch)
@@ -157,7 +161,7 @@ def test_a_site_that_never_answers_is_given_up_after_three_browsers(tmp_path: Pa
         source(windows, tmp_path, base_url) as google,
         pytest.raises(BrowserError, match=r"3 browsers in a row .*it took too long"),
     ):
-        list(google.search("mouse", wanted=5))
+        list(searched(google, wanted=5))
 
     assert len(windows.opened) == 3
 
@@ -170,7 +174,7 @@ def test_a_page_that_hangs_in_its_own_script_is_left_with_what_it_showed(tmp_pat
     with ImageServer() as server, source(windows, tmp_path, server.url("")) as google:
         server.script["/search?q=mouse&udm=2&hl=en"] = [page]
         with pytest.raises(BrowserError, match=r"3 browsers in a row .*it took too long"):
-            batches.extend(google.search("mouse", wanted=500))
+            batches.extend(searched(google, wanted=500))
 
     assert len(addresses(batches)) == 30
     assert len(windows.opened) == 3
@@ -203,7 +207,7 @@ def test_a_layout_that_nobody_knows_is_an_error_with_evidence(tmp_path: Path) ->
     with ImageServer() as server, source(Windows(), tmp_path, server.url("")) as google:
         server.script["/search?q=mouse&udm=2&hl=en"] = [page]
         with pytest.raises(LayoutError, match=r"unknown layout, saved as .*report it"):
-            list(google.search("mouse", wanted=5))
+            list(searched(google, wanted=5))
 
     text, picture = sorted((tmp_path / "evidence").iterdir())
     assert "<p-card" in text.read_text(encoding="utf-8")
@@ -220,7 +224,7 @@ def test_a_button_for_more_is_pressed_in_any_language(tmp_path: Path) -> None:
     page = Reply(body=(first + button).encode(), headers={"Content-Type": "text/html"})
     with ImageServer() as server, source(Windows(), tmp_path, server.url("")) as google:
         server.script["/search?q=mouse&udm=2&hl=en"] = [page]
-        batches = list(google.search("mouse", wanted=500))
+        batches = list(searched(google, wanted=500))
 
     assert addresses(batches) == [shot.image_url for shot in shown]
     assert batches[-1].ended_because == "no new results for 2 s"
