@@ -1,0 +1,249 @@
+"""The nearest pictures of two collections: every pair compared, the likeliest ones aligned.
+
+Curation finds look-alikes through hashes; what its hashes miss, the same hashes would miss
+again. Here every picture of one collection is compared with every one of the other, in all
+eight orientations, by the correlation of small grey pictures: a search that skips nothing.
+Hashes, at a looser radius, add what was cropped. The likeliest pairs by either are then laid
+on each other as curation does it (`curation.alignment`), so that likeness means the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from curation.alignment import Suggestions, likeness
+from curation.hamming import neighbours
+from curation.recipe import CurationRecipe
+from curation.signature import CROPS, ORIENTATIONS, THUMB_PX, WHOLE, Box, Signature, within
+
+_SMALL_PX = 16
+"""Side of the grey pictures that are correlated."""
+_LOOSER_BITS = 2
+"""By how much the radius of the hash search is larger than the recipe's."""
+_MOST_ALIGNED = 4_000
+"""Ways to match, the likeliest by each of the two searches, that are tried: bounds the time."""
+_BLOCK = 256
+"""Pictures correlated with all others at once: bounds memory, some 60 MB at 7,000 others."""
+_FEW = 1 << 26
+"""Pairs of hashes up to which each is compared with each."""
+_FRAMINGS = 2
+"""The first views of every picture, which are targets too: the whole, and the inner part."""
+
+Floats = NDArray[np.float32]
+Numbers = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NearPair:
+    """A picture of the first collection and one of the second, by their places there."""
+
+    first: int
+    second: int
+    likeness: float
+    """Once aligned, above 0 and up to 1; the recipe says from where two are look-alikes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Nearest:
+    """What a search found."""
+
+    compared: int
+    """Pairs: every picture of one collection with every one of the other."""
+    aligned: int
+    """Of these, the likeliest ones, which were laid on each other."""
+    pairs: tuple[NearPair, ...]
+    """The pairs that are alike at all, the most alike first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ways:
+    """Ways in which pairs may match, in step; a pair can occur more than once."""
+
+    pairs: Suggestions
+    badness: NDArray[np.floating] | NDArray[np.integer]
+    """The lower, the likelier; comparable within one search alone."""
+
+    def likeliest(self) -> _Ways:
+        order = np.argsort(self.badness, kind="stable")[:_MOST_ALIGNED]
+        return _Ways(pairs=self.pairs.part(order), badness=self.badness[order])
+
+
+def nearest(
+    first: Sequence[Signature], second: Sequence[Signature], recipe: CurationRecipe
+) -> Nearest:
+    """Find the most alike pairs of a picture of `first` and one of `second`."""
+    if not first or not second:
+        return Nearest(compared=0, aligned=0, pairs=())
+    found: dict[tuple[int, int], float] = {}
+    for ways in (_correlated(first, second), _hashed(first, second, recipe)):
+        for one, other, score in _aligned(first, second, ways.likeliest().pairs):
+            found[one, other] = max(score, found.get((one, other), -1.0))
+    ordered = sorted(found.items(), key=lambda item: (-item[1], item[0]))
+    return Nearest(
+        compared=len(first) * len(second),
+        aligned=len(found),
+        pairs=tuple(
+            NearPair(first=one, second=other, likeness=round(min(score, 1.0), 4))
+            for (one, other), score in ordered
+            if score > 0
+        ),
+    )
+
+
+def _aligned(
+    first: Sequence[Signature], second: Sequence[Signature], pairs: Suggestions
+) -> Iterator[tuple[int, int, float]]:
+    thumbs = np.stack([one.thumb for one in (*first, *second)])
+    inner = np.asarray([one.inner for one in (*first, *second)], np.float32)
+    scores = likeness(thumbs, inner, replace(pairs, second=pairs.second + len(first)))
+    yield from zip(pairs.first.tolist(), pairs.second.tolist(), scores.tolist(), strict=True)
+
+
+def _correlated(first: Sequence[Signature], second: Sequence[Signature]) -> _Ways:
+    """The pairs that correlate best, of all there are, each in its best orientation."""
+    here = _small(first).reshape(len(first), -1)
+    there = _turned(_small(second)).transpose(0, 2, 1)
+    best = np.empty((4, 0))
+    floor = -np.inf
+    for start in range(0, len(first), _BLOCK):
+        scores = here[start : start + _BLOCK] @ there
+        highest = scores.max(axis=0)
+        one, other = np.nonzero(highest > floor)
+        turn = scores[:, one, other].argmax(axis=0)
+        best = np.hstack([best, (highest[one, other], one + start, other, turn)])
+        if best.shape[1] > _MOST_ALIGNED:
+            best = best[:, np.argsort(-best[0], kind="stable")[:_MOST_ALIGNED]]
+            floor = best[0, -1]
+    places = best[1:].astype(np.int64)
+    return _Ways(
+        pairs=Suggestions(
+            first=places[0],
+            second=places[1],
+            first_box=_boxes(first)[places[0], 1],
+            second_box=_boxes(second)[places[1], 1],
+            orientation=places[2],
+        ),
+        badness=-best[0],
+    )
+
+
+def _small(signatures: Iterable[Signature]) -> Floats:
+    """The inner pictures, squeezed, with mean 0 and length 1; shape (n, 16, 16)."""
+    values = np.stack([_squeezed(one) for one in signatures])
+    values -= values.mean(axis=(1, 2), keepdims=True)
+    length = np.sqrt((values**2).sum(axis=(1, 2), keepdims=True))
+    return np.asarray(values / np.maximum(length, 1e-3), np.float32)
+
+
+def _squeezed(signature: Signature) -> Floats:
+    left, top, right, bottom = (THUMB_PX * edge for edge in signature.inner)
+    small = Image.fromarray(signature.thumb).resize(
+        (_SMALL_PX, _SMALL_PX), Image.Resampling.BOX, box=(left, top, right, bottom)
+    )
+    return np.asarray(small, np.float32)
+
+
+def _turned(small: Floats) -> Floats:
+    """Pictures in every orientation; shape (8, n, pixels)."""
+    turned = []
+    for orientation in range(ORIENTATIONS):
+        seen = small.transpose(0, 2, 1) if orientation & 4 else small
+        seen = seen[:, :, ::-1] if orientation & 1 else seen
+        seen = seen[:, ::-1] if orientation & 2 else seen
+        turned.append(seen.reshape(len(small), -1))
+    return np.stack(turned)
+
+
+def _hashed(
+    first: Sequence[Signature], second: Sequence[Signature], recipe: CurationRecipe
+) -> _Ways:
+    """The pairs with the nearest hashes: parts of either picture against the other's whole."""
+    there = _views_near(first, second, recipe)
+    back = _views_near(second, first, recipe)
+    return _Ways(
+        pairs=Suggestions(
+            first=np.concatenate([there.pairs.first, back.pairs.second]),
+            second=np.concatenate([there.pairs.second, back.pairs.first]),
+            first_box=np.concatenate([there.pairs.first_box, back.pairs.second_box]),
+            second_box=np.concatenate([there.pairs.second_box, back.pairs.first_box]),
+            orientation=np.concatenate([there.pairs.orientation, _undone(back.pairs.orientation)]),
+        ),
+        badness=np.concatenate([there.badness, back.badness]),
+    )
+
+
+def _undone(orientation: Numbers) -> Numbers:
+    """The orientations that undo others: of a transposed one, the two mirrorings change places."""
+    swapped = 4 | (orientation & 1) << 1 | (orientation & 2) >> 1
+    return np.where(orientation & 4, swapped, orientation)
+
+
+def _views_near(
+    askers: Sequence[Signature], asked: Sequence[Signature], recipe: CurationRecipe
+) -> _Ways:
+    """Views of the askers whose hashes are near those of what is asked, whole or inner."""
+    queries = np.stack([one.queries for one in askers])
+    targets = np.stack([one.targets for one in asked])
+    views = np.arange(queries.shape[1])
+    found = [
+        _near(queries[:, chosen], targets.reshape(len(asked), -1), bits + _LOOSER_BITS)
+        for chosen, bits in (
+            (views[:_FRAMINGS], recipe.candidate_bits),
+            (views[_FRAMINGS:], recipe.crop_bits),
+        )
+    ]
+    found[1][1] += _FRAMINGS
+    first, view, second, target, bits = np.concatenate(found, axis=1)
+    framing, orientation = np.divmod(target, ORIENTATIONS)
+    return _Ways(
+        pairs=Suggestions(
+            first=first,
+            second=second,
+            first_box=_boxes(askers)[first, view],
+            second_box=_boxes(asked)[second, framing],
+            orientation=orientation,
+        ),
+        badness=bits,
+    )
+
+
+def _near(queries: NDArray[np.uint64], targets: NDArray[np.uint64], max_bits: int) -> Numbers:
+    """Near hashes: asker, its view, asked, its target and bits between; shape (5, n)."""
+    search = _all_compared if queries.size * targets.size <= _FEW else neighbours
+    query, target = search(queries.ravel(), targets.ravel(), max_bits=max_bits)
+    bits = np.bitwise_count(queries.ravel()[query] ^ targets.ravel()[target])
+    return np.stack(
+        [
+            *np.divmod(query, queries.shape[1]),
+            *np.divmod(target, targets.shape[1]),
+            bits.astype(np.int64),
+        ]
+    )
+
+
+def _all_compared(
+    queries: NDArray[np.uint64], targets: NDArray[np.uint64], *, max_bits: int
+) -> tuple[Numbers, Numbers]:
+    """What `neighbours` finds, for few hashes, where its tables would cost more."""
+    at_once = max(1, _FEW // 32 // max(1, len(targets)))
+    found = [
+        np.argwhere(np.bitwise_count(queries[start : start + at_once, None] ^ targets) <= max_bits)
+        + np.array((start, 0))
+        for start in range(0, len(queries), at_once)
+    ]
+    query, target = np.concatenate(found).T
+    return query, target
+
+
+def _boxes(signatures: Iterable[Signature]) -> Floats:
+    """The box of every view of every picture; shape (n, views, 4)."""
+    return np.asarray([_views_of(one.inner) for one in signatures], np.float32)
+
+
+def _views_of(inner: Box) -> list[Box]:
+    return [WHOLE, inner, *(within(crop, inner) for crop in CROPS)]
