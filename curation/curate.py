@@ -31,6 +31,7 @@ from curation.inspect import Dropped, Inspected, inspect
 from curation.lookalikes import Album
 from curation.recipe import SPLITS, CurationRecipe
 from curation.report import write_report
+from curation.sides import NONE_BEFORE, Sides, sides_of
 from curation.signature import Signature
 from curation.stars import Compared
 from scraper.harvest import Harvest, Record
@@ -60,22 +61,30 @@ class Curated:
 
 
 def curate(
-    harvest: Harvest, root: Path, *, recipe: CurationRecipe, workers: int
+    harvest: Harvest,
+    root: Path,
+    *,
+    recipe: CurationRecipe,
+    workers: int,
+    before: Sides | None = None,
 ) -> Iterator[Looked | Compared | Curated]:
     """Make the dataset at `root` of a harvest; the last outcome is `Curated`.
 
     Before it come one `Looked` for every digest, and then `Compared` where any were suggested.
 
-    Until then whatever was at `root` stays as it was.
+    Until then whatever was at `root` stays as it was. `before` says where images were, for a
+    recipe that keeps splits; it is the dataset at `root` unless given.
 
     Raises:
         EmptyHarvestError: the harvest has no image, or none that can be used.
+        SplitError: there are too few images for the splits or folds that are asked for.
         DatasetError: `root` cannot be replaced.
         LockMismatchError: the lock beside `root` cannot be read.
     """
     records = _records(harvest)
     name = root.absolute().name
     lock.read_entry(lock.lock_path(root), name)  # A lock that cannot be read is told at once.
+    before = before or _sides_before(root, recipe)
     with building_site(root) as site, Album() as album:
         (site / _RENDERED).mkdir()
         digests = sorted({record.sha256 or "" for record in records})
@@ -94,7 +103,7 @@ def curate(
                 for pair in outcome.pairs
             )
             yield outcome
-        rows = decide(records, findings, pairs, recipe)
+        rows = decide(records, findings, pairs, recipe, before)
         _require_some(rows, harvest)
         entry = {**identity(rows, recipe), "libraries": _libraries()}
         _furnish(site, rows)
@@ -103,6 +112,12 @@ def curate(
     lock.write_entry(lock.lock_path(root), name, entry)
     dataset = Dataset.open(root)
     yield Curated(dataset=dataset, warnings=tuple(_warnings(dataset, harvest)))
+
+
+def _sides_before(root: Path, recipe: CurationRecipe) -> Sides:
+    if not recipe.keep_splits or not (root / MANIFEST).exists():
+        return NONE_BEFORE
+    return sides_of(Dataset.open(root).rows)
 
 
 def _records(harvest: Harvest) -> list[Record]:

@@ -9,10 +9,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from curation import reasons
-from curation.dataset import Row, file_name
+from curation.dataset import Row
 from curation.quality import Measures
 from curation.recipe import CurationRecipe
-from curation.split import Ticket, split
+from curation.sides import NONE_BEFORE, Sides, with_sides
 from curation.stars import Pair, Standing, stars
 from scraper.harvest import Record
 
@@ -56,6 +56,7 @@ def decide(
     findings: Mapping[str, Finding],
     pairs: Sequence[tuple[str, str, float]],
     recipe: CurationRecipe,
+    before: Sides = NONE_BEFORE,
 ) -> tuple[Row, ...]:
     """Make the manifest: one row per record, ordered by species, digest and address.
 
@@ -63,11 +64,16 @@ def decide(
         records: what the harvest kept.
         findings: by digest, one for every record.
         pairs: digests of verified look-alikes, and how alike they are.
+        recipe: says how.
+        before: where images were in the dataset before, which `keep_splits` honours.
+
+    Raises:
+        SplitError: there are too few images for the splits or folds that are asked for.
     """
     ordered = sorted(records, key=_place)
     verdicts = _verdicts(species_by_digest(ordered), findings, pairs)
     rows = [_row(record, findings[_digest(record)]) for record in ordered]
-    return _with_splits(_judged(rows, verdicts), recipe)
+    return with_sides(_judged(rows, verdicts), recipe, before)
 
 
 def _place(record: Record) -> tuple[object, ...]:
@@ -204,16 +210,3 @@ def _judged(rows: Iterable[Row], verdicts: Mapping[str, Mapping[str, _Verdict]])
             replace(row, group=group, reason=reason, kept=not reason, likeness=verdict.likeness)
         )
     return judged
-
-
-def _with_splits(rows: Sequence[Row], recipe: CurationRecipe) -> tuple[Row, ...]:
-    tickets = [
-        Ticket(digest=row.digest, species=row.species, group=row.group) for row in rows if row.kept
-    ]
-    home = split(tickets, shares=recipe.splits, seed=recipe.seed)
-    return tuple(
-        replace(row, split=home[row.digest], file=file_name(row, home[row.digest]))
-        if row.kept
-        else replace(row, file_sha256=None)
-        for row in rows
-    )

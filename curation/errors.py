@@ -4,6 +4,8 @@ CurationError                stop; the shell exits with `exit_code`
 ├── UsageError               the request itself is wrong (2)
 ├── DatasetError             no dataset there, or it cannot be read or written (1)
 ├── EmptyHarvestError        nothing in the harvest can become a dataset (1)
+├── SplitError               the images cannot be split as asked for (1)
+├── LeakError                two splits share a picture, which was forbidden (1)
 ├── LockMismatchError        the data is not what the lock says (4)
 └── UnusableImageError       one image cannot be rendered, for `reason`
 """
@@ -38,6 +40,14 @@ class DatasetError(CurationError):
 
 class EmptyHarvestError(CurationError):
     """Nothing in the harvest can become a dataset: gather more, or ask for less."""
+
+
+class SplitError(CurationError):
+    """The images cannot be split as asked for: gather more, or ask for less."""
+
+
+class LeakError(CurationError):
+    """Two splits share a picture: figures measured on them would flatter."""
 
 
 class LockMismatchError(CurationError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Literal, Self, get_args
@@ -13,6 +14,18 @@ Fit = Literal["pad", "crop", "stretch"]
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
+
+SplitUnit = Literal["share", "images", "images-per-species"]
+"""What the numbers of `splits` count."""
+
+SplitBy = Literal["lots", "study"]
+"""Who deals: `curation.split`, or scikit-learn as in the founding study."""
+
+STUDY_SPLITS = (0.85, 0.0, 0.15)
+"""Of the founding study: 83 of 551 images test."""
+
+GroupBy = Literal["look-alikes", "page", "host"]
+"""What stays together in the split: look-alikes alone, or also what one page or host has."""
 
 _PILLOW_LIMIT_PX = 178_956_970
 """Pillow itself refuses to open anything larger."""
@@ -31,7 +44,16 @@ class CurationRecipe:
     """RGB, 0-255: under transparent pixels, and around a padded picture."""
     jpeg_quality: int = 92
     splits: tuple[float, float, float] = (0.7, 0.15, 0.15)
-    """Shares of train, val and test; they sum to 1, and train is not empty."""
+    """For train, val and test. Shares sum to 1, and that of train is not 0. Counts are whole; a
+    count of 0 for train is what val and test leave."""
+    split_unit: SplitUnit = "share"
+    split_by: SplitBy = "lots"
+    group_by: GroupBy = "look-alikes"
+    folds: int = 0
+    """Equal parts for a cross-validation, over all that is kept; 0 for none."""
+    keep_splits: bool = False
+    """Whether images that the dataset had before keep their split and fold; then those are
+    what the manifest says, and no function of the seed alone."""
     seed: int = 0
     min_side_px: int = None  # type: ignore[assignment] # A number once born.
     """Of the shorter side, upright; a quarter of `side_px` unless given, since what has to be
@@ -78,13 +100,33 @@ class CurationRecipe:
         )
 
     def _check_splits(self) -> None:
+        for name, kind in (("split_unit", SplitUnit), ("split_by", SplitBy), ("group_by", GroupBy)):
+            value = getattr(self, name)
+            _require(
+                value in get_args(kind), f"{name} must be of {', '.join(get_args(kind))}", value
+            )
         _require(
-            len(self.splits) == 3 and all(0 <= share <= 1 for share in self.splits),
-            "splits must be three shares from 0 to 1, of train, val and test",
+            len(self.splits) == 3 and all(0 <= number < math.inf for number in self.splits),
+            "splits must be three numbers from 0 up, for train, val and test",
             self.splits,
         )
-        _require(abs(sum(self.splits) - 1) < 1e-6, "splits must sum to 1", self.splits)
-        _require(self.splits[0] > 0, "splits must leave train more than 0", self.splits)
+        if self.split_unit == "share":
+            _require(abs(sum(self.splits) - 1) < 1e-6, "splits must sum to 1", self.splits)
+            _require(self.splits[0] > 0, "splits must leave train more than 0", self.splits)
+        else:
+            is_whole = all(number == int(number) for number in self.splits)
+            _require(is_whole, "splits must be whole numbers, or shares", self.splits)
+        _require(
+            self.folds == 0 or 2 <= self.folds <= 100, "folds must lie in 2 to 100", self.folds
+        )
+        if self.split_by == "study":
+            self._check_study()
+
+    def _check_study(self) -> None:
+        """The founding study had no validation set, knew no groups and began anew each time."""
+        _require(self.splits[1] == 0, "split_by study has no val: splits must say 0", self.splits)
+        is_plain = self.group_by == "look-alikes" and not self.keep_splits
+        _require(is_plain, "split_by study takes no group_by and no keep_splits", self.split_by)
 
     def record(self) -> dict[str, object]:
         """The recipe as JSON can hold it; `from_record` reads it back."""

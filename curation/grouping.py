@@ -1,0 +1,82 @@
+"""Groups of the split: which images may not face each other across train and test.
+
+Look-alikes always. On demand also images of one page, or of one host: a photographer's
+series, one animal seen twice, a site's own style.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+
+from curation.dataset import Row
+from curation.recipe import GroupBy
+from curation.split import Ticket, torn
+from scraper.harvest import host_of
+
+
+def tickets(rows: Sequence[Row], by: GroupBy) -> list[Ticket]:
+    """What the split has to know of the kept rows; groups that share an image are one group."""
+    kept = [row for row in rows if row.kept]
+    linking = _with_copies(rows, kept) if by == "page" else kept
+    names = _components((row.digest, link) for row in linking for link in _links(row, by))
+    groups = [names.get(row.digest) for row in kept]
+    members = Counter(groups)
+    return [
+        Ticket(digest=row.digest, species=row.species, group=group if members[group] > 1 else None)
+        for row, group in zip(kept, groups, strict=True)
+    ]
+
+
+def leaks(rows: Sequence[Row], by: GroupBy) -> tuple[tuple[str, ...], ...]:
+    """The groups that face each other across splits, as their kept digests: there must be none.
+
+    Needs nothing but the rows of a manifest, so that anybody can ask.
+    """
+    dealt = tickets(rows, by)
+    home = {row.digest: row.split for row in rows if row.kept}
+    return tuple(
+        tuple(sorted(ticket.digest for ticket in dealt if ticket.group == group))
+        for group in torn(dealt, home)
+    )
+
+
+def _links(row: Row, by: GroupBy) -> Iterator[str]:
+    if row.group is not None:
+        yield f"alike {row.group}"
+    page, _, _ = row.page_url.partition("#")
+    host = host_of(row.page_url or row.image_url).removeprefix("www.")
+    if by == "page" and page:
+        yield f"page {page}"
+    if by == "host" and host:
+        yield f"host {host}"
+
+
+def _with_copies(rows: Iterable[Row], kept: Iterable[Row]) -> list[Row]:
+    """The kept rows and the dropped copies of them.
+
+    A page that shows a copy links images. A host that has one does not: copies travel so far
+    that most hosts would be one group.
+    """
+    alike = {row.group for row in kept if row.group is not None}
+    return [row for row in rows if row.kept or row.group in alike]
+
+
+def _components(links: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Connected components of digests and what they are linked by: digests, and names."""
+    parents: dict[str, str] = {}
+    digests: dict[str, None] = {}
+
+    def root(node: str) -> str:
+        while (parent := parents.setdefault(node, node)) != node:
+            parents[node] = parents[parent]
+            node = parent
+        return node
+
+    for digest, link in links:
+        digests[digest] = None
+        parents[root(link)] = root(digest)
+    names: dict[str, str] = {}
+    for digest in sorted(digests):
+        names.setdefault(root(digest), digest)
+    return {digest: names[root(digest)] for digest in digests}

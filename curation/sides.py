@@ -1,0 +1,100 @@
+"""Sides: every kept row gets its split, its fold and its file's name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from curation.dataset import Row, file_name
+from curation.grouping import tickets
+from curation.quotas import quotas
+from curation.recipe import SPLITS, CurationRecipe, Split
+from curation.split import Ticket, folds, images, split_to
+from curation.study_split import study_split
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sides:
+    """Where images were in a dataset before: by digest, dropped look-alikes included."""
+
+    splits: Mapping[str, Split] = field(default_factory=dict)
+    folds: Mapping[str, int] = field(default_factory=dict)
+
+
+NONE_BEFORE = Sides()
+
+
+def sides_of(rows: Iterable[Row]) -> Sides:
+    """Where the images of a manifest are; a dropped look-alike is where the kept one is."""
+    rows = list(rows)
+    kept = [row for row in rows if row.kept]
+    leaders = {row.group: row for row in kept if row.group is not None}
+    places = {row.digest: leaders[row.group] for row in rows if row.group in leaders}
+    places |= {row.digest: row for row in kept}
+    return Sides(
+        splits={digest: row.split for digest, row in places.items() if row.split is not None},
+        folds={digest: row.fold for digest, row in places.items() if row.fold is not None},
+    )
+
+
+def with_sides(
+    rows: Sequence[Row], recipe: CurationRecipe, before: Sides = NONE_BEFORE
+) -> tuple[Row, ...]:
+    """Deal the kept rows to the splits, and to folds where the recipe has some.
+
+    Args:
+        rows: judged, in the manifest's order.
+        recipe: says how.
+        before: counts where the recipe says that splits are kept.
+
+    Raises:
+        SplitError: there are too few images for what the recipe asks.
+    """
+    dealt = tickets(rows, recipe.group_by)
+    known = _settled(rows, before) if recipe.keep_splits else NONE_BEFORE
+    home = _splits(dealt, recipe, known.splits)
+    fold: Mapping[str, int] = {}
+    if recipe.folds:
+        is_same = len(set(known.folds.values())) == recipe.folds
+        settled = known.folds if is_same else {}
+        fold = folds(dealt, count=recipe.folds, seed=recipe.seed, settled=settled)
+    return tuple(
+        replace(
+            row,
+            split=home[row.digest],
+            fold=fold.get(row.digest),
+            file=file_name(row, home[row.digest]),
+        )
+        if row.kept
+        else replace(row, file_sha256=None)
+        for row in rows
+    )
+
+
+def _splits(
+    dealt: Sequence[Ticket], recipe: CurationRecipe, settled: Mapping[str, Split]
+) -> dict[str, Split]:
+    if not dealt:
+        return {}
+    targets = quotas(images(dealt), recipe)
+    if recipe.split_by == "study":
+        return study_split(dealt, recipe)
+    return split_to(dealt, targets=targets, seed=recipe.seed, settled=settled)
+
+
+def _settled(rows: Iterable[Row], before: Sides) -> Sides:
+    """What the kept rows inherit: from themselves, or from a look-alike that was kept before."""
+    rows = list(rows)
+    heirs = {row.group: row.digest for row in rows if row.kept and row.group is not None}
+    splits: dict[str, Split] = {}
+    places: dict[str, int] = {}
+    for row in rows:
+        heir = row.digest if row.kept else heirs.get(row.group or "")
+        if heir is None:
+            continue
+        if row.digest in before.splits:
+            inherited = (before.splits[row.digest], splits.get(heir, "test"))
+            splits[heir] = min(inherited, key=SPLITS.index)  # What once trained is not tested.
+        if row.digest in before.folds:
+            places[heir] = before.folds[row.digest]
+    return Sides(splits=splits, folds=places)
