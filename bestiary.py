@@ -39,7 +39,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "harvest": ("scraper.harvest_commands:harvest", "Show what a harvest has, and lacks."),
     "forget": ("scraper.harvest_commands:forget", "Delete images from a harvest for good."),
     "curate": ("curation.commands:curate", "Make a clean, split and locked dataset of a harvest."),
-    "audit": ("curation.commands:audit", "Show a dataset's balance, sizes and what was dropped."),
+    "audit": ("curation.audit_commands:audit", "Show what a dataset holds and whether it leaks."),
     "verify": ("curation.commands:verify", "Recompute every digest of a dataset against its lock."),
     "models": ("training.commands:models", "List the networks that can be trained."),
     "train": ("training.commands:train", "Train a network on a dataset and measure it."),

@@ -1,4 +1,4 @@
-"""`bestiary curate`, `audit` and `verify`: the request read, the work run, the outcome told."""
+"""`bestiary curate` and `verify`: the request read, the work run, the outcome told."""
 
 from __future__ import annotations
 
@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 import click
+from click.core import ParameterSource
 
 from curation.errors import UsageError
-from curation.recipe import CurationRecipe, Fit
+from curation.recipe import STUDY_SPLITS, CurationRecipe, Fit, GroupBy, SplitBy
 
 if TYPE_CHECKING:
-    from curation.audit import Audit
     from curation.curate import Curated, Looked
-    from curation.dataset import Dataset
     from curation.stars import Compared
     from scraper.harvest import Harvest
 
@@ -30,14 +29,16 @@ def _is_quiet() -> bool:
     return bool(click.get_current_context().meta.get("bestiary.quiet"))
 
 
-def _shares(context: click.Context, parameter: click.Parameter, value: str) -> tuple[float, ...]:
-    """Read `0.7,0.15,0.15`."""
+def _splits(
+    context: click.Context, parameter: click.Parameter, value: str
+) -> tuple[tuple[float, float, float], str]:
+    """Read `0.7,0.15,0.15`, `rest,100,100` or `rest,20,20/species`."""
+    from curation.quotas import read_splits
+
     try:
-        return tuple(float(part) for part in value.split(","))
-    except ValueError as error:
-        raise click.BadParameter(
-            f"{value!r} is not three shares such as 0.7,0.15,0.15", context, parameter
-        ) from error
+        return read_splits(value)
+    except UsageError as error:
+        raise click.BadParameter(str(error), context, parameter) from error
 
 
 def _colour(context: click.Context, parameter: click.Parameter, value: str) -> tuple[int, int, int]:
@@ -97,10 +98,37 @@ def _hex(colour: tuple[int, int, int]) -> str:
 )
 @click.option(
     "--splits",
-    callback=_shares,
+    callback=_splits,
     default=",".join(f"{share:g}" for share in _DEFAULTS.splits),
     show_default=True,
-    help="Shares of train, val and test.",
+    help="Train, val and test: as shares, as counts of images (468,0,83 or rest,50,50), or as"
+    " counts of each species (rest,20,20/species).",
+)
+@click.option(
+    "--split-by",
+    type=click.Choice(get_args(SplitBy)),
+    default=_DEFAULTS.split_by,
+    show_default=True,
+    help="Who deals: lots drawn from seed and digest, or scikit-learn's stratified split, as in"
+    " the founding study (0.85,0,0.15 unless --splits says otherwise).",
+)
+@click.option(
+    "--group-by",
+    type=click.Choice(get_args(GroupBy)),
+    default=_DEFAULTS.group_by,
+    show_default=True,
+    help="What stays on one side: look-alikes alone, or also what one page or host has.",
+)
+@click.option(
+    "--folds",
+    type=int,
+    default=_DEFAULTS.folds,
+    help="Also deal all that is kept to so many folds, for a cross-validation.",
+)
+@click.option(
+    "--keep-splits",
+    is_flag=True,
+    help="Images that the dataset has already stay on their side; only new ones are dealt.",
 )
 @click.option(
     "--seed", type=int, default=_DEFAULTS.seed, show_default=True, help="Of the split's chance."
@@ -150,6 +178,10 @@ def curate(
 
 def _recipe(choices: dict[str, Any]) -> CurationRecipe:
     """The recipe; where it refuses a value, the error names the option and not the field."""
+    choices["splits"], choices["split_unit"] = choices["splits"]
+    given = click.get_current_context().get_parameter_source("splits")
+    if choices["split_by"] == "study" and given is ParameterSource.DEFAULT:
+        choices["splits"] = STUDY_SPLITS
     try:
         return CurationRecipe(**choices)
     except UsageError as error:
@@ -208,11 +240,12 @@ def _progress() -> Any:
 
 
 def _told(curated: Curated) -> tuple[Document, str]:
-    from curation.audit import audit, table
+    from curation.audit import audit, document_of
     from curation.dataset import REPORT
+    from curation.tables import table
 
     dataset, figures = curated.dataset, audit(curated.dataset.rows)
-    document = _document(dataset, figures)
+    document = document_of(dataset, figures)
     document["warnings"] = list(curated.warnings)
     lines = [
         f"Kept {figures.kept} of {figures.gathered} images of {len(figures.total)} species.",
@@ -225,42 +258,6 @@ def _told(curated: Curated) -> tuple[Document, str]:
         f"Lock     {dataset.lock_digest}",
     ]
     return document, "\n".join(lines)
-
-
-def _document(dataset: Dataset, figures: Audit) -> Document:
-    from curation.dataset import REPORT
-
-    return {
-        "dataset": str(dataset.root),
-        **figures.document(),
-        "refused": dict(dataset.refused),
-        "report": str(dataset.root / REPORT),
-        "lock_digest": dataset.lock_digest,
-    }
-
-
-@click.command()
-@click.argument("dataset", type=click.Path(path_type=Path), default=Path("dataset"))
-def audit(*, dataset: Path) -> tuple[Document, str]:
-    """Show a dataset's balance, its sizes, and what was dropped and why.
-
-    The same figures, with pictures, are written into DATASET/report.html.
-    """
-    from curation.audit import audit as count
-    from curation.audit import table
-    from curation.dataset import Dataset
-    from curation.report import write_report
-
-    opened = Dataset.open(dataset)
-    figures = count(opened.rows)
-    document = {**_document(opened, figures), "warnings": []}
-    try:
-        write_report(opened, name=dataset.absolute().name, lock_digest=opened.lock_digest)
-    except OSError as error:
-        warning = f"the report could not be written to {document['report']} ({error.strerror})"
-        document.update(report=None, warnings=[warning])
-        return document, f"{table(figures)}\n\nWarning: {warning}."
-    return document, f"{table(figures)}\n\nReport   {document['report']}"
 
 
 @click.command()

@@ -15,6 +15,7 @@ from curation import charts, reasons
 from curation.audit import Audit, audit
 from curation.building import THUMBNAILS
 from curation.dataset import REPORT, Dataset, Row, file_name
+from curation.leaks import LeakCheck
 from curation.lock import write_atomically
 from curation.recipe import SPLITS
 
@@ -56,16 +57,39 @@ def environment() -> jinja2.Environment:
     )
 
 
-def write_report(dataset: Dataset, *, name: str, lock_digest: str) -> Path:
+def write_report(
+    dataset: Dataset,
+    *,
+    name: str,
+    lock_digest: str,
+    target: int | None = None,
+    leaks: LeakCheck | None = None,
+) -> Path:
     """Write the report into the dataset's folder; return its path."""
     path = dataset.root / REPORT
-    write_atomically(path, page(dataset, name=name, lock_digest=lock_digest).encode())
+    text = page(dataset, name=name, lock_digest=lock_digest, target=target, leaks=leaks)
+    write_atomically(path, text.encode())
     return path
 
 
-def page(dataset: Dataset, *, name: str, lock_digest: str) -> str:
-    """Make the page of a dataset called `name`."""
-    figures = audit(dataset.rows)
+def page(
+    dataset: Dataset,
+    *,
+    name: str,
+    lock_digest: str,
+    target: int | None = None,
+    leaks: LeakCheck | None = None,
+) -> str:
+    """Make the page of a dataset called `name`.
+
+    Args:
+        dataset: what to show.
+        name: its name; it may still lie elsewhere.
+        lock_digest: of its lock entry.
+        target: images that each species should have; the most frequent one's unless given.
+        leaks: what the search across the splits found, where there was one.
+    """
+    figures = audit(dataset.rows, target=target)
     conflicts, groups = _groups(dataset)
     kept = [row for row in dataset.rows if row.kept]
     return (
@@ -74,6 +98,7 @@ def page(dataset: Dataset, *, name: str, lock_digest: str) -> str:
         .render(
             name=name,
             figures=figures,
+            leaks=leaks,
             splits=SPLITS,
             bars=_bars(figures),
             scatter=charts.scatter(_sizes(kept)),

@@ -4,8 +4,9 @@ import math
 
 import pytest
 
-from curation.audit import aligned, audit, table
+from curation.audit import audit
 from curation.dataset import Row
+from curation.tables import aligned, table
 
 
 def rows(**counts: int) -> list[Row]:
