@@ -6,6 +6,7 @@ The browser is what it says it is: nothing here hides that it is driven by a pro
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import re
 import shutil
@@ -56,6 +57,13 @@ _INSTALL: Final = (
     " macOS: brew install --cask google-chrome chromedriver; Windows: install Google Chrome),"
     " or name them with --browser-path and --driver-path"
 )
+
+
+_ENDED_AT_ONCE: Final = ("exited", "crashed", "DevToolsActivePort", "not reachable")
+"""What a driver says of a browser that it started, and that was gone before it answered."""
+
+# What Selenium says on the way is said to nobody: errors tell it where it matters.
+logging.getLogger("selenium").addHandler(logging.NullHandler())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,13 +170,20 @@ class Started:
 
 
 def start(policy: BrowserPolicy) -> Started:
-    """Start a browser in the first way that works."""
+    """Start a browser in the first way that works.
+
+    Raises:
+        BrowserLostError: it was started, and ended at once.
+        BrowserError: it could not be started in any way.
+    """
     os.environ["SE_AVOID_STATS"] = "true"  # Read by Selenium Manager, a program of its own.
     failures: list[str] = []
     for way, find_driver in _ways(policy):
         try:
             driver_path = find_driver()
             driver = _launch(policy, driver_path)
+        except BrowserLostError:
+            raise  # Another driver would start the same browser.
         except BrowserError as error:
             failures.append(f"{way}: {error}")
             continue
@@ -244,7 +259,7 @@ def _driver_of_webdriver_manager(policy: BrowserPolicy) -> str:
 
 def _launch(policy: BrowserPolicy, driver_path: str) -> WebDriver:
     from selenium import webdriver
-    from selenium.common.exceptions import WebDriverException
+    from selenium.common.exceptions import SessionNotCreatedException, WebDriverException
     from selenium.webdriver.chrome.service import Service
     from urllib3.exceptions import HTTPError
 
@@ -254,6 +269,10 @@ def _launch(policy: BrowserPolicy, driver_path: str) -> WebDriver:
         if policy.grid_url:
             return webdriver.Remote(policy.grid_url, options=_options(policy))
         return webdriver.Chrome(options=_options(policy), service=Service(driver_path))
+    except SessionNotCreatedException as error:
+        if any(words in str(error) for words in _ENDED_AT_ONCE):
+            raise BrowserLostError(f"the browser ended at once: {_reason(error)}") from error
+        raise BrowserError(_reason(error)) from error
     except (WebDriverException, HTTPError, OSError, ValueError) as error:
         raise BrowserError(_reason(error)) from error
 
@@ -339,7 +358,8 @@ def _reason(error: Exception) -> str:
     if "Connection refused" in text:
         return "nothing listens there (connection refused)"
     first_line = (text.splitlines() or [type(error).__name__])[0]
-    return network_error(text) or first_line.partition("; For documentation")[0].rstrip(". ")
+    told = re.split(r"; For documentation|\. Examine ChromeDriver", first_line)[0]
+    return network_error(text) or told.rstrip(". ")
 
 
 # --- doctor ----------------------------------------------------------------------------

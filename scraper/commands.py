@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import shlex
-import shutil
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -20,7 +18,7 @@ from click.core import ParameterSource
 from scraper.addresses import REFUSED
 from scraper.browser import BrowserPolicy
 from scraper.clock import SystemClock
-from scraper.errors import BlockedError, ScraperError, UsageError
+from scraper.errors import ScraperError, UsageError
 from scraper.homonyms import warnings_about
 from scraper.policy import TOO_LARGE, FetchPolicy, too_large
 from scraper.sources.google import SearchPolicy
@@ -30,8 +28,8 @@ from scraper.terms import ASKED_FOR, require_terms
 from scraper.wording import as_typed, counted
 
 if TYPE_CHECKING:
-    from scraper.crawl import CrawlPlan, Outcome, Searched, Stopped
-    from scraper.harvest import CrawlState, Harvest, State
+    from scraper.crawl import CrawlPlan, Stopped
+    from scraper.harvest import Harvest
     from scraper.hosts import Ask
     from scraper.sources.offers import Source
 
@@ -41,13 +39,6 @@ Asked = tuple["Source", "Ask", "Ask | None"]
 
 PER_SPECIES: Final = 100
 """Images of each species from a search; a folder or a list is taken whole."""
-_REASONS_SHOWN: Final = 8
-_ADVICE: Final = {
-    "google": "try other names",
-    "folder": "put images into the class folders",
-    "urls": "look at the addresses in the list",
-}
-"""What to do where a source offered nothing; where it did, the reasons say it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +102,13 @@ class _Request:
     default=SearchPolicy().base_url,
     show_default=True,
     help="Where the search site is.",
+)
+@click.option(
+    "--patience",
+    type=float,
+    default=SearchPolicy().settle_s,
+    show_default=True,
+    help="Seconds that a page of the search site may take to show results.",
 )
 @click.option(
     "--accept-terms",
@@ -191,6 +189,7 @@ def scrape(
     thumbnails: bool,
     retry_failed: bool,
     base_url: str,
+    patience: float,
     accept_terms: tuple[str, ...],
     replay: bool,
     headed: bool,
@@ -233,7 +232,7 @@ def scrape(
                 connections=connections,
                 contact=contact,
             ),
-            search=SearchPolicy(base_url=base_url),
+            search=SearchPolicy(base_url=base_url, settle_s=patience),
             browser=BrowserPolicy(
                 driver_path=driver_path,
                 browser_path=browser_path,
@@ -288,6 +287,7 @@ def _gather(request: _Request, *, retry_failed: bool) -> tuple[Document, str]:
     from scraper.crawl import Crawl, CrawlPlan
     from scraper.harvest import Harvest
     from scraper.hosts import Downloads, storing
+    from scraper.progress import Progress, say
 
     clock = SystemClock()
     with ExitStack() as stack:
@@ -313,9 +313,10 @@ def _gather(request: _Request, *, retry_failed: bool) -> tuple[Document, str]:
             )
         )
         for warning in _warnings(plan, source):
-            _say(f"Warning: {warning}")
+            say(f"Warning: {warning}")
         crawl = Crawl(plan, harvest=harvest, source=source, downloads=downloads, clock=clock)
-        stopped = _Show(harvest, plan, is_local=source.is_local).all(crawl.outcomes())
+        progress = Progress(harvest, plan, is_local=source.is_local, clock=clock)
+        stopped = progress.all(crawl.outcomes())
         return _result(plan, harvest, source, stopped)
 
 
@@ -331,13 +332,15 @@ def _put_back(
     request: _Request, plan: CrawlPlan, harvest: Harvest, *, source: str, retry_failed: bool
 ) -> None:
     """Put among the pending what an earlier run settled otherwise than this one might."""
+    from scraper.progress import say
+
     lost = 0
     for one in plan.species:
         if retry_failed:
             harvest.retry(species=one.name)
         lost += harvest.give_up_lost(species=one.name, source=source, is_thorough=retry_failed)
     if lost:
-        _say(f"Warning: {counted(lost, 'original')} missing or damaged: to be gathered again")
+        say(f"Warning: {counted(lost, 'original')} missing or damaged: to be gathered again")
     harvest.reconsider(TOO_LARGE, unless=too_large(request.fetch.max_bytes))
     if request.allowed_networks:
         harvest.reconsider(REFUSED)
@@ -417,209 +420,25 @@ def _web(request: _Request, stack: ExitStack) -> tuple[Ask, Ask]:
     return web.ask, web.ask_rules
 
 
-# --- what the user sees ----------------------------------------------------------------
-
-
-class _Show:
-    """Shows outcomes as they come: a line for each search, a bar for the downloads."""
-
-    def __init__(self, harvest: Harvest, plan: CrawlPlan, *, is_local: bool) -> None:
-        self._harvest, self._plan, self._is_local = harvest, plan, is_local
-        self._bar = ExitStack()
-
-    def all(self, outcomes: Iterator[Outcome]) -> Stopped | None:
-        """Let everything happen; return why the source stopped, if it did."""
-        from scraper.crawl import Searched, Settled, Stopped
-
-        stopped, bar = None, None
-        with self._bar:
-            for outcome in outcomes:
-                if isinstance(outcome, Settled):
-                    step = int(outcome.state == "kept" or self._plan.per_species is None)
-                    bar = bar or self._begin_bar(step + self._to_come())
-                    bar.update(step)
-                    continue
-                self._bar.close()
-                bar = None
-                if isinstance(outcome, Searched):
-                    _say(_search_line(outcome, is_local=self._is_local))
-                elif isinstance(outcome, Stopped):
-                    stopped = outcome
-                    _say(f"{outcome.species}: the search stops here")
-        return stopped
-
-    def _begin_bar(self, length: int) -> Any:
-        return self._bar.enter_context(
-            click.progressbar(
-                length=max(1, length),
-                label="Downloading",
-                file=sys.stderr,
-                hidden=_is_quiet(),
-                show_pos=True,
-            )
-        )
-
-    def _to_come(self) -> int:
-        """How many images are still to be had."""
-        count = self._harvest.count
-        missing = (
-            min(
-                self._plan.wanted(one) - count("kept", species=one.name),
-                count("pending", species=one.name),
-            )
-            for one in self._plan.species
-        )
-        return sum(max(0, number) for number in missing)
-
-
-def _search_line(searched: Searched, *, is_local: bool) -> str:
-    """What a search brought; the words that were searched for, where they are not the name."""
-    is_plain = is_local or searched.query == searched.species
-    asked = "" if is_plain else f" {searched.query!r}:"
-    new = "" if searched.new == searched.found else f", {searched.new} of them new"
-    found = counted(searched.found, "candidate")
-    return f"{searched.species}:{asked} {found}{new} ({searched.because})"
-
-
-def _is_quiet() -> bool:
-    return bool(click.get_current_context().meta.get("bestiary.quiet"))
-
-
-def _say(text: str) -> None:
-    if _is_quiet():
-        return
-    if sys.stderr.isatty():
-        text = click.wrap_text(text, shutil.get_terminal_size().columns)
-    click.echo(text, err=True)
-
-
 def _result(
     plan: CrawlPlan, harvest: Harvest, source: Source, stopped: Stopped | None
 ) -> tuple[Document, str]:
-    document = _document(plan, harvest, source, stopped)
+    from scraper.summary import document_of, nothing_found, stop_error, text_of
+
+    command = _this_command()
+    document = document_of(
+        plan,
+        harvest,
+        stopped,
+        source=source.name,
+        warnings=_warnings(plan, source),
+        command=command,
+    )
     if stopped is not None:
-        raise _stop_error(stopped, document)
+        raise stop_error(stopped, document, command=command)
     if not any(species["kept"] for species in document["species"].values()):
-        raise ScraperError(_nothing_found(document, source), document=document)
-    return document, _text(document)
-
-
-def _document(
-    plan: CrawlPlan, harvest: Harvest, source: Source, stopped: Stopped | None
-) -> Document:
-    states: tuple[State, ...] = ("kept", "skipped", "failed", "pending")
-    blocked = None
-    if stopped is not None and isinstance(stopped.error, BlockedError):
-        blocked = {
-            "species": stopped.species,
-            "reason": str(stopped.error),
-            "resume_after": stopped.resume_after,
-            "resume_with": _this_command(),
-        }
-    return {
-        "harvest": str(harvest.root),
-        "species": {
-            one.name: {state: harvest.count(state, species=one.name) for state in states}
-            | {"wanted": plan.limit(one)}
-            for one in plan.species
-        },
-        "reasons": harvest.reasons(),
-        "waiting": harvest.waiting(),
-        "sources": [
-            _yield_of(crawl, harvest)
-            for one in plan.species
-            for crawl in harvest.crawl_states(species=one.name)
-            if crawl.source == source.name
-        ],
-        "warnings": _warnings(plan, source),
-        "blocked": blocked,
-    }
-
-
-def _yield_of(crawl: CrawlState, harvest: Harvest) -> Document:
-    """What a query brought: what it found, what of that was new, and what was kept of it."""
-    species, source, query = crawl.species, crawl.source, crawl.query
-    return {
-        "species": species,
-        "source": source,
-        "query": query,
-        "found": crawl.found,
-        "new": harvest.count(species=species, source=source, query=query),
-        "kept": harvest.count("kept", species=species, source=source, query=query),
-        "ended_because": crawl.ended_because,
-    }
-
-
-def _stop_error(stopped: Stopped, document: Document) -> ScraperError:
-    kept = sum(species["kept"] for species in document["species"].values())
-    message = str(stopped.error)
-    if kept or stopped.resume_after:
-        message += f". Everything gathered is kept ({counted(kept, 'image')})"
-    if stopped.resume_after:
-        message += f". Resume after {stopped.resume_after} with: {_this_command()}"
-    return type(stopped.error)(message, document=document)
-
-
-def _nothing_found(document: Document, source: Source) -> str:
-    ends = {
-        f"{crawl['species']}: {counted(crawl['found'], 'candidate')}, {crawl['ended_because']}"
-        for crawl in document["sources"]
-    }
-    told = (*document["reasons"].items(), *document["waiting"].items())
-    reasons = "".join(f"; {count} × {reason}" for reason, count in told)
-    advice = "" if reasons else f": {_ADVICE[source.name]}"
-    if document["waiting"]:
-        advice = ": what waits is asked again when you type the same command later"
-    return f"no image was gathered ({'; '.join(sorted(ends))}{reasons}){advice}"
-
-
-def _text(document: Document) -> str:
-    """The table of species, and what was not kept."""
-    columns = ("kept", "wanted", "skipped", "failed", "pending")
-    width = max(len("species"), *map(len, document["species"]))
-    lines = [f"{'species':{width}}" + "".join(f"{column:>9}" for column in columns)]
-    for name, species in document["species"].items():
-        cells = ("all" if species[column] is None else species[column] for column in columns)
-        lines.append(f"{name:{width}}" + "".join(f"{cell:>9}" for cell in cells))
-    lines += _yield_lines(document)
-    lines += _reason_lines(document)
-    lines.append(f"Harvest: {document['harvest']}   Next: bestiary curate")
-    return "\n".join(lines)
-
-
-def _reason_lines(document: Document) -> Iterator[str]:
-    reasons = list(document["reasons"].items())
-    for reason, count in reasons[:_REASONS_SHOWN]:
-        yield f"not kept: {count} × {reason}"
-    if len(reasons) > _REASONS_SHOWN:
-        yield f"not kept: {sum(count for _, count in reasons[_REASONS_SHOWN:])} × other reasons"
-    for reason, count in list(document["waiting"].items())[:_REASONS_SHOWN]:
-        yield f"left for a later run: {count} × {reason}"
-    for name, species in document["species"].items():
-        if species["wanted"] and species["kept"] < species["wanted"]:
-            ends = dict.fromkeys(one["ended_because"] for one in _searches(document, name))
-            yield f"{name} is short of images: {'; '.join(filter(None, ends)) or 'no search'}"
-    if any(one["failed"] and one["kept"] < (one["wanted"] or 0) for one in _all(document)):
-        yield "Failed images are asked for again with --retry-failed"
-
-
-def _searches(document: Document, species: str) -> list[Document]:
-    return [one for one in document["sources"] if one["species"] == species]
-
-
-def _yield_lines(document: Document) -> Iterator[str]:
-    """The yield of every query, for species that took more than one."""
-    for species in document["species"]:
-        searches = _searches(document, species)
-        for one in searches if len(searches) > 1 else ():
-            yield (
-                f"{species}: {one['query']!r} found {one['found']}, {one['new']} new,"
-                f" {one['kept']} kept ({one['ended_because'] or 'not finished'})"
-            )
-
-
-def _all(document: Document) -> list[dict[str, Any]]:
-    return list(document["species"].values())
+        raise ScraperError(nothing_found(document, source=source.name), document=document)
+    return document, text_of(document)
 
 
 def _this_command() -> str:

@@ -10,6 +10,8 @@ from scraper.clock import stamp
 
 FIRST: Final = timedelta(hours=1)
 LONGEST: Final = timedelta(hours=24)
+FORGIVEN_AFTER: Final = timedelta(days=7)
+"""A block so long after the last wait was over is a first one again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,9 +25,13 @@ class CoolDown:
     """UTC, ISO 8601; empty when it may be asked."""
 
     def after_block(self, now: datetime) -> CoolDown:
-        """Wait twice as long as after the last block, or for the first hour."""
-        wait = min(LONGEST, FIRST * 2 ** min(self.strikes, 10))
-        return replace(self, strikes=self.strikes + 1, until=stamp(now + wait))
+        """Wait twice as long as after the last block; an hour, if that is long over."""
+        strikes = 0 if self._is_long_over(now) else self.strikes
+        wait = min(LONGEST, FIRST * 2 ** min(strikes, 10))
+        return replace(self, strikes=strikes + 1, until=stamp(now + wait))
+
+    def _is_long_over(self, now: datetime) -> bool:
+        return bool(self.until) and now - _moment(self.until) > FORGIVEN_AFTER
 
     def after_request(self, now: datetime, rest_s: float) -> CoolDown:
         """Wait as long as it asks for, within reason."""
@@ -34,10 +40,12 @@ class CoolDown:
 
     def left(self, now: datetime) -> timedelta:
         """How much of the wait is to come; nothing when it is over or never began."""
-        if not self.until:
-            return timedelta()
-        until = datetime.strptime(self.until, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
-        return max(timedelta(), until - now)
+        return max(timedelta(), _moment(self.until) - now) if self.until else timedelta()
+
+
+def _moment(text: str) -> datetime:
+    """When a stamp says that it was."""
+    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
 
 
 def in_words(time: timedelta) -> str:

@@ -110,6 +110,8 @@ class Searched:
     found: int
     new: int
     because: str
+    is_repeated: bool = False
+    """Whether the same was asked before, for fewer results."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -232,7 +234,9 @@ class Crawl:
 
     def _search_all(self, searches: Iterable[Search]) -> Iterator[Outcome]:
         waiting = deque(searches)
-        if waiting and (refusal := self._refusal(waiting[0][0])):
+        if not waiting:
+            return
+        if refusal := self._refusal(waiting[0][0]):
             yield refusal
             return
         self._harvest.set_crawl_state(*(state for _, state in waiting))
@@ -244,6 +248,8 @@ class Crawl:
                 yield self._stop([state for _, state in waiting], error)
                 return
             waiting.popleft()
+        # One search that ended well proves little: the next one may meet the same block.
+        self._harvest.set_cool_down(CoolDown(source=self._source.name))
 
     def _refusal(self, query: Query) -> Stopped | None:
         """Leave a source alone that turned us away, until its cool-down is over."""
@@ -260,6 +266,7 @@ class Crawl:
     def _search(self, query: Query, state: CrawlState) -> Iterator[Outcome]:
         found = new = 0
         because = ""
+        yield Searching(species=query.species, query=query.words, found=0)
         for batch in self._source.search(query, wanted=state.depth):
             new += self._note(batch, state, first_rank=found)
             found += len(batch.candidates)
@@ -274,9 +281,13 @@ class Crawl:
         self._lines[query.species].expect_no_more(state.query)
         ended = replace(state, state="done", found=found, ended_because=because, resume_after="")
         self._harvest.set_crawl_state(ended)
-        self._harvest.set_cool_down(CoolDown(source=state.source))
         yield Searched(
-            species=query.species, query=query.words, found=found, new=new, because=because
+            species=query.species,
+            query=query.words,
+            found=found,
+            new=new,
+            because=because,
+            is_repeated=state.ended_because == ENOUGH,
         )
 
     def _note(self, batch: Batch, state: CrawlState, *, first_rank: int) -> int:

@@ -381,7 +381,8 @@ def test_a_page_that_nobody_can_read_is_kept_and_can_be_replayed(
     page = Reply(body=google_pages.NEW_LAYOUT.encode(), headers={"Content-Type": "text/html"})
     server.script["/search?q=mouse&udm=2&hl=en"] = [page]
 
-    result = run("mouse", "--base-url", server.url(""), "--harvest", tmp_path / "h")
+    words = ("--base-url", server.url(""), "--harvest", tmp_path / "h")
+    result = run("mouse", *words, "--patience", 1)
 
     assert isinstance(result.exception, LayoutError)
     assert result.exception.exit_code == 1

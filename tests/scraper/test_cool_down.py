@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scraper.cool_down import FIRST, LONGEST, CoolDown, in_words
+from scraper.cool_down import FIRST, FORGIVEN_AFTER, LONGEST, CoolDown, in_words
 from scraper.crawl import Crawl, CrawlPlan, Outcome, Searched, Settled, Stopped
 from scraper.harvest import Candidate, Harvest
 from scraper.hosts import Downloads
@@ -28,6 +28,15 @@ def test_every_block_in_a_row_doubles_the_wait_up_to_a_day(blocks: int) -> None:
         assert cool_down.left(now) == min(LONGEST, FIRST * 2 ** min(number, 9))
         now += cool_down.left(now)
         assert cool_down.left(now) == timedelta()
+
+
+def test_a_block_long_after_the_last_one_is_a_first_one_again() -> None:
+    cool_down = CoolDown(source="google").after_block(NOW).after_block(NOW)
+    assert cool_down.left(NOW) == 2 * FIRST
+
+    later = NOW + FORGIVEN_AFTER + 3 * FIRST
+
+    assert cool_down.after_block(later).left(later) == FIRST
 
 
 @pytest.mark.parametrize(
@@ -92,6 +101,20 @@ def test_blocks_without_a_success_between_them_wait_ever_longer(tmp_path: Path) 
         with Harvest.open(tmp_path) as harvest:
             left = harvest.cool_down("shelf").left(clock.now())
             assert timedelta(hours=hours) - left < timedelta(seconds=5)
+        clock.sleep(left.total_seconds())
+
+
+def test_a_search_that_ends_well_before_the_block_does_not_make_it_a_first_one(
+    tmp_path: Path,
+) -> None:
+    clock = JumpingClock()
+    for hours, name in ((1, "ape"), (2, "cat"), (4, "dog")):
+        (stopped,) = stops(crawl(tmp_path, shelf(name, "bat", blocks="bat"), clock))
+        with Harvest.open(tmp_path) as harvest:
+            left = harvest.cool_down("shelf").left(clock.now())
+            assert harvest.crawl_state(name, "shelf", name).state == "done"
+        assert stopped.species == "bat"
+        assert timedelta(hours=hours) - left < timedelta(seconds=5)
         clock.sleep(left.total_seconds())
 
 
