@@ -63,13 +63,16 @@ class Row:
     phash: str | None = None
     """64-bit perceptual hash, upright, in hexadecimal; within 4 bits of `imagehash.phash`."""
     brightness: float | None = None
-    """Mean grey value, 0 to 1."""
+    """This and the next nine: see `curation.quality.Measures`."""
     contrast: float | None = None
-    """Standard deviation of the grey values, 0 to 0.5."""
+    darkest: float | None = None
+    brightest: float | None = None
     sharpness: float | None = None
-    """Mean step between neighbouring grey values over their deviation; low when blurred."""
     entropy: float | None = None
-    """Of the grey values, 0 to 8 bits; near 0 in a blank picture."""
+    colour: float | None = None
+    drawn: float | None = None
+    text: float | None = None
+    seam: float | None = None
     flags: str = ""
     """What may be wrong with the picture (see `curation.flags`): sorted words, comma-joined."""
     review: str = ""
@@ -98,7 +101,8 @@ class Row:
 
 
 _FLOATS = (
-    *("likeness", "brightness", "contrast", "sharpness", "entropy"),
+    *("likeness", "brightness", "contrast", "darkest", "brightest", "sharpness"),
+    *("entropy", "colour", "drawn", "text", "seam"),
     *("outlier", "label_doubt", "suspicion"),
 )
 _INTEGERS = ("fold", "width", "height", "bytes", "frames", "rank")

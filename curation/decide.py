@@ -6,7 +6,7 @@ Pure: records, findings and look-alikes in, manifest rows out.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 from curation import reasons
 from curation.dataset import Row
@@ -175,10 +175,7 @@ def _row(record: Record, finding: Finding) -> Row:
         bytes=finding.bytes,
         frames=finding.frames,
         phash=finding.phash,
-        brightness=measures.brightness if measures else None,
-        contrast=measures.contrast if measures else None,
-        sharpness=measures.sharpness if measures else None,
-        entropy=measures.entropy if measures else None,
+        **(asdict(measures) if measures else {}),
         file_sha256=finding.file_sha256,
         source=record.source,
         query=record.query,

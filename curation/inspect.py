@@ -52,7 +52,7 @@ def inspect(body: bytes, recipe: CurationRecipe) -> Inspected | Dropped:
     return Inspected(
         header=decoded.header,
         phash=f"{phash:016x}",
-        measures=measure(decoded.picture, grey),
+        measures=measure(decoded.picture),
         signature=signature,
         jpeg=to_jpeg(fitted(decoded.picture, recipe), recipe),
     )

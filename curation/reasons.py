@@ -31,6 +31,24 @@ NEAR_DUPLICATE: Final = "near-duplicate"
 CONFLICT: Final = "conflict"
 """The same picture, or a look-alike, was gathered under another species too."""
 
+REVIEWED: Final = "reviewed"
+"""A person said so (`bestiary curate --review`); the particulars are that person's note."""
+
+# The flags (see `curation.flags`): reasons only where the recipe says to drop them.
+BLANK: Final = "blank"
+DARK: Final = "dark"
+BRIGHT: Final = "bright"
+BLURRED: Final = "blurred"
+LOW_INFORMATION: Final = "low-information"
+GREY: Final = "grey"
+ODD_ASPECT: Final = "odd-aspect"
+TINY: Final = "tiny"
+THUMBNAIL: Final = "thumbnail"
+DRAWING: Final = "drawing"
+TEXT: Final = "text"
+COLLAGE: Final = "collage"
+PLACEHOLDER: Final = "placeholder"
+
 
 def word(reason: str) -> str:
     """The fixed word of a reason, without its particulars."""

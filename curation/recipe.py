@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Literal, Self, get_args
 
 from curation.errors import DatasetError, UsageError
+from curation.flags import Thresholds, require_flags
 
 Fit = Literal["pad", "crop", "stretch"]
 """How a picture becomes square: whole on a background, its middle, or distorted."""
@@ -68,10 +69,16 @@ class CurationRecipe:
     """The same for the hash of a part of one picture and the hash of another."""
     min_likeness: float = 0.86
     """From which two pictures count as look-alikes, once aligned; 0 to 1."""
+    thresholds: Thresholds = field(default_factory=Thresholds)
+    """From where on a picture is flagged."""
+    drop: tuple[str, ...] = ()
+    """The flags with which a picture is dropped, sorted; with others it is kept."""
 
     def __post_init__(self) -> None:
         self._check_rendering()
         self._check_splits()
+        require_flags(self.drop)
+        object.__setattr__(self, "drop", tuple(sorted(set(self.drop))))
         object.__setattr__(self, "min_side_px", _or_quarter(self.min_side_px, self.side_px))
         _require(self.min_side_px >= 1, "min_side_px must be at least 1", self.min_side_px)
         _require(
@@ -152,6 +159,7 @@ class CurationRecipe:
             name: tuple(value) if isinstance(value, list) else value
             for name, value in record.items()
         }
+        values["thresholds"] = Thresholds.from_record(record["thresholds"])
         return cls(**values)  # type: ignore[arg-type]
 
 
