@@ -10,17 +10,19 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import click
 
-from scraper.standin.faults import Consent, Faults
+from scraper.standin.faults import CHOICES, Faults
 from scraper.wording import counted
 
 Document = dict[str, Any]
 
 _FAULTS = Faults()
 _FAULT_HELP = {
+    "layout": "How the results page is built: as of a year, or for browsers without scripts.",
+    "answer": "What a search is answered with.",
     "consent": "How consent is asked for on a first visit.",
     "block_after": "Results pages and batches before the 'unusual traffic' page.  [default: never]",
     "block_for_s": "Seconds that a block lasts.",
@@ -58,7 +60,8 @@ def _fault_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command one option for each switch of `Faults`, with its default."""
     for field in reversed(fields(Faults)):
         default = getattr(_FAULTS, field.name)
-        kind = click.Choice(get_args(Consent)) if field.name == "consent" else type(default)
+        is_choice = field.name in CHOICES
+        kind = click.Choice(CHOICES[field.name]) if is_choice else type(default)
         command = click.option(
             f"--{field.name.removesuffix('_s').replace('_', '-')}",
             field.name,

@@ -6,10 +6,13 @@ import hashlib
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
-from typing import Literal, TypeVar, get_args
+from typing import Final, Literal, TypeVar, get_args
 
 from scraper.errors import UsageError
 
+Layout = Literal["2019", "2020", "2022", "2023", "2024", "basic"]
+"""By the year in which Google Images looked so; `basic` is for browsers without scripts."""
+SearchAnswer = Literal["results", "js-shell", "sign-in", "unsupported-browser", "hang-up"]
 Consent = Literal["interstitial", "overlay", "off"]
 ImageFault = Literal[
     "429",
@@ -45,6 +48,9 @@ class Faults:
     """
 
     seed: int = 0
+    layout: Layout = "2024"
+    answer: SearchAnswer = "results"
+    """What a search is answered with: results, or a page that has none of them."""
     consent: Consent = "interstitial"
     """`interstitial` sends a first visit to a consent page, `overlay` covers the results."""
     block_after: int | None = None
@@ -101,10 +107,9 @@ class Faults:
     """Cards whose address appears only in the side panel."""
 
     def __post_init__(self) -> None:
-        if self.consent not in get_args(Consent):
-            raise UsageError(
-                f"consent must be one of {', '.join(get_args(Consent))}, not {self.consent}"
-            )
+        for name, known in CHOICES.items():
+            if (value := getattr(self, name)) not in known:
+                raise UsageError(f"{name} must be one of {', '.join(known)}, not {value}")
         for name, value in self._numbers().items():
             if not value >= 0:
                 raise UsageError(f"{name} must not be negative, not {value}")
@@ -133,6 +138,14 @@ class Faults:
             for name, value in values.items()
             if name != "seed" and isinstance(value, int | float)
         }
+
+
+CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
+    "layout": get_args(Layout),
+    "answer": get_args(SearchAnswer),
+    "consent": get_args(Consent),
+}
+"""What switches that are no numbers may be."""
 
 
 def _deal(docids: Iterable[str], shares: Mapping[Kind, float], *, salt: str) -> dict[str, Kind]:

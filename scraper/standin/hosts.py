@@ -19,6 +19,7 @@ from scraper.errors import UsageError
 from scraper.standin import pages
 from scraper.standin.faults import Block, Faults, ImageFault
 from scraper.standin.gallery import Gallery, Photo
+from scraper.standin.layouts import Card
 from scraper.standin.wire import Answer, Ask
 
 CONTENT_TYPES = {
@@ -151,7 +152,9 @@ class SearchHost:
             return _redirect("/")
         if ask.query.get("udm") != "2" and ask.query.get("tbm") != "isch":
             return _redirect(f"/search?{urlencode({**ask.query, 'udm': '2'})}")
-        cards, next_start = self._cards(query, 0)
+        if self._faults.answer != "results":
+            return self._instead(ask)
+        cards, next_start = self._cards(query, self._first(ask))
         if not cards:
             return _page(pages.no_results(query))
         needs_overlay = self._faults.consent == "overlay" and "SOCS" not in ask.cookies
@@ -162,8 +165,19 @@ class SearchHost:
                 next_start=next_start,
                 has_button=self._has_button(0, next_start),
                 has_overlay=needs_overlay,
+                layout=self._faults.layout,
             )
         )
+
+    def _first(self, ask: Ask) -> int:
+        """The rank with which a page begins: only the basic layout has a second page."""
+        start = _whole_number(ask.query.get("start", "")) if self._faults.layout == "basic" else 0
+        return start or 0
+
+    def _instead(self, ask: Ask) -> Answer:
+        if self._faults.answer == "hang-up":
+            return Answer(resets=True)
+        return _page(pages.instead(self._faults.answer, ask.target))
 
     def _more(self, ask: Ask) -> Answer:
         if turned_away := self._turn_away(ask):
@@ -174,7 +188,13 @@ class SearchHost:
         query = ask.query.get("q", "")
         cards, next_start = self._cards(query, start)
         has_button = self._has_button(start, next_start)
-        document = pages.batch(query, cards, next_start=next_start, has_button=has_button)
+        document = pages.batch(
+            query,
+            cards,
+            next_start=next_start,
+            has_button=has_button,
+            layout=self._faults.layout,
+        )
         return Answer(body=json.dumps(document).encode(), content_type="application/json")
 
     def _thumbnail(self, ask: Ask) -> Answer:
@@ -253,7 +273,7 @@ class SearchHost:
         """`url` if it is this host's own, and the home page otherwise."""
         return url if url.startswith(f"{self._addresses.search}/") else "/"
 
-    def _cards(self, query: str, start: int) -> tuple[list[pages.Card], int | None]:
+    def _cards(self, query: str, start: int) -> tuple[list[Card], int | None]:
         """The results from rank `start`, and where the next ones begin, if there are any."""
         found = self._gallery.search(query)
         end = start + self._paging.size(start)
@@ -262,11 +282,11 @@ class SearchHost:
         ]
         return cards, end if end < len(found) else None
 
-    def _card(self, photo: Photo, rank: int) -> pages.Card:
+    def _card(self, photo: Photo, rank: int) -> Card:
         width, height = self._gallery.size(photo)
         scale = min(1.0, 256 / max(width, height))
         is_inline = rank < self._paging.inline_thumbnails
-        return pages.Card(
+        return Card(
             rank=rank,
             docid=photo.docid,
             image_url=self._addresses.image(photo),

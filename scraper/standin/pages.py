@@ -1,76 +1,28 @@
 """The pages of a stand-in site, as text: what Google Images sends, without its weight.
 
-The results page is of the kind that Google has served since 2024: cards that carry
-`data-docid` and `data-lpage`, and scripts with one record per docid that has the full-size
-address. Thumbnails are set by scripts, the first ones as `data:` URIs.
+The results page comes in any of the layouts that Google has had (`scraper.standin.layouts`).
+Thumbnails are set by scripts, the first ones as `data:` URIs.
 """
 
 from __future__ import annotations
 
 import base64
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
 from importlib.resources import files
 from typing import Any
+from urllib.parse import urlencode
 
 import jinja2
 
-from scraper.standin.faults import AddressPlace
+from scraper.standin.faults import Layout, SearchAnswer
+from scraper.standin.layouts import SHAPES, Card, described, scripts
 
 _PLACEHOLDER = "data:image/gif;base64,R0lGODlhAQABAIAAAP///////yH5BAEKAAEALAAAAAABAAEAAAICTAEAOw=="
 _PIECE = 6
 """Cards that a later batch adds to the page at a time."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Card:
-    """One result: what its card shows, and what its record in the scripts says."""
-
-    rank: int
-    docid: str
-    image_url: str
-    page_url: str
-    thumbnail_url: str
-    title: str
-    site_name: str
-    domain: str
-    width: int
-    height: int
-    thumbnail_width: int
-    thumbnail_height: int
-    size_bytes: int
-    thumbnail_jpeg: bytes | None = None
-    """Sent inside the page where given, and linked otherwise."""
-    address_in: AddressPlace = "page"
-
-    @property
-    def image_id(self) -> str:
-        """The id of the card's img element, by which scripts set its source."""
-        return f"dimg_{self.docid}_{self.rank}"
-
-    @property
-    def colour(self) -> str:
-        """A muted colour to show until the thumbnail is there."""
-        red, green, blue = (128 + byte // 3 for byte in sha256(self.docid.encode()).digest()[:3])
-        return f"rgb({red},{green},{blue})"
-
-    @property
-    def token(self) -> str:
-        """What the page's own script needs of the card, sealed as in Google's `data-ved`."""
-        shown = {
-            "image": self.image_url,
-            "page": self.page_url,
-            "title": self.title,
-            "site": self.site_name,
-            "width": self.width,
-            "height": self.height,
-            "link": self.address_in != "panel",
-        }
-        return base64.b64encode(json.dumps(shown).encode()).decode()
 
 
 def results(
@@ -80,14 +32,17 @@ def results(
     next_start: int | None,
     has_button: bool,
     has_overlay: bool,
+    layout: Layout = "2024",
 ) -> str:
     """The first page of results; `next_start` is None where it is the only one."""
+    shape = SHAPES[layout]
     return _render(
-        "results.html.j2",
+        "results.html.j2" if layout != "basic" else "basic.html.j2",
         query=query,
         cards=cards,
+        shape=shape,
         placeholder=_PLACEHOLDER,
-        scripts=_scripts(cards, session=_session(query)),
+        scripts=scripts(cards, shape, session=_session(query)),
         next_start=next_start,
         has_button=has_button,
         has_overlay=has_overlay,
@@ -95,15 +50,20 @@ def results(
 
 
 def batch(
-    query: str, cards: Sequence[Card], *, next_start: int | None, has_button: bool
+    query: str,
+    cards: Sequence[Card],
+    *,
+    next_start: int | None,
+    has_button: bool,
+    layout: Layout = "2024",
 ) -> dict[str, object]:
     """More results, in the pieces in which the page's script adds them."""
-    session = _session(query)
+    session, shape = _session(query), SHAPES[layout]
     return {
         "pieces": [
             {
-                "html": _render("cards.html.j2", cards=piece, placeholder=_PLACEHOLDER),
-                "scripts": _scripts(piece, session=session),
+                "html": _render(shape.cards, cards=piece, placeholder=_PLACEHOLDER),
+                "scripts": scripts(piece, shape, session=session),
             }
             for piece in _in_pieces(cards)
         ],
@@ -135,6 +95,11 @@ def sorry(continue_url: str, *, token: str, client: str, time: str) -> str:
     )
 
 
+def instead(answer: SearchAnswer, target: str) -> str:
+    """A page that is no results page, as the site answers on its bad days."""
+    return _render(f"{answer.replace('-', '_')}.html.j2", target=target)
+
+
 def image(card: Card) -> str:
     """The page behind a card's link: one result by itself."""
     return _render("image.html.j2", card=card)
@@ -161,61 +126,17 @@ def _session(query: str) -> str:
     return re.sub(r"[^A-Za-z]", "", base64.b64encode(sha256(query.encode()).digest()).decode())[:22]
 
 
-def _scripts(cards: Sequence[Card], *, session: str) -> list[str]:
-    """The scripts that tell of the full-size images and set the thumbnails."""
-    records = {
-        f"{session}{card.rank}": _record(card) for card in cards if card.address_in == "page"
-    }
-    linked = {card.image_id: card.thumbnail_url for card in cards if card.thumbnail_jpeg is None}
-    return [
-        f"(function(){{var m={_literal(records)};var a=window.W_jd=window.W_jd||{{}};"
-        "for(var k in m)a[k]=m[k];})();",
-        f"google.ldi=Object.assign(google.ldi||{{}},{_literal(linked)});google.show();",
-        *(_inline(card.image_id, card.thumbnail_jpeg) for card in cards if card.thumbnail_jpeg),
-    ]
-
-
-def _record(card: Card) -> list[object]:
-    """What Google's scripts say of one result, in their own places."""
-    page: list[object] = [None] * 18
-    page[1:4] = [card.docid, card.page_url, card.title]
-    page[12] = card.site_name
-    page[17] = card.domain
-    more = {
-        "2000": [None, card.domain, f"{max(1, card.size_bytes // 1024)}KB"],
-        "2003": page,
-        "2008": [None, card.title],
-    }
-    thumbnail = [card.thumbnail_url, card.thumbnail_width, card.thumbnail_height]
-    full = [card.image_url, card.width, card.height]
-    return [1, [0, card.docid, thumbnail, full, None, 0, card.colour, None, 0, more]]
-
-
-def _inline(image_id: str, jpeg: bytes) -> str:
-    encoded = base64.b64encode(jpeg).decode().replace("=", "\\x3d")
-    return (
-        f"(function(){{var s='data:image/jpeg;base64,{encoded}';"
-        f"var ii=['{image_id}'];_setImagesSrc(ii,s);}})();"
-    )
-
-
-def _literal(value: object) -> str:
-    """JSON that may stand in a script, escaped as Google does."""
-    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
-    for character in "=&<>'\u2028\u2029":
-        text = text.replace(character, f"\\u{ord(character):04x}")
-    return text
-
-
 @cache
 def _templates() -> jinja2.Environment:
-    return jinja2.Environment(
+    environment = jinja2.Environment(
         loader=jinja2.PackageLoader("scraper.standin"),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
+    environment.filters["imgres"] = lambda card: urlencode(described(card))
+    return environment
 
 
 def _render(template: str, **values: Any) -> str:

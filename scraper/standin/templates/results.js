@@ -9,6 +9,9 @@ function _setImagesSrc(ids, source) {
   for (const id of ids) document.getElementById(id)?.setAttribute("src", source);
 }
 
+// Records for the page's own use; nothing here reads them.
+function AF_initDataCallback() {}
+
 google.show = () => {
   for (const [id, source] of Object.entries(google.ldi)) {
     _setImagesSrc([id], source);
@@ -33,7 +36,7 @@ function addPiece(list, piece) {
 }
 
 function startResults() {
-  const list = document.getElementById("rso");
+  const list = document.querySelector("[data-next]");
   const tail = document.getElementById("tail");
   const more = document.getElementById("more");
   let next = list.dataset.next;
@@ -74,14 +77,14 @@ function startResults() {
 
 function startLinks() {
   const link = (event) => {
-    const card = event.target.closest?.("[data-docid]");
+    const card = event.target.closest?.("[data-ved]");
     const anchor = card?.querySelector("a[role=button]");
     if (!anchor || anchor.href) return;
     const shown = unseal(card);
     if (!shown.link) return;
     const query = new URLSearchParams({
-      imgurl: shown.image, tbnid: card.dataset.docid, imgrefurl: shown.page,
-      docid: card.dataset.refDocid, w: shown.width, h: shown.height,
+      imgurl: shown.image, tbnid: card.dataset.docid || card.dataset.tbnid,
+      imgrefurl: shown.page, w: shown.width, h: shown.height,
     });
     anchor.href = `/imgres?${query}`;
   };
@@ -132,7 +135,7 @@ function startPanel() {
     const anchor = event.target.closest?.("a[role=button]");
     if (anchor) {
       event.preventDefault();
-      show(anchor.closest("[data-docid]"));
+      show(anchor.closest("[data-ved]"));
     }
   });
   panel.querySelector(".close").addEventListener("click", hide);
