@@ -6,14 +6,18 @@ Pure: records, findings and look-alikes in, manifest rows out.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import asdict, dataclass, replace
 
 from curation import reasons
+from curation.claims import Claims, Group, Likeness, claims_of
 from curation.dataset import Row
 from curation.quality import Measures
 from curation.recipe import CurationRecipe
+from curation.review import Reviewed
 from curation.sides import NONE_BEFORE, Sides, with_sides
 from curation.stars import Pair, Standing, stars
+from curation.suspicion import with_suspicion
 from scraper.harvest import Record
 
 _NAME_LENGTH = 12
@@ -36,6 +40,8 @@ class Finding:
     file_sha256: str | None = None
     inner_share: float = 1.0
     """Share of the picture's area within its uniform border."""
+    flags: str = ""
+    """Sorted words, comma-joined."""
 
     @property
     def standing(self) -> Standing:
@@ -54,9 +60,11 @@ class _Verdict:
 def decide(
     records: Iterable[Record],
     findings: Mapping[str, Finding],
-    pairs: Sequence[tuple[str, str, float]],
+    pairs: Sequence[Likeness],
     recipe: CurationRecipe,
     before: Sides = NONE_BEFORE,
+    *,
+    review: Reviewed | None = None,
 ) -> tuple[Row, ...]:
     """Make the manifest: one row per record, ordered by species, digest and address.
 
@@ -66,14 +74,18 @@ def decide(
         pairs: digests of verified look-alikes, and how alike they are.
         recipe: says how.
         before: where images were in the dataset before, which `keep_splits` honours.
+        review: the same records after a person's decisions, where there are any.
 
     Raises:
         SplitError: there are too few images for the splits or folds that are asked for.
     """
-    ordered = sorted(records, key=_place)
-    verdicts = _verdicts(species_by_digest(ordered), findings, pairs)
-    rows = [_row(record, findings[_digest(record)]) for record in ordered]
-    return with_sides(_judged(rows, verdicts), recipe, before)
+    review = review or Reviewed(records=tuple(records))
+    verdicts = _verdicts(species_by_digest(review.standing), findings, pairs, review.kept)
+    rows = [
+        _row(record, findings[_digest(record)], review)
+        for record in sorted(review.records, key=_place)
+    ]
+    return with_suspicion(with_sides(_judged(rows, verdicts), recipe, before))
 
 
 def _place(record: Record) -> tuple[object, ...]:
@@ -99,7 +111,8 @@ def species_by_digest(records: Iterable[Record]) -> dict[str, set[str]]:
 def _verdicts(
     species: Mapping[str, set[str]],
     findings: Mapping[str, Finding],
-    pairs: Sequence[tuple[str, str, float]],
+    pairs: Sequence[Likeness],
+    kept: AbstractSet[tuple[str, str]],
 ) -> dict[str, dict[str, _Verdict]]:
     """What becomes of each usable digest, under each species that it was gathered for."""
     usable = sorted(digest for digest in species if not findings[digest].reason)
@@ -107,68 +120,55 @@ def _verdicts(
     numbered = [Pair(first=place[a], second=place[b], likeness=score) for a, b, score in pairs]
     grouped = stars([findings[digest].standing for digest in usable], numbered)
     groups = [[usable[number] for number in group] for group in grouped]
-    claims = _claims(groups, species, pairs)
+    claims = claims_of(groups, species, pairs, kept)
     alike = {(first, second): score for a, b, score in pairs for first, second in ((a, b), (b, a))}
-    return {
-        digest: {
-            name: replace(
-                _verdict(digest, name, group, claims[group[0]]),
-                likeness=_rounded(alike.get((digest, group[0]))),
-            )
-            for name in species[digest]
-        }
-        for group in groups
-        for digest in group
-    }
+    verdicts: dict[str, dict[str, _Verdict]] = {digest: {} for digest in usable}
+    for group in groups:
+        best = {name: _best(group, name, species, kept) for name in claims[group[0]].species}
+        for digest in group:
+            for name in species[digest]:
+                verdict = _verdict(digest, best[name], name, group, claims[group[0]])
+                score = _rounded(alike.get((digest, best[name] or "")))
+                verdicts[digest][name] = replace(verdict, likeness=score)
+    return verdicts
+
+
+def _best(
+    group: Group,
+    name: str,
+    species: Mapping[str, set[str]],
+    kept: AbstractSet[tuple[str, str]],
+) -> str | None:
+    """The picture of a group that a species keeps: what a person kept, else the first of its."""
+    own = [digest for digest in group if name in species[digest]]
+    return next((digest for digest in own if (digest, name) in kept), next(iter(own), None))
 
 
 def _rounded(likeness: float | None) -> float | None:
     return None if likeness is None else round(likeness, 4)
 
 
-def _claims(
-    groups: Sequence[Sequence[str]],
-    species: Mapping[str, set[str]],
-    pairs: Iterable[tuple[str, str, float]],
-) -> dict[str, set[str]]:
-    """Every species that claims a group, by its kept digest.
-
-    A look-alike in another group counts too: the groups then show one picture, of which
-    only a copy in between was found to resemble both.
-    """
-    kept_by = {digest: group[0] for group in groups for digest in group}
-    claims = {group[0]: set().union(*(species[digest] for digest in group)) for group in groups}
-    across = [
-        (kept_by[a], kept_by[b])
-        for a, b, _ in pairs
-        if kept_by[a] != kept_by[b] and species[a] != species[b]
-    ]
-    further = [
-        (one, claims[other] | claims[one]) for a, b in across for one, other in ((a, b), (b, a))
-    ]
-    for one, names in further:
-        claims[one] = claims[one] | names
-    return claims
-
-
-def _verdict(digest: str, name: str, group: Sequence[str], claims: set[str]) -> _Verdict:
+def _verdict(digest: str, best: str | None, name: str, group: Group, claims: Claims) -> _Verdict:
+    owner = claims.owner
+    if owner is None:
+        others = ", ".join(sorted(claims.species - {name}))
+        reason = f"{reasons.CONFLICT}: also under {others}"
+        return _Verdict(group=claims.label[:_NAME_LENGTH], reason=reason)
     label = min(group)[:_NAME_LENGTH] if len(group) > 1 else None
-    others = sorted(claims - {name})
-    if others:
-        reason = f"{reasons.CONFLICT}: also under {', '.join(others)}"
-        return _Verdict(group=min(group)[:_NAME_LENGTH], reason=reason)
-    if digest != group[0]:
-        reason = f"{reasons.NEAR_DUPLICATE}: of {group[0][:_NAME_LENGTH]}"
+    if name != owner:
+        return _Verdict(group=label, reason=f"{reasons.REVIEWED}: it shows {owner}")
+    if digest != best:
+        reason = f"{reasons.NEAR_DUPLICATE}: of {(best or '')[:_NAME_LENGTH]}"
         return _Verdict(group=label, reason=reason)
     return _Verdict(group=label, reason="")
 
 
-def _row(record: Record, finding: Finding) -> Row:
+def _row(record: Record, finding: Finding, review: Reviewed) -> Row:
     candidate, measures = record.candidate, finding.measures
     return Row(
         digest=finding.digest,
         species=record.species,
-        reason=finding.reason,
+        reason=review.dropped.get(record.id, finding.reason),
         width=finding.width,
         height=finding.height,
         format=finding.format,
@@ -176,6 +176,8 @@ def _row(record: Record, finding: Finding) -> Row:
         frames=finding.frames,
         phash=finding.phash,
         **(asdict(measures) if measures else {}),
+        flags=finding.flags,
+        review=review.marks.get(record.id, ""),
         file_sha256=finding.file_sha256,
         source=record.source,
         query=record.query,
@@ -194,7 +196,7 @@ def _judged(rows: Iterable[Row], verdicts: Mapping[str, Mapping[str, _Verdict]])
     place: dict[tuple[str, str], int] = {}
     for row in rows:
         verdict = verdicts.get(row.digest, {}).get(row.species)
-        if verdict is None:  # Unusable: the reason is there already.
+        if verdict is None or row.reason:  # Unusable or unwanted: the reason is there already.
             judged.append(row)
             continue
         first = place.setdefault((row.species, row.digest), len(judged))

@@ -1,0 +1,70 @@
+"""Judging: what a finding means under a recipe and a review, before pictures are compared.
+
+Findings can be kept from run to run, since they depend on the bytes and the rendering alone;
+flags depend on thresholds, on where else the same bytes were gathered, and on what a person
+decided. What is dropped here is compared with nothing, so that it takes no other image's place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from curation import reasons
+from curation.decide import Finding, species_by_digest
+from curation.flags import Pictured, flags_of
+from curation.recipe import CurationRecipe
+from curation.review import Reviewed
+from scraper.harvest import Record
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judge:
+    """Raises flags, and drops what the recipe or a person does not want."""
+
+    recipe: CurationRecipe
+    addresses: Mapping[str, int]
+    """From how many addresses each digest was gathered."""
+    species: Mapping[str, Collection[str]]
+    """For which species each digest stands, after the review."""
+    kept: Collection[str]
+    """Digests that no flag may drop."""
+
+    @classmethod
+    def of(cls, review: Reviewed, recipe: CurationRecipe) -> Judge:
+        """The judge of one run."""
+        return cls(
+            recipe=recipe,
+            addresses=_addresses(review.records),
+            species=species_by_digest(review.standing),
+            kept=review.kept_digests,
+        )
+
+    def judged(self, finding: Finding) -> Finding:
+        """The finding with its flags, and with a reason where it is not wanted."""
+        if finding.reason or finding.measures is None:
+            return finding
+        species = self.species.get(finding.digest, ())
+        pictured = Pictured(
+            measures=finding.measures,
+            width=finding.width or 0,
+            height=finding.height or 0,
+            addresses=self.addresses.get(finding.digest, 1),
+            species=len(species),
+        )
+        flags = flags_of(pictured, self.recipe.thresholds)
+        return replace(finding, flags=",".join(flags), reason=self._reason(finding.digest, flags))
+
+    def _reason(self, digest: str, flags: Collection[str]) -> str:
+        if not self.species.get(digest):  # All who gathered it were told to drop it.
+            return reasons.REVIEWED
+        if digest in self.kept:
+            return ""
+        return next((flag for flag in self.recipe.drop if flag in flags), "")
+
+
+def _addresses(records: Iterable[Record]) -> dict[str, int]:
+    found: dict[str, set[str]] = {}
+    for record in records:
+        found.setdefault(record.sha256 or "", set()).add(record.candidate.address)
+    return {digest: len(addresses) for digest, addresses in found.items()}

@@ -1,0 +1,86 @@
+"""Suspicion: one figure that says which images a person should look at first, and why.
+
+Every reason has a weight, roughly the chance that an image with it does not belong; reasons
+are taken as independent (a noisy or), so the figure grows with each and stays below 1. It
+decides nothing: no image is dropped for it, and the lock does not cover it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Final
+
+from curation import reasons
+from curation.dataset import Row
+from curation.flags import is_usable, traits, words
+
+CONFLICT_WEIGHT: Final = 0.95
+OUTLIER_WEIGHT: Final = 0.5
+LABEL_WEIGHT: Final = 0.9
+WEIGHTS: Final[Mapping[str, float]] = {
+    reasons.BLANK: 0.9,
+    reasons.PLACEHOLDER: 0.9,
+    reasons.DRAWING: 0.7,
+    reasons.TEXT: 0.6,
+    reasons.COLLAGE: 0.4,
+    reasons.LOW_INFORMATION: 0.4,
+    reasons.BLURRED: 0.35,
+    reasons.DARK: 0.3,
+    reasons.BRIGHT: 0.3,
+    reasons.TINY: 0.2,
+    reasons.ODD_ASPECT: 0.15,
+    reasons.GREY: 0.1,
+    reasons.THUMBNAIL: 0.05,
+}
+"""Of each flag; a trait of the dataset weighs nothing."""
+
+_MIN_TOLD = 0.05
+"""What weighs less is no reason to name."""
+
+
+def with_suspicion(rows: Iterable[Row]) -> tuple[Row, ...]:
+    """Give every row that shows a picture of its own its suspicion; others have none.
+
+    A person's `keep` settles the matter: nothing is suspicious any more.
+    """
+    rows = tuple(rows)
+    usual = traits(rows)
+    return tuple(_judged(row, usual) for row in rows)
+
+
+def _judged(row: Row, usual: Collection[str]) -> Row:
+    if not is_usable(row) or reasons.word(row.reason) == reasons.REVIEWED:
+        return replace(row, suspicion=None, suspicion_reasons="")
+    if row.kept and row.review:
+        return replace(row, suspicion=0.0, suspicion_reasons="")
+    found = sorted(_reasons(row, usual), key=lambda found: (-found[0], found[1]))
+    innocent = math.prod(1 - weight for weight, _ in found)
+    told = [reason for weight, reason in found if weight >= _MIN_TOLD]
+    return replace(row, suspicion=round(1 - innocent, 4), suspicion_reasons=", ".join(told))
+
+
+def _reasons(row: Row, usual: Collection[str]) -> Iterator[tuple[float, str]]:
+    """What speaks against an image, and how much, 0 to 1."""
+    if reasons.word(row.reason) == reasons.CONFLICT:
+        yield CONFLICT_WEIGHT, row.reason.replace(",", " and")
+    if row.label_doubt:
+        yield LABEL_WEIGHT * row.label_doubt, f"looks like {row.likely_species}"
+    if row.outlier:
+        yield OUTLIER_WEIGHT * row.outlier, "unlike the others"
+    yield from ((WEIGHTS[flag], flag) for flag in words(row) if flag not in usual)
+
+
+def worst_first(rows: Iterable[Row]) -> list[Row]:
+    """The rows that are suspicious at all, worst first, each image of a species once."""
+    first: dict[tuple[str, str], Row] = {}
+    for row in rows:
+        if row.suspicion:
+            first.setdefault((row.digest, row.species), row)
+    return sorted(first.values(), key=lambda row: (-(row.suspicion or 0), row.group or row.digest))
+
+
+def suspects(rows: Sequence[Row], *, at_least: float = 0.3) -> list[Row]:
+    """The rows worth a look, worst first."""
+    return [row for row in worst_first(rows) if (row.suspicion or 0) >= at_least]
