@@ -11,16 +11,20 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from curation import lock
-from curation.dataset import MANIFEST, REPORT, Dataset, files_below
+from PIL import Image
+
+from curation import lock, reasons
+from curation.dataset import MANIFEST, REPORT, Dataset, Row, files_below
 from curation.errors import DatasetError
 from curation.recipe import SPLITS
 
 THUMBNAILS = ".thumbnails"
 """Folder of small pictures of what was dropped as a look-alike, for the report."""
+_THUMBNAIL_PX = 96
+_MAX_THUMBNAILS = 600
 _OUR_FILE = re.compile(rf"(({'|'.join(SPLITS)})/[^/]+|{re.escape(THUMBNAILS)})/[0-9a-f]{{64}}\.jpg")
 
 
@@ -49,6 +53,41 @@ def building_site(root: Path) -> Iterator[Path]:
                 shutil.rmtree(site, ignore_errors=True)
     except OSError as error:
         raise DatasetError(f"cannot write a dataset at {root}: {error}") from error
+
+
+def furnish(site: Path, rows: Iterable[Row], rendered: Callable[[str], Path]) -> None:
+    """Put the rendered picture of every kept row in its place; `rendered` says where it is."""
+    rows = list(rows)
+    for name in SPLITS:
+        (site / name).mkdir()
+    for folder in {(site / row.file).parent for row in rows if row.file is not None}:
+        folder.mkdir(exist_ok=True)
+    for row in rows:
+        if row.file is not None:
+            _link(rendered(row.digest), site / row.file)
+    _keep_thumbnails(site / THUMBNAILS, rows, rendered)
+
+
+def _link(source: Path, target: Path) -> None:
+    """Give a file a second name; where the file system knows no such thing, copy it."""
+    try:
+        target.hardlink_to(source)
+    except OSError:
+        shutil.copyfile(source, target)
+
+
+def _keep_thumbnails(folder: Path, rows: Iterable[Row], rendered: Callable[[str], Path]) -> None:
+    """Save small pictures of dropped look-alikes, conflicts first, up to a number."""
+    folder.mkdir()
+    alike = {
+        (not row.reason.startswith(reasons.CONFLICT), row.digest)
+        for row in rows
+        if row.group and not row.kept
+    }
+    for _, digest in sorted(alike)[:_MAX_THUMBNAILS]:
+        with Image.open(rendered(digest)) as image:
+            image.thumbnail((_THUMBNAIL_PX, _THUMBNAIL_PX))
+            image.save(folder / f"{digest}.jpg", quality=80)
 
 
 def _recover(root: Path, old: Path) -> None:

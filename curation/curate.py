@@ -1,47 +1,34 @@
 """The work: a harvest goes through inspection, comparison and decision, and is a dataset.
 
 A generator of outcomes, so that whoever runs it can draw the progress. Images are read,
-inspected and written by threads (Pillow and numpy let go of Python's lock), a few at a
-time; none is held longer than that. The result does not depend on how many threads.
+inspected and rendered by worker processes (`protected`), a few at a time, unless an earlier
+run has done so (`store`). The result depends on neither.
 """
 
 from __future__ import annotations
 
-import hashlib
-import itertools
 import os
 import unicodedata
-from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from PIL import Image, features
-
-from curation import lock, reasons
+from curation import lock
 from curation.audit import dropped_by_word
-from curation.building import THUMBNAILS, building_site
+from curation.building import building_site, furnish
 from curation.dataset import MANIFEST, Dataset, Row, identity, write_manifest
 from curation.decide import Finding, decide, species_by_digest
-from curation.decode import Header
+from curation.decode import Header, libraries
 from curation.errors import DatasetError, EmptyHarvestError
-from curation.inspect import Dropped, Inspected, inspect
 from curation.lookalikes import Album
+from curation.looking import Seen
 from curation.recipe import SPLITS, CurationRecipe
 from curation.report import write_report
+from curation.seeing import Eyes, seen_by
 from curation.sides import NONE_BEFORE, Sides, sides_of
-from curation.signature import Signature
 from curation.stars import Compared
+from curation.store import Store
 from scraper.harvest import Harvest, Record
-
-_AHEAD = 4
-"""Images in flight per worker."""
-_RENDERED = ".rendered"
-_THUMBNAIL_PX = 96
-_MAX_THUMBNAILS = 600
-"""Of dropped look-alikes, which the report shows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +52,8 @@ def curate(
     root: Path,
     *,
     recipe: CurationRecipe,
-    workers: int,
+    workers: int | Eyes,
+    is_fresh: bool = False,
     before: Sides | None = None,
 ) -> Iterator[Looked | Compared | Curated]:
     """Make the dataset at `root` of a harvest; the last outcome is `Curated`.
@@ -85,17 +73,21 @@ def curate(
     name = root.absolute().name
     lock.read_entry(lock.lock_path(root), name)  # A lock that cannot be read is told at once.
     before = before or _sides_before(root, recipe)
-    with building_site(root) as site, Album() as album:
-        (site / _RENDERED).mkdir()
+    eyes = workers if isinstance(workers, Eyes) else Eyes(count=workers)
+    with (
+        building_site(root) as site,
+        Store.beside(root, recipe, otherwise=site / ".inspected", fresh=is_fresh) as store,
+        Album() as album,
+    ):
         digests = sorted({record.sha256 or "" for record in records})
         findings: dict[str, Finding] = {}
         in_album: list[str] = []
-        for finding, signature in _inspected(digests, harvest, site / _RENDERED, recipe, workers):
-            findings[finding.digest] = finding
-            if signature is not None:
-                album.add(signature)
-                in_album.append(finding.digest)
-            yield Looked(digest=finding.digest, reason=finding.reason)
+        for seen in seen_by(eyes, digests, store, recipe, harvest.path):
+            findings[seen.digest] = _finding(seen)
+            if seen.signature is not None:
+                album.add(seen.signature)
+                in_album.append(seen.digest)
+            yield Looked(digest=seen.digest, reason=seen.reason)
         pairs: list[tuple[str, str, float]] = []
         for outcome in _compared(album, in_album, findings, records, recipe):
             pairs += (
@@ -105,10 +97,11 @@ def curate(
             yield outcome
         rows = decide(records, findings, pairs, recipe, before)
         _require_some(rows, harvest)
-        entry = {**identity(rows, recipe), "libraries": _libraries()}
-        _furnish(site, rows)
+        entry = {**identity(rows, recipe), "libraries": libraries()}
+        furnish(site, rows, store.rendered)
         write_manifest(site / MANIFEST, rows, recipe, refused=harvest.reasons())
         write_report(Dataset.open(site), name=name, lock_digest=lock.digest_of(entry))
+        store.forget_all_but(set(digests))
     lock.write_entry(lock.lock_path(root), name, entry)
     dataset = Dataset.open(root)
     yield Curated(dataset=dataset, warnings=tuple(_warnings(dataset, harvest)))
@@ -142,29 +135,6 @@ def _require_distinct(species: Iterable[str]) -> None:
             )
 
 
-def _inspected(
-    digests: Iterable[str], harvest: Harvest, folder: Path, recipe: CurationRecipe, workers: int
-) -> Iterator[tuple[Finding, Signature | None]]:
-    """Findings in the order of the digests, with at most a few images per worker in flight."""
-
-    def look(digest: str) -> tuple[Finding, Signature | None]:
-        return _look(digest, harvest.path(digest), folder, recipe)
-
-    waiting: deque[Future[tuple[Finding, Signature | None]]] = deque()
-    with ThreadPoolExecutor(workers, thread_name_prefix="inspect") as pool:
-        todo = iter(digests)
-        try:
-            while True:
-                room = workers * _AHEAD - len(waiting)
-                waiting.extend(pool.submit(look, digest) for digest in itertools.islice(todo, room))
-                if not waiting:
-                    return
-                yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
-
-
 def _compared(
     album: Album,
     in_album: Sequence[str],
@@ -180,47 +150,20 @@ def _compared(
     )
 
 
-def _look(
-    digest: str, path: Path, folder: Path, recipe: CurationRecipe
-) -> tuple[Finding, Signature | None]:
-    try:
-        body = path.read_bytes()
-    except OSError:
-        return Finding(digest=digest, reason=reasons.MISSING), None
-    if hashlib.sha256(body).hexdigest() != digest:
-        return Finding(digest=digest, reason=reasons.DAMAGED, bytes=len(body)), None
-    result = inspect(body, recipe)
-    if isinstance(result, Dropped):
-        return _dropped(digest, len(body), result), None
-    (folder / f"{digest}.jpg").write_bytes(result.jpeg)
-    return _usable(digest, len(body), result), result.signature
-
-
-def _dropped(digest: str, size: int, result: Dropped) -> Finding:
-    header = result.header or Header(format="", width=0, height=0, orientation=1, frames=0)
+def _finding(seen: Seen) -> Finding:
+    header = seen.header or Header(format="", width=0, height=0, orientation=1, frames=0)
+    left, top, right, bottom = seen.signature.inner if seen.signature else (0, 0, 1, 1)
     return Finding(
-        digest=digest,
-        reason=result.reason,
+        digest=seen.digest,
+        reason=seen.reason,
         width=header.width or None,
         height=header.height or None,
         format=header.format,
-        bytes=size,
+        bytes=seen.bytes,
         frames=header.frames or None,
-    )
-
-
-def _usable(digest: str, size: int, result: Inspected) -> Finding:
-    left, top, right, bottom = result.signature.inner if result.signature else (0, 0, 1, 1)
-    return Finding(
-        digest=digest,
-        width=result.header.width,
-        height=result.header.height,
-        format=result.header.format,
-        bytes=size,
-        frames=result.header.frames,
-        phash=result.phash,
-        measures=result.measures,
-        file_sha256=hashlib.sha256(result.jpeg).hexdigest(),
+        phash=seen.phash,
+        measures=seen.measures,
+        file_sha256=seen.file_sha256,
         inner_share=(right - left) * (bottom - top),
     )
 
@@ -236,45 +179,6 @@ def _require_some(rows: Iterable[Row], harvest: Harvest) -> None:
         " gather others with `bestiary scrape`",
         document={"dropped": why},
     )
-
-
-def _furnish(site: Path, rows: Iterable[Row]) -> None:
-    """Put every rendered file in its place below `site`, and away what was dropped."""
-    rendered = site / _RENDERED
-    for name in SPLITS:
-        (site / name).mkdir()
-    for row in rows:
-        if row.file is not None:
-            (site / row.file).parent.mkdir(exist_ok=True)
-            (rendered / f"{row.digest}.jpg").rename(site / row.file)
-    _keep_thumbnails(rendered, site / THUMBNAILS, rows)
-    for path in rendered.iterdir():
-        path.unlink()
-    rendered.rmdir()
-
-
-def _keep_thumbnails(rendered: Path, folder: Path, rows: Iterable[Row]) -> None:
-    """Save small pictures of dropped look-alikes, conflicts first, up to a number."""
-    folder.mkdir()
-    alike = {
-        (not row.reason.startswith(reasons.CONFLICT), row.digest)
-        for row in rows
-        if row.group and not row.kept
-    }
-    for _, digest in sorted(alike)[:_MAX_THUMBNAILS]:
-        source = rendered / f"{digest}.jpg"
-        if source.exists():
-            with Image.open(source) as image:
-                image.thumbnail((_THUMBNAIL_PX, _THUMBNAIL_PX))
-                image.save(folder / f"{digest}.jpg", quality=80)
-
-
-def _libraries() -> dict[str, str]:
-    """Versions of what shapes pixels and hashes."""
-    versions = {"numpy": np.__version__, "pillow": features.version("pil")}
-    for name in ("libjpeg_turbo", "webp", "avif", "littlecms2"):
-        versions[name] = features.version(name)
-    return {name: str(version or "") for name, version in versions.items()}
 
 
 def _warnings(dataset: Dataset, harvest: Harvest) -> Iterator[str]:

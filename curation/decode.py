@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageCms, UnidentifiedImageError
+from PIL import Image, ImageCms, UnidentifiedImageError, features
 
 from curation import reasons
 from curation.recipe import CurationRecipe
@@ -49,7 +49,6 @@ _DECODER_FAILURES = (
     AssertionError,  # TIFF and ICNS state their expectations this way.
     EOFError,  # An animation without a first frame.
     OverflowError,  # A number too large for C.
-    MemoryError,  # A size that the header did not announce.
     RuntimeError,  # AVIF's and WebP's way to report a broken stream.
     ZeroDivisionError,  # A resolution or a size of zero.
     RecursionError,  # Metadata nested in itself.
@@ -113,17 +112,27 @@ def decode(
             return _decode(body, recipe, refuse)
         except Image.DecompressionBombError:
             return reasons.TOO_LARGE
+        except MemoryError:
+            return reasons.TOO_MUCH_MEMORY
         except _DECODER_FAILURES as error:
             return _reason(error, body)
+
+
+def libraries() -> dict[str, str]:
+    """Versions of what shapes pixels and hashes."""
+    versions = {"numpy": np.__version__, "pillow": features.version("pil")}
+    for name in ("libjpeg_turbo", "webp", "avif", "littlecms2"):
+        versions[name] = features.version(name)
+    return {name: str(version or "") for name, version in versions.items()}
 
 
 def _decode(body: bytes, recipe: CurationRecipe, refuse: Callable[[Header], str]) -> Decoded | str:
     with Image.open(BytesIO(body), formats=_formats()) as image:
         header = _header(image)
-        if header.width * header.height > recipe.max_pixels:
-            return f"{reasons.TOO_LARGE}: {header.width} × {header.height} px"
         if refusal := refuse(header):
             return refusal
+        if header.width * header.height > recipe.max_pixels:
+            return f"{reasons.TOO_LARGE}: {header.width} × {header.height} px"
         if _LOSSLESS_JPEG not in body[:65536]:
             image.draft(None, _wanted_size(image.size, recipe))
         image.load()

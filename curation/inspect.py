@@ -61,6 +61,8 @@ def inspect(body: bytes, recipe: CurationRecipe) -> Inspected | Dropped:
 def refusal(header: Header, recipe: CurationRecipe) -> str:
     """Why an image of this size is not wanted; empty when it is."""
     size = f"{header.width} × {header.height} px"
+    if header.width * header.height > recipe.max_pixels:
+        return f"{reasons.TOO_LARGE}: {size}"
     shorter, longer = sorted((header.width, header.height))
     if shorter < recipe.min_side_px:
         return f"{reasons.TOO_SMALL}: {size}"

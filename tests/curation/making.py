@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import io
 import os
@@ -12,8 +13,14 @@ import numpy as np
 from PIL import Image
 
 from curation.curate import Curated, curate
+from curation.protected import Workers
 from curation.recipe import CurationRecipe
+from curation.seeing import Eyes
 from scraper.harvest import Candidate, Harvest
+
+WORKERS = Workers()
+"""Started once for all tests: a worker takes a third of a second to start."""
+atexit.register(WORKERS.close)
 
 SHARED = Path(os.environ.get("BESTIARY_SHARED", "../shared")).resolve()
 
@@ -58,15 +65,21 @@ def curated(
 ) -> Curated:
     """Curate to the end."""
     with Harvest.open(harvest) as opened:
-        *_, last = curate(opened, root, recipe=recipe or CurationRecipe(), workers=workers)
+        eyes = Eyes(count=workers, workers=WORKERS)
+        *_, last = curate(opened, root, recipe=recipe or CurationRecipe(), workers=eyes)
     assert isinstance(last, Curated)
     return last
 
 
 def tree(root: Path) -> dict[str, str]:
-    """Every file below a folder, and the digest of its bytes."""
+    """Every file below a folder, and the digest of its bytes; what a store keeps is left out."""
     return {
         path.relative_to(root).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(root.rglob("*"))
-        if path.is_file()
+        if path.is_file() and not any(part.endswith(".inspected") for part in path.parts)
     }
+
+
+def names_in(folder: Path) -> list[str]:
+    """What lies in a folder, but for the stores of its datasets."""
+    return sorted(path.name for path in folder.iterdir() if not path.name.endswith(".inspected"))

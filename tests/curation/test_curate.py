@@ -16,7 +16,7 @@ from curation.errors import DatasetError, EmptyHarvestError, LockMismatchError
 from curation.recipe import CurationRecipe
 from curation.stars import Compared
 from scraper.harvest import Harvest
-from tests.curation.making import curated, encoded, jpeg, picture, tree
+from tests.curation.making import curated, encoded, jpeg, names_in, picture, tree
 
 
 def test_every_record_has_a_row_and_every_dropped_one_a_reason(shrews_and_mice, tmp_path):
@@ -91,7 +91,7 @@ def test_a_second_run_with_any_number_of_workers_gives_the_same_bytes(
     before = tree(tmp_path / "one")
     curated(shrews_and_mice, tmp_path / "one" / "dataset", workers=workers)
     assert tree(tmp_path / "one") == before
-    assert not list((tmp_path / "one").glob(".*"))
+    assert names_in(tmp_path / "one") == ["dataset", "datasets.lock"]
 
 
 def test_another_recipe_replaces_the_dataset(shrews_and_mice, tmp_path):
@@ -117,12 +117,12 @@ def test_an_interrupted_run_leaves_the_old_dataset_whole(shrews_and_mice, tmp_pa
 
 
 def test_what_a_killed_run_left_is_cleared_away(shrews_and_mice, tmp_path):
-    (tmp_path / ".dataset.building/.rendered").mkdir(parents=True)
-    (tmp_path / ".dataset.building/.rendered/half.jpg").write_bytes(b"half")
+    (tmp_path / ".dataset.building/train").mkdir(parents=True)
+    (tmp_path / ".dataset.building/train/half.jpg").write_bytes(b"half")
     curated(shrews_and_mice, tmp_path / "dataset")
     (tmp_path / "dataset").rename(tmp_path / ".dataset.old")
     assert curated(shrews_and_mice, tmp_path / "dataset").dataset.verify() == ()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["dataset", "datasets.lock"]
+    assert names_in(tmp_path) == ["dataset", "datasets.lock"]
 
 
 @pytest.mark.parametrize(
@@ -222,4 +222,4 @@ def test_a_species_name_cannot_leave_the_dataset(make_harvest, tmp_path):
     dataset = curated(harvest, tmp_path / "dataset").dataset
     assert dataset.verify() == ()
     assert dataset.species == ("../mouse/x", "Größe")
-    assert {path.name for path in tmp_path.iterdir()} == {"dataset", "datasets.lock", "harvest"}
+    assert names_in(tmp_path) == ["dataset", "datasets.lock", "harvest"]

@@ -1,0 +1,176 @@
+"""Protected work: a function that hangs, crashes or eats memory takes nobody else with it.
+
+Decoders are C; no thread survives their faults. So each call runs in a worker process,
+bounded in time and memory, and what ends the process ends that one call. Workers are plain
+subprocesses: unlike `multiprocessing` they import nothing of the program that starts them,
+so it needs no `__main__` guard, and any thread can start one on any system.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pickle
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, ParamSpec, Self, TypeVar
+
+from curation.worker import Answer
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_TICK_S = 0.1
+"""How often running calls are checked for being too slow."""
+_SINGLE_THREADED = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+"""The work is divided among workers already."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """What one call may take before it is given up.
+
+    No part of the recipe: in good files nothing comes near these bounds.
+    """
+
+    seconds: int = 30
+    """By the clock."""
+    megabytes: int = 1024
+    """Of memory, on top of what an idle worker has. Enforced on Linux."""
+
+    def __post_init__(self) -> None:
+        if min(self.seconds, self.megabytes) < 1:
+            raise ValueError(f"bounds must be at least 1, not {self}")
+
+
+@dataclass(frozen=True, slots=True)
+class GivenUp:
+    """A call that ended with its worker."""
+
+    because: Literal["crashed", "too slow"]
+
+
+class _Worker:
+    """One process, which serves one call at a time."""
+
+    def __init__(self, bounds: Bounds) -> None:
+        self._bounds = bounds
+        self._deadline = float("inf")
+        self._is_late = False
+        self._process = subprocess.Popen(
+            [
+                *(sys.executable, "-P", "-m", "curation.worker"),
+                *(str(bounds.seconds), str(bounds.megabytes)),
+            ],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, **_SINGLE_THREADED, "PYTHONPATH": os.pathsep.join(sys.path)},
+        )
+
+    def call(self, function: Callable[..., object], arguments: tuple[object, ...]) -> Answer | None:
+        """What the function answers; None if the process is no more."""
+        requests, answers = self._process.stdin, self._process.stdout
+        assert requests is not None
+        assert answers is not None
+        self._deadline = time.monotonic() + self._bounds.seconds
+        try:
+            pickle.dump((function, arguments), requests, pickle.HIGHEST_PROTOCOL)
+            requests.flush()
+            answer: Answer = pickle.load(answers)  # noqa: S301 - from our own process.
+        except (EOFError, OSError, pickle.UnpicklingError):
+            return None
+        finally:
+            self._deadline = float("inf")
+        return answer
+
+    def end_if_late(self) -> None:
+        """Kill the process if its call has taken too long."""
+        if time.monotonic() > self._deadline:
+            self._is_late = True
+            self._process.kill()
+
+    def end(self) -> GivenUp:
+        """Make sure that the process is no more; say why it is not, if that was not meant."""
+        self._process.kill()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                with contextlib.suppress(OSError):  # What was not sent is lost.
+                    pipe.close()
+        self._process.wait()
+        return GivenUp("too slow" if self._is_late else "crashed")
+
+
+class Workers:
+    """Worker processes, started as they are needed: as many as threads call at once."""
+
+    def __init__(self, bounds: Bounds | None = None) -> None:
+        self._bounds = bounds or Bounds()
+        self._idle: deque[_Worker] = deque()
+        self._all: set[_Worker] = set()
+        self._is_closed = threading.Event()
+        self._watch = threading.Thread(target=self._end_late_ones, name="watch", daemon=True)
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End all workers, also those that are at work."""
+        self._is_closed.set()
+        for worker in list(self._all):
+            self._end(worker)
+
+    def call(self, function: Callable[P, T], *arguments: P.args, **_: P.kwargs) -> T | GivenUp:
+        """Call a function that a worker can import, with arguments that can be pickled.
+
+        What ends a worker is tried a second time, unless it was slow: it may have been the
+        system that was short of memory.
+
+        Raises:
+            Exception: what the function raises.
+        """
+        outcome = self._attempt(function, arguments)
+        if outcome == GivenUp("crashed") and not self._is_closed.is_set():
+            outcome = self._attempt(function, arguments)
+        return outcome
+
+    def _attempt(self, function: Callable[..., T], arguments: tuple[object, ...]) -> T | GivenUp:
+        worker = self._taken()
+        answer = worker.call(function, arguments)
+        if answer is None:
+            return self._end(worker)
+        self._idle.append(worker)
+        did_return, value = answer
+        if not did_return:
+            raise value  # type: ignore[misc] # The worker says that it is an exception.
+        return value  # type: ignore[return-value]
+
+    def _taken(self) -> _Worker:
+        with contextlib.suppress(IndexError):
+            return self._idle.pop()
+        worker = _Worker(self._bounds)
+        with self._lock:
+            self._all.add(worker)
+            if len(self._all) == 1 and not self._watch.is_alive():
+                self._watch.start()
+        return worker
+
+    def _end(self, worker: _Worker) -> GivenUp:
+        with self._lock:
+            self._all.discard(worker)
+        return worker.end()
+
+    def _end_late_ones(self) -> None:
+        while not self._is_closed.wait(_TICK_S):
+            with self._lock:
+                for worker in self._all:
+                    worker.end_if_late()
