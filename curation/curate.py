@@ -20,10 +20,12 @@ from curation.dataset import MANIFEST, Dataset, Row, identity, write_manifest
 from curation.decide import Finding, decide, species_by_digest
 from curation.decode import Header, libraries
 from curation.errors import DatasetError, EmptyHarvestError
+from curation.judging import Judge
 from curation.lookalikes import Album
 from curation.looking import Seen
 from curation.recipe import SPLITS, CurationRecipe
 from curation.report import write_report
+from curation.review import Decision, Reviewed, reviewed
 from curation.seeing import Eyes, seen_by
 from curation.sides import NONE_BEFORE, Sides, sides_of
 from curation.stars import Compared
@@ -55,21 +57,25 @@ def curate(
     workers: int | Eyes,
     is_fresh: bool = False,
     before: Sides | None = None,
+    decisions: Sequence[Decision] = (),
 ) -> Iterator[Looked | Compared | Curated]:
     """Make the dataset at `root` of a harvest; the last outcome is `Curated`.
 
     Before it come one `Looked` for every digest, and then `Compared` where any were suggested.
 
     Until then whatever was at `root` stays as it was. `before` says where images were, for a
-    recipe that keeps splits; it is the dataset at `root` unless given.
+    recipe that keeps splits; it is the dataset at `root` unless given. `decisions` are a
+    person's (`curation.review`).
 
     Raises:
+        UsageError: the decisions contradict each other.
         EmptyHarvestError: the harvest has no image, or none that can be used.
         SplitError: there are too few images for the splits or folds that are asked for.
         DatasetError: `root` cannot be replaced.
         LockMismatchError: the lock beside `root` cannot be read.
     """
-    records = _records(harvest)
+    review = reviewed(_records(harvest), decisions)
+    _require_distinct({record.species for record in review.records})
     name = root.absolute().name
     lock.read_entry(lock.lock_path(root), name)  # A lock that cannot be read is told at once.
     before = before or _sides_before(root, recipe)
@@ -79,23 +85,24 @@ def curate(
         Store.beside(root, recipe, otherwise=site / ".inspected", fresh=is_fresh) as store,
         Album() as album,
     ):
-        digests = sorted({record.sha256 or "" for record in records})
+        digests = sorted({record.sha256 or "" for record in review.records})
+        judge = Judge.of(review, recipe)
         findings: dict[str, Finding] = {}
         in_album: list[str] = []
         for seen in seen_by(eyes, digests, store, recipe, harvest.path):
-            findings[seen.digest] = _finding(seen)
-            if seen.signature is not None:
+            finding = findings[seen.digest] = judge.judged(_finding(seen))
+            if seen.signature is not None and not finding.reason:
                 album.add(seen.signature)
                 in_album.append(seen.digest)
-            yield Looked(digest=seen.digest, reason=seen.reason)
+            yield Looked(digest=seen.digest, reason=finding.reason)
         pairs: list[tuple[str, str, float]] = []
-        for outcome in _compared(album, in_album, findings, records, recipe):
+        for outcome in _compared(album, in_album, findings, review, recipe):
             pairs += (
                 (in_album[pair.first], in_album[pair.second], pair.likeness)
                 for pair in outcome.pairs
             )
             yield outcome
-        rows = decide(records, findings, pairs, recipe, before)
+        rows = decide(review, findings, pairs, recipe, before)
         _require_some(rows, harvest)
         entry = {**identity(rows, recipe), "libraries": libraries()}
         furnish(site, rows, store.rendered)
@@ -104,7 +111,7 @@ def curate(
         store.forget_all_but(set(digests))
     lock.write_entry(lock.lock_path(root), name, entry)
     dataset = Dataset.open(root)
-    yield Curated(dataset=dataset, warnings=tuple(_warnings(dataset, harvest)))
+    yield Curated(dataset=dataset, warnings=(*review.warnings, *_warnings(dataset, harvest)))
 
 
 def _sides_before(root: Path, recipe: CurationRecipe) -> Sides:
@@ -119,7 +126,6 @@ def _records(harvest: Harvest) -> list[Record]:
         raise EmptyHarvestError(
             f"the harvest at {harvest.root} has no image yet: gather some with `bestiary scrape`"
         )
-    _require_distinct({record.species for record in records})
     return records
 
 
@@ -139,14 +145,16 @@ def _compared(
     album: Album,
     in_album: Sequence[str],
     findings: Mapping[str, Finding],
-    records: Iterable[Record],
+    review: Reviewed,
     recipe: CurationRecipe,
 ) -> Iterator[Compared]:
-    species = species_by_digest(records)
+    species = species_by_digest(review.standing)
+    place = {digest: number for number, digest in enumerate(in_album)}
     return album.star_pairs(
         recipe,
         [findings[digest].standing for digest in in_album],
         [species[digest] for digest in in_album],
+        {(place[one], place[two]) for one, two in review.apart if {one, two} <= place.keys()},
     )
 
 

@@ -58,28 +58,24 @@ class _Verdict:
 
 
 def decide(
-    records: Iterable[Record],
+    review: Reviewed,
     findings: Mapping[str, Finding],
     pairs: Sequence[Likeness],
     recipe: CurationRecipe,
     before: Sides = NONE_BEFORE,
-    *,
-    review: Reviewed | None = None,
 ) -> tuple[Row, ...]:
     """Make the manifest: one row per record, ordered by species, digest and address.
 
     Args:
-        records: what the harvest kept.
+        review: what the harvest kept, and what a person decided about it.
         findings: by digest, one for every record.
         pairs: digests of verified look-alikes, and how alike they are.
         recipe: says how.
         before: where images were in the dataset before, which `keep_splits` honours.
-        review: the same records after a person's decisions, where there are any.
 
     Raises:
         SplitError: there are too few images for the splits or folds that are asked for.
     """
-    review = review or Reviewed(records=tuple(records))
     verdicts = _verdicts(species_by_digest(review.standing), findings, pairs, review.kept)
     rows = [
         _row(record, findings[_digest(record)], review)

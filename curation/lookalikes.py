@@ -61,14 +61,21 @@ class Album:
         recipe: CurationRecipe,
         standings: Sequence[Standing],
         species: Sequence[AbstractSet[str]],
+        apart: AbstractSet[tuple[int, int]] = frozenset(),
     ) -> Iterator[Compared]:
         """The pairs that `stars` and conflicts between species need, and no others.
 
         A thousand copies of one picture are a thousand comparisons with the best of them
-        and not half a million with each other.
+        and not half a million with each other. Pairs in `apart`, the smaller place first,
+        are no look-alikes, whatever the comparison says.
         """
         suggested = self._suggested(recipe)
-        yield from compared(suggested.ends, suggested.verified, standings, species)
+
+        def verified(numbers: NDArray[np.int64]) -> list[Pair]:
+            found = suggested.verified(numbers)
+            return [pair for pair in found if (pair.first, pair.second) not in apart]
+
+        yield from compared(suggested.ends, verified, standings, species)
 
     def _all_thumbs(self) -> NDArray[np.uint8]:
         self._thumbs.flush()

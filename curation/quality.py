@@ -10,16 +10,12 @@ say (`curation.flags`).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageChops
 
 from curation.signature import inner_box
-
-VERSION: Final = 2
-"""Rises when the same picture may get other measures: what was kept under another is stale."""
 
 CANVAS_PX = 160
 """The longer side at which pictures are measured; smaller ones are measured as they are."""
