@@ -16,6 +16,7 @@ import click
 from click.core import ParameterSource
 
 from scraper.addresses import REFUSED
+from scraper.animation import UNWANTED
 from scraper.browser import BrowserPolicy
 from scraper.clock import SystemClock
 from scraper.errors import ScraperError, UsageError
@@ -50,6 +51,7 @@ class _Request:
     origin: Path | None
     per_species: int | None
     thumbnails: bool
+    takes_animated: bool
     harvest: Path
     fetch: FetchPolicy
     search: SearchPolicy
@@ -95,6 +97,12 @@ class _Request:
     "--thumbnails",
     is_flag=True,
     help="Take the search site's small copy of an image that cannot be had otherwise.",
+)
+@click.option(
+    "--animated/--no-animated",
+    default=True,
+    show_default=True,
+    help="Whether animations are kept; only their first frame goes into a dataset.",
 )
 @click.option("--retry-failed", is_flag=True, help="Ask again for images that failed before.")
 @click.option(
@@ -187,6 +195,7 @@ def scrape(
     per_species: int | None,
     harvest: Path,
     thumbnails: bool,
+    animated: bool,
     retry_failed: bool,
     base_url: str,
     patience: float,
@@ -222,6 +231,7 @@ def scrape(
             origin=origin,
             per_species=per_species or (PER_SPECIES if source == "google" else None),
             thumbnails=thumbnails,
+            takes_animated=animated,
             harvest=harvest,
             fetch=FetchPolicy(
                 pause_s=pause,
@@ -286,7 +296,7 @@ def _named(names: tuple[str, ...], file: Path | None, *, source: str) -> tuple[S
 def _gather(request: _Request, *, retry_failed: bool) -> tuple[Document, str]:
     from scraper.crawl import Crawl, CrawlPlan
     from scraper.harvest import Harvest
-    from scraper.hosts import Downloads, storing
+    from scraper.hosts import Downloads, stills_only, storing
     from scraper.progress import Progress, say
 
     clock = SystemClock()
@@ -305,7 +315,7 @@ def _gather(request: _Request, *, retry_failed: bool) -> tuple[Document, str]:
         _put_back(request, plan, harvest, source=source.name, retry_failed=retry_failed)
         downloads = stack.enter_context(
             Downloads(
-                storing(ask, harvest.store),
+                storing(ask if request.takes_animated else stills_only(ask), harvest.store),
                 policy=request.fetch,
                 clock=clock,
                 rng=Random(),
@@ -341,6 +351,8 @@ def _put_back(
         lost += harvest.give_up_lost(species=one.name, source=source, is_thorough=retry_failed)
     if lost:
         say(f"Warning: {counted(lost, 'original')} missing or damaged: to be gathered again")
+    if request.takes_animated:
+        harvest.reconsider(UNWANTED)
     harvest.reconsider(TOO_LARGE, unless=too_large(request.fetch.max_bytes))
     if request.allowed_networks:
         harvest.reconsider(REFUSED)

@@ -21,12 +21,13 @@ from pathlib import Path
 from typing import Any, Final, Literal, Self
 from urllib.parse import urlsplit
 
+from scraper.animation import is_animated
 from scraper.cool_down import CoolDown
 from scraper.errors import HarvestError
 
-SCHEMA_VERSION = 2
-"""2 added `crawls.depth`, `cool_downs` and `forgotten`; a harvest of 1 is brought up when it is
-written to."""
+SCHEMA_VERSION = 3
+"""2 added `crawls.depth`, `cool_downs` and `forgotten`, and 3 `candidates.is_animated`; an earlier
+harvest is brought up when it is written to."""
 LOST = "its original is missing or damaged"
 _UNFINISHED = ".unfinished-"
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL
@@ -85,6 +86,8 @@ class Record:
     fetched_url: str = ""
     """Where the bytes came from, where that is not the candidate's own address: a larger
     version, a thumbnail in place of what could not be had, or what it redirects to."""
+    is_animated: bool | None = None
+    """Whether the image that is kept has several frames; None where nobody has looked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,6 +141,7 @@ CREATE TABLE IF NOT EXISTS candidates (
     content_type TEXT NOT NULL DEFAULT '',
     fetched_at TEXT NOT NULL DEFAULT '',
     fetched_url TEXT NOT NULL DEFAULT '',
+    is_animated INTEGER,
     UNIQUE (species, address),
     CHECK ((state = 'kept') = (sha256 IS NOT NULL))
 );
@@ -363,7 +367,8 @@ class Harvest:
         with self._writing() as connection:
             connection.executemany(
                 "UPDATE candidates SET state = 'pending', reason = ?, sha256 = NULL,"
-                " bytes = NULL, content_type = '', fetched_at = '', fetched_url = '' WHERE id = ?",
+                " bytes = NULL, content_type = '', fetched_at = '', fetched_url = '',"
+                " is_animated = NULL WHERE id = ?",
                 lost,
             )
         return len(lost)
@@ -415,6 +420,7 @@ class Harvest:
             content_type=content_type,
             fetched_at=fetched_at,
             fetched_url="" if fetched_url == record.candidate.address else fetched_url,
+            is_animated=is_animated(body),
         )
         return digest
 
@@ -657,6 +663,8 @@ def _bring_up(connection: sqlite3.Connection) -> None:
     columns = [column for _, column, *_ in connection.execute("PRAGMA table_info(candidates)")]
     if "fetched_url" not in columns:
         connection.execute("ALTER TABLE candidates ADD COLUMN fetched_url TEXT NOT NULL DEFAULT ''")
+    if "is_animated" not in columns:
+        connection.execute("ALTER TABLE candidates ADD COLUMN is_animated INTEGER")
 
 
 def _traces(candidate: Candidate) -> Iterator[str]:
@@ -678,4 +686,6 @@ def host_of(address: str) -> str:
 def _record(row: dict[str, object]) -> Record:
     candidate = Candidate(**{name: row.pop(name) for name in _CANDIDATE_COLUMNS})  # type: ignore[arg-type]
     row.pop("address")
+    if row.get("is_animated") is not None:
+        row["is_animated"] = bool(row["is_animated"])
     return Record(candidate=candidate, **row)  # type: ignore[arg-type]

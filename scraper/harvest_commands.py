@@ -58,6 +58,7 @@ def _document(root: Path, found: Inventory, crawls: list[CrawlState]) -> Documen
         "harvest": str(root),
         "files": len(found.bytes_by_digest),
         "bytes": sum(found.bytes_by_digest.values()),
+        "animated": len(found.animated),
         "species": species,
         "hosts": {host: tally.document() for host, tally in found.hosts},
         "licences": dict(found.licences.most_common()),
@@ -101,6 +102,8 @@ def _lines(document: Document) -> Iterator[str]:
     if document["forgotten"]:
         forgotten = counted(document["forgotten"], "address", plural="addresses")
         yield f"forgotten on request: {forgotten}"
+    if document["animated"]:
+        yield f"animated: {counted(document['animated'], 'image')}, used with the first frame alone"
     megabytes = document["bytes"] / 1e6
     files = counted(document["files"], "different image")
     yield f"{files}, {megabytes:,.1f} MB in {document['harvest']}"

@@ -20,6 +20,7 @@ from random import Random
 from typing import Self
 from urllib.parse import urlsplit
 
+from scraper.animation import UNWANTED, is_animated
 from scraper.clock import Clock
 from scraper.errors import FetchError, TransientFetchError, UnwantedError
 from scraper.fetch import Body, Redirect
@@ -403,6 +404,18 @@ def storing(ask: Ask, store: Callable[[bytes], str]) -> Ask:
     def asked(url: str) -> Body | Redirect:
         answer = ask(url)
         return replace(answer, sha256=store(answer.body)) if isinstance(answer, Body) else answer
+
+    return asked
+
+
+def stills_only(ask: Ask) -> Ask:
+    """An `ask` that refuses what moves."""
+
+    def asked(url: str) -> Body | Redirect:
+        answer = ask(url)
+        if isinstance(answer, Body) and is_animated(answer.body):
+            raise UnwantedError(url, UNWANTED)
+        return answer
 
     return asked
 

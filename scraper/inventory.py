@@ -40,6 +40,8 @@ class Inventory:
     licences: Counter[str] = field(default_factory=Counter)
     """Of kept images; empty where the source states none."""
     bytes_by_digest: dict[str, int] = field(default_factory=dict)
+    animated: set[str] = field(default_factory=set)
+    """Digests of the kept images that have several frames."""
 
     @classmethod
     def of(cls, records: Iterable[Record]) -> Inventory:
@@ -53,6 +55,8 @@ class Inventory:
             if record.sha256 is not None:
                 found.licences[record.candidate.licence] += 1
                 found.bytes_by_digest[record.sha256] = record.bytes or 0
+                if record.is_animated:
+                    found.animated.add(record.sha256)
         return found
 
     @property

@@ -8,16 +8,19 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from PIL import Image
 
 from scraper.commands import scrape
 from scraper.errors import BlockedError, BrowserError, LayoutError, ScraperError, UsageError
 from scraper.harvest import Harvest
+from scraper.harvest_commands import harvest as harvest_command
 from scraper.standin.faults import Faults
 from scraper.standin.site import Site
 from tests.fakes import ImageServer, Reply, png
@@ -106,6 +109,35 @@ def test_a_folder_can_be_taken_in_part(tmp_path: Path, photos: Path) -> None:
     found = document(*words, "--per-species", 1)
 
     assert found["species"]["mouse"] == counts(kept=1, pending=2, wanted=1)
+
+
+def moving_gif() -> bytes:
+    file = BytesIO()
+    frames = [Image.new("RGB", (16, 16), colour) for colour in ("red", "green", "blue")]
+    frames[0].save(file, "GIF", save_all=True, append_images=frames[1:], duration=50)
+    return file.getvalue()
+
+
+def test_animations_are_kept_and_marked_or_skipped_on_request(tmp_path: Path, photos: Path) -> None:
+    (photos / "rat" / "moving.gif").write_bytes(moving_gif())
+    words = ("--source", "folder", "--from", photos, "--harvest", tmp_path / "h")
+
+    stills = document(*words, "--no-animated")
+    assert stills["species"]["rat"] == counts(kept=2, skipped=2)
+    assert stills["reasons"]["animated (without --no-animated it is kept)"] == 1
+    everything = document(*words)
+
+    assert everything["species"]["rat"] == counts(kept=3, skipped=1)
+    with Harvest.open(tmp_path / "h") as harvest:
+        moving = [one.candidate.address for one in harvest.records("kept") if one.is_animated]
+    assert [Path(address).name for address in moving] == ["moving.gif"]
+    shown, text = (
+        CliRunner()
+        .invoke(harvest_command, [str(tmp_path / "h")], standalone_mode=False)
+        .return_value
+    )
+    assert shown["animated"] == 1
+    assert "animated: 1 image, used with the first frame alone" in text
 
 
 def listed(folder: Path, server: ImageServer, number: int) -> Path:

@@ -127,6 +127,7 @@ def test_a_harvest_of_an_earlier_bestiary_is_read_and_brought_up(tmp_path: Path)
     fill(tmp_path)
     with sqlite3.connect(tmp_path / "harvest.sqlite") as connection:
         connection.execute("ALTER TABLE crawls DROP COLUMN depth")
+        connection.execute("ALTER TABLE candidates DROP COLUMN is_animated")
         connection.execute("DROP TABLE forgotten")
         connection.execute("DROP TABLE cool_downs")
         connection.execute("PRAGMA user_version = 1")
