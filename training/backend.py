@@ -12,6 +12,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator
+from typing import Literal
 
 from training.errors import TrainingError
 
@@ -19,6 +20,41 @@ from training.errors import TrainingError
 def named() -> str:
     """The backend that KERAS_BACKEND names, or else TensorFlow: Keras' own default."""
     return os.environ.get("KERAS_BACKEND") or "tensorflow"
+
+
+Device = Literal["auto", "cpu", "gpu"]
+
+
+def choose_device(device: Device) -> None:
+    """Say what to compute on, before Keras starts: it cannot be said afterwards.
+
+    GPU memory is taken as it is needed, so that others can use the same card.
+
+    Raises:
+        TrainingError: a GPU was asked for, and the backend sees none.
+    """
+    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+    if device == "cpu":
+        os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+        os.environ["JAX_PLATFORMS"] = "cpu"
+    if device == "gpu":
+        start()
+        if not gpus():
+            raise TrainingError(
+                f"the backend {named()!r} sees no GPU: `bestiary doctor` says what to install,"
+                " and --device cpu trains without one"
+            )
+
+
+def gpus() -> list[str]:
+    """The GPUs that the backend sees; Keras must have been started."""
+    import keras
+
+    try:
+        return [str(one) for one in keras.distribution.list_devices("gpu")]
+    except (AttributeError, NotImplementedError, RuntimeError, ValueError):
+        return []  # What backends say where they know of none.
 
 
 def start() -> None:

@@ -7,7 +7,6 @@ Keras nor NumPy, so that `bestiary --help` and `bestiary models` answer at once.
 from __future__ import annotations
 
 import contextlib
-import os
 import signal
 import sys
 import threading
@@ -19,16 +18,18 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from training import models as registry
-from training.recipe import Monitor, Optimizer, TrainRecipe
+from training import presets
+from training.backend import Device
+from training.options import recipe_options, values
+from training.progress import Line
+from training.recipe import TrainRecipe
 
 if TYPE_CHECKING:
     from curation.dataset import Dataset
-    from training.history import Epoch, Progress
 
 Result = tuple[dict[str, Any], str]
 """The document for `--json`, and the text for a person."""
 
-DEFAULTS = TrainRecipe()
 RUNS = Path("runs")
 
 
@@ -41,9 +42,9 @@ RUNS = Path("runs")
 def models(classes: int | None) -> Result:
     """List the networks: input size, parameters, source."""
     rows = [_model_row(entry, classes) for entry in registry.MODELS.values()]
-    head = f"{'model':13} {'input':>9} {'parameters':>11} {'trainable':>11} {'not':>9}  species"
+    head = f"{'model':18} {'input':>9} {'parameters':>11} {'trainable':>11} {'not':>9}  species"
     lines = [
-        f"{row['name']:13} {row['side_px']:>3} × {row['side_px']:<3} {row['parameters']:>11,}"
+        f"{row['name']:18} {row['side_px']:>3} × {row['side_px']:<3} {row['parameters']:>11,}"
         f" {row['trainable']:>11,} {row['non_trainable']:>9,} {row['classes']:>8}  {row['source']}"
         for row in rows
     ]
@@ -62,6 +63,7 @@ def _model_row(entry: registry.ModelEntry, classes: int | None) -> dict[str, Any
         "classes": entry.classes,
         "source": entry.source,
         "pretrained": entry.pretrained is not None,
+        "weights_licence": entry.pretrained.licence if entry.pretrained else None,
     }
 
 
@@ -92,111 +94,39 @@ def _recounted(entry: registry.ModelEntry, classes: int) -> registry.ModelEntry:
     help="Where the run goes, or goes on.  [default: the next runs/MODEL-N]",
 )
 @click.option(
-    "--epochs",
-    type=int,
-    default=DEFAULTS.epochs,
-    show_default=True,
-    help="At most: see --patience.",
-)
-@click.option(
-    "--batch-size",
-    type=int,
-    help=f"Pictures a step.  [default: what suits the model, mostly {DEFAULTS.batch_size}]",
-)
-@click.option(
-    "--shift",
-    type=float,
-    help="Largest random shift, as a share of the side."
-    f"  [default: what suits the model, mostly {DEFAULTS.shift}]",
-)
-@click.option(
-    "--learning-rate",
-    type=float,
-    default=DEFAULTS.learning_rate,
-    show_default=True,
-    help="Of the optimizer.",
-)
-@click.option(
-    "--optimizer",
-    type=click.Choice(["adam", "adamw", "sgd"]),
-    default=DEFAULTS.optimizer,
-    show_default=True,
-    help="How weights are moved.",
-)
-@click.option(
-    "--monitor",
-    type=click.Choice(["accuracy", "loss"]),
-    default=DEFAULTS.monitor,
-    show_default=True,
-    help="What chooses the best epoch on the validation pictures.",
-)
-@click.option(
-    "--patience",
-    type=int,
-    default=DEFAULTS.patience,
-    show_default=True,
-    help="Epochs without a better one until training stops; 0: never.",
-)
-@click.option(
     "--weights",
     help="First weights of a network with a backbone: imagenet, none or a file."
     "  [default: imagenet]",
 )
+@recipe_options
 @click.option(
-    "--frozen-epochs",
-    type=int,
-    help="Train a frozen backbone too after this many epochs.  [default: never]",
-)
-@click.option("--resize", is_flag=True, help="Scale the pictures in memory to the network's side.")
-@click.option("--no-augment", is_flag=True, help="Do not flip and shift pictures at random.")
-@click.option("--no-balance", is_flag=True, help="Do not weigh pictures of rare species more.")
-@click.option(
-    "--seed",
-    type=int,
-    default=DEFAULTS.seed,
+    "--device",
+    type=click.Choice(["auto", "cpu", "gpu"]),
+    default="auto",
     show_default=True,
-    help="Of first weights, order and augmentation.",
+    help="What to train on.",
 )
 def train(
     *,
     model: str,
     dataset_root: Path,
     root: Path | None,
-    epochs: int,
-    batch_size: int | None,
-    shift: float | None,
-    learning_rate: float,
-    optimizer: Optimizer,
-    monitor: Monitor,
-    patience: int,
     weights: str | None,
-    frozen_epochs: int | None,
-    resize: bool,
-    no_augment: bool,
-    no_balance: bool,
-    seed: int,
+    preset: str,
+    device: Device,
+    **options: Any,
 ) -> Result:
     """Fit MODEL to a dataset, and measure it. Stopped at any moment, the same command goes on."""
     from curation.dataset import Dataset
+    from training import backend
     from training import weights as pretrained
 
-    entry = registry.find(model)
-    given = {"batch_size": batch_size, "shift": shift}
-    recipe = TrainRecipe(
-        **{**entry.suited, **{name: value for name, value in given.items() if value is not None}},
-        epochs=epochs,
-        learning_rate=learning_rate,
-        optimizer=optimizer,
-        monitor=monitor,
-        patience=patience,
-        weights=pretrained.meant(entry, weights),
-        frozen_epochs=frozen_epochs,
-        image_fit="resize" if resize else "exact",
-        augments=not no_augment,
-        balances_classes=not no_balance,
-        seed=seed,
-    )
-    return _train(entry, recipe, Dataset.open(dataset_root), root)
+    backend.choose_device(device)
+    entry, dataset = registry.find(model), Dataset.open(dataset_root)
+    given = {**values(options), "weights": pretrained.meant(entry, weights)}
+    chosen = presets.recipe(preset, entry, **given)
+    recipe = presets.fitted_to(chosen, side_px=dataset.recipe.side_px)
+    return _train(entry, recipe, dataset, root)
 
 
 def _train(
@@ -206,11 +136,18 @@ def _train(
     from training import weights
     from training.conclude import conclude
 
-    first_weights = weights.file_of(entry, recipe.weights, cache=_weights_cache())
+    first_weights = weights.file_of(entry, recipe.weights, cache=weights.keras_cache())
     record = training.checked_record(dataset, entry, recipe, first_weights)
     run = training.begin(record, root, runs=RUNS)
     _tell(f"Training {entry.name} in {run.root}: {run.root / 'history.csv'} grows by the epoch.")
-    progress = _Line(recipe, run.checkpoints.progress(), len(dataset.images("train")))
+    line = Line(
+        recipe,
+        run.checkpoints.progress(),
+        pictures=len(dataset.images("train")),
+        epochs=training.epochs_of(entry, recipe),
+        tell=_tell,
+        rewrite=_rewrite if sys.stderr.isatty() and not _is_quiet() else None,
+    )
     with _interruption() as is_interrupted:
         epochs = training.train(
             run,
@@ -218,11 +155,11 @@ def _train(
             entry,
             first_weights=first_weights,
             tell=_tell,
-            on_step=progress.on_step,
+            on_step=line.on_step,
             is_interrupted=is_interrupted,
         )
         for epoch in epochs:
-            progress.on_epoch(epoch)
+            line.on_epoch(epoch)
     return conclude(run, dataset, run.load_network())
 
 
@@ -244,58 +181,8 @@ def _interruption() -> Iterator[Callable[[], bool]]:
         signal.signal(signal.SIGINT, before)
 
 
-def _weights_cache() -> Path:
-    return Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser() / "models"
-
-
-class _Line:
-    """Tells of a training on standard error: one line an epoch, at a terminal a live one."""
-
-    def __init__(self, recipe: TrainRecipe, progress: Progress, pictures: int) -> None:
-        self._recipe, self._pictures, self._history = recipe, pictures, progress.history
-        self._is_live = sys.stderr.isatty() and not _is_quiet()
-        if progress.epochs or progress.step:
-            _tell(f"Going on after epoch {progress.epochs}, step {progress.step}.")
-
-    def on_step(self, progress: Progress) -> None:
-        """Rewrite the line, at a terminal."""
-        if self._is_live:
-            tally = progress.tally
-            share = tally.pictures / self._pictures
-            bar = ("#" * round(20 * share)).ljust(20, "-")
-            click.echo(
-                f"\r\033[K{self._count(progress.epochs + 1)}  [{bar}]"
-                f"  loss {tally.loss / tally.pictures:.3f}",
-                err=True,
-                nl=False,
-            )
-
-    def on_epoch(self, epoch: Epoch) -> None:
-        """Put the epoch's figures in its place."""
-        self._history = (*self._history, epoch)
-        _tell(("\r\033[K" if self._is_live else "") + self._figures(epoch))
-
-    def _count(self, epoch: int) -> str:
-        return f"epoch {epoch:>3}/{self._recipe.epochs}"
-
-    def _figures(self, epoch: Epoch) -> str:
-        from training.history import best
-
-        parts = [self._count(epoch.epoch), f"loss {epoch.loss:.3f}"]
-        parts.append(f"accuracy {epoch.accuracy:.3f}")
-        if epoch.val_loss is not None:
-            parts += [f"val loss {epoch.val_loss:.3f}", f"val accuracy {epoch.val_accuracy:.3f}"]
-        parts.append(f"{self._pictures / max(epoch.duration_s, 1e-3):.0f} pictures/s")
-        left_s = epoch.duration_s * (self._recipe.epochs - epoch.epoch)
-        parts.append(f"at most {_duration(left_s)} left" if left_s else "done")
-        is_best = best(self._history, self._recipe.monitor) is epoch
-        return "  ".join(parts) + ("  (best so far)" if is_best else "")
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
+def _rewrite(text: str) -> None:
+    click.echo(f"\r\033[K{text}", err=True, nl=False)
 
 
 def _is_quiet() -> bool:

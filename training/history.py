@@ -69,9 +69,10 @@ class Progress:
 def best(history: History, monitor: Monitor) -> Epoch | None:
     """The best epoch on the validation pictures; the earliest of equals, None before the first.
 
-    Where there are no validation pictures nothing may choose, and the last epoch stands.
+    Where there are no validation pictures, or the monitor is `none`, nothing chooses, and the
+    last epoch stands.
     """
-    if not history or history[-1].val_loss is None:
+    if not history or history[-1].val_loss is None or monitor == "none":
         return history[-1] if history else None
     return max(history, key=lambda epoch: (*_merit(epoch, monitor), -epoch.epoch))
 

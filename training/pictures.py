@@ -18,6 +18,8 @@ from PIL import Image
 
 from curation.dataset import Dataset, Row
 from training.errors import ModelMismatchError, PicturesError
+from training.models import ModelEntry
+from training.recipe import TrainRecipe
 
 IN_MEMORY_BYTES = 256 * 2**20
 """A larger split lies in a memory-mapped file, where the run keeps its cache."""
@@ -46,20 +48,39 @@ class Pictures:
         return len(self.labels)
 
 
-def side_of(dataset: Dataset, side_px: int, *, resizes: bool, model: str) -> int:
-    """The side at which a model sees the dataset's pictures.
+def side_of(dataset: Dataset, entry: ModelEntry, recipe: TrainRecipe) -> int:
+    """The side at which a model gets the dataset's pictures.
 
     Raises:
         ModelMismatchError: it is not theirs, and they may not be scaled.
     """
     theirs = dataset.recipe.side_px
-    if theirs != side_px and not resizes:
+    if recipe.image_fit == "resize":
+        return entry.side_px
+    takes_any_side = recipe.enlarge_px is not None or entry.pretrained is not None
+    if theirs != entry.side_px and not takes_any_side:
         raise ModelMismatchError(
-            f"{model} takes pictures of {side_px} × {side_px} px, and those of the dataset have"
-            f" {theirs} × {theirs}: curate again with --size {side_px},"
-            " or train with --resize to scale them in memory"
+            f"{entry.name} takes pictures of {entry.side_px} × {entry.side_px} px, and those of"
+            f" the dataset have {theirs} × {theirs}: curate again with --size {entry.side_px}, or"
+            f" train with --resize to scale them in memory, or with --enlarge {entry.side_px} to"
+            " have the network do it"
         )
-    return side_px
+    return theirs
+
+
+def warning_of_small_pictures(entry: ModelEntry, seen_px: int) -> str | None:
+    """What to tell of pictures that are too small for a network's depth; None if they are not.
+
+    `seen_px` is the side that its convolutions see. This is where the founding study's
+    transfer failed: at 32 px, ResNet50's last stage sees a single place.
+    """
+    if seen_px >= entry.smallest_px:
+        return None
+    return (
+        f"Warning: {entry.name} was made for larger pictures, and of {seen_px} × {seen_px} px its"
+        f" deep layers see next to nothing: --enlarge {max(160, entry.smallest_px)} has the"
+        " network scale them first, and mostly gains 20 points and more."
+    )
 
 
 def load(dataset: Dataset, split: str, *, side_px: int, cache: Path) -> Pictures:
@@ -200,7 +221,12 @@ def steps_in_epoch(pictures: int, batch_size: int) -> int:
 
 
 def epoch_batches(
-    *, pictures: int, batch_size: int, seed: int, epoch: int
+    *,
+    pictures: int,
+    batch_size: int,
+    seed: int,
+    epoch: int,
+    labels: NDArray[np.int32] | None = None,
 ) -> list[NDArray[np.intp]]:
     """The places of each batch of one epoch, counted from 0.
 
@@ -208,7 +234,16 @@ def epoch_batches(
     `batch_size`, for which a few pictures (fewer than there are batches) come twice: a
     backend compiles a step for the sizes that it has met, and would round differently after
     a pause.
+
+    With `labels`, the species take turns instead: each fills as many places as the others,
+    those with few pictures by showing them several times.
     """
-    order = np.random.default_rng((seed, epoch)).permutation(pictures)
+    rng = np.random.default_rng((seed, epoch))
     steps = steps_in_epoch(pictures, batch_size)
-    return np.split(np.resize(order, steps * math.ceil(pictures / steps)), steps)
+    places = steps * math.ceil(pictures / steps)
+    if labels is None:
+        return np.split(np.resize(rng.permutation(pictures), places), steps)
+    species = [rng.permutation(np.flatnonzero(labels == label)) for label in np.unique(labels)]
+    each = math.ceil(places / len(species))
+    dealt = np.concatenate([np.resize(own, each) for own in species])
+    return np.split(rng.permutation(dealt)[:places], steps)

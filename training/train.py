@@ -20,6 +20,7 @@ from training.pictures import (
     load,
     require_every_species,
     side_of,
+    warning_of_small_pictures,
 )
 from training.recipe import TrainRecipe
 from training.run import Run, RunRecord, default_root, point_latest
@@ -34,9 +35,7 @@ def checked_record(
         LockMismatchError: the dataset is not as locked.
         TrainingError: it does not fit the network, or holds too little.
     """
-    side_px = side_of(
-        dataset, entry.side_px, resizes=recipe.image_fit == "resize", model=entry.name
-    )
+    side_px = side_of(dataset, entry, recipe)
     labels = labels_of(dataset.images("train"), dataset.species)
     require_every_species(labels, dataset.species)
     dataset.require_locked()
@@ -93,8 +92,6 @@ def train(
         on_step: Told the progress after each step.
         is_interrupted: Asked after each step whether to keep what is done, and stop.
     """
-    import keras
-
     from training.fit import fit
 
     recipe = run.record.recipe
@@ -102,16 +99,20 @@ def train(
     require_every_species(pictures["train"].labels, dataset.species)
     if not len(pictures["val"]):
         tell("There are no validation pictures to choose by: the last epoch's weights stand.")
-    keras.utils.set_random_seed(recipe.seed)
-    network = entry.build(side_px=run.record.side_px, classes=len(dataset.species))
-    if first_weights is not None:
-        weights.load(network, entry, first_weights)
+    if warning := warning_of_small_pictures(entry, recipe.enlarge_px or run.record.side_px):
+        tell(warning)
+    network = fresh_network(
+        entry,
+        recipe,
+        side_px=run.record.side_px,
+        classes=len(dataset.species),
+        first_weights=first_weights,
+    )
     for epoch in fit(
         network,
         train=pictures["train"],
         val=pictures["val"],
         recipe=recipe,
-        is_frozen=entry.is_frozen,
         checkpoints=run.checkpoints,
         on_step=on_step,
         is_interrupted=is_interrupted,
@@ -119,6 +120,40 @@ def train(
         run.write_history(run.checkpoints.progress().history)
         yield epoch
     _finish(run, network)
+
+
+def fresh_network(
+    entry: ModelEntry,
+    recipe: TrainRecipe,
+    *,
+    side_px: int,
+    classes: int,
+    first_weights: Path | None,
+) -> Any:
+    """A network as its training begins: a function of the recipe's seed and the weights' file.
+
+    Keras must have been started. To train on other pictures (a fold, a share, another seed),
+    take a fresh one each time and give it to `training.fit.fit`.
+    """
+    import keras
+
+    keras.utils.set_random_seed(recipe.seed)
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(recipe.precision)
+    try:
+        network = entry.build(side_px=side_px, classes=classes, enlarge_px=recipe.enlarge_px)
+    finally:
+        keras.config.set_dtype_policy(before)
+    if first_weights is not None:
+        weights.load(network, entry, first_weights)
+    return network
+
+
+def epochs_of(entry: ModelEntry, recipe: TrainRecipe) -> int:
+    """How many epochs a training has at most: a head that is fitted first counts as one."""
+    if entry.pretrained is None or recipe.transfer == "whole":
+        return recipe.epochs
+    return 1 if recipe.transfer == "frozen" else 1 + recipe.epochs
 
 
 def _finish(run: Run, network: Any) -> None:

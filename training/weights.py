@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,11 @@ from training.errors import UsageError, WeightsError
 from training.models import ModelEntry, PretrainedWeights
 
 IMAGENET, NONE = "imagenet", "none"
+
+
+def keras_cache() -> Path:
+    """Where Keras keeps weights that it downloaded."""
+    return Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser() / "models"
 
 
 def meant(entry: ModelEntry, given: str | None) -> str:
@@ -87,16 +93,19 @@ def fetched(entry: ModelEntry, cache: Path) -> Path:
 
 
 def _download(wanted: PretrainedWeights, path: Path) -> None:
-    md5 = hashlib.md5(usedforsecurity=False)  # What Keras publishes; TLS vouches for the rest.
+    published = wanted.digest or ""
+    # What Keras publishes; TLS vouches for the rest.
+    kind = "sha256" if len(published) == 64 else "md5"
+    digest = hashlib.new(kind, usedforsecurity=False)
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", delete=False) as file:
         unready = Path(file.name)
         try:
             with requests.get(wanted.url, stream=True, timeout=30) as answer:
                 answer.raise_for_status()
                 for piece in answer.iter_content(2**20):
-                    md5.update(piece)
+                    digest.update(piece)
                     file.write(piece)
-            if wanted.md5 not in {None, md5.hexdigest()}:
+            if wanted.digest not in {None, digest.hexdigest()}:
                 raise OSError("what arrived is not the published file")
         except BaseException:
             unready.unlink()

@@ -33,7 +33,18 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     counts = {"hamster": (24, 6, 6), "mouse": (16, 5, 5), "shrew": (8, 3, 3)}
     dataset = write_dataset(folder / "dataset", counts)
     root = folder / "runs" / "first"
-    options = ("--run", root, "--epochs", 8, "--batch-size", 8, "--monitor", "loss")
+    options = (
+        "--run",
+        root,
+        "--epochs",
+        8,
+        "--batch-size",
+        8,
+        "--monitor",
+        "loss",
+        "--preset",
+        "study",
+    )
     document, text = run_command("train", "cifar-vgg", "--dataset", dataset.root, *options)
     return Trained(dataset=dataset, root=root, document=document, text=text)
 

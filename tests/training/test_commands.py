@@ -99,7 +99,18 @@ def test_evaluate_says_again_what_train_said(trained: Trained) -> None:
 
 
 def test_a_repeated_command_finds_nothing_to_do_and_changes_no_weight(trained: Trained) -> None:
-    options = ("--run", trained.root, "--epochs", 8, "--batch-size", 8, "--monitor", "loss")
+    options = (
+        "--run",
+        trained.root,
+        "--epochs",
+        8,
+        "--batch-size",
+        8,
+        "--monitor",
+        "loss",
+        "--preset",
+        "study",
+    )
 
     document, _ = run_command("train", "cifar-vgg", "--dataset", trained.dataset.root, *options)
 
@@ -109,7 +120,7 @@ def test_a_repeated_command_finds_nothing_to_do_and_changes_no_weight(trained: T
 def test_a_folder_with_another_run_is_left_alone(trained: Trained) -> None:
     error = _error(
         *("train", "cifar-cnn", "--dataset", trained.dataset.root, "--run", trained.root),
-        *("--batch-size", 8, "--monitor", "loss"),
+        *("--batch-size", 8, "--monitor", "loss", "--preset", "study"),
     )
 
     assert isinstance(error, RunError)

@@ -12,6 +12,7 @@ from PIL import Image
 from curation.dataset import Dataset
 from training import pictures
 from training.errors import ModelMismatchError, PicturesError
+from training.models import find
 from training.pictures import (
     balanced_weights,
     epoch_batches,
@@ -19,7 +20,9 @@ from training.pictures import (
     require_every_species,
     side_of,
     steps_in_epoch,
+    warning_of_small_pictures,
 )
+from training.recipe import TrainRecipe
 
 COUNTS = {"hamster": (4, 2, 2), "mouse": (3, 1, 1)}
 
@@ -139,9 +142,44 @@ def test_a_network_of_another_side_says_both_ways_out(
 ) -> None:
     dataset = make_dataset(COUNTS)
 
-    assert side_of(dataset, 224, resizes=True, model="scratch-224") == 224
-    with pytest.raises(ModelMismatchError, match=r"224 × 224 px.*32 × 32.*--size 224.*--resize"):
-        side_of(dataset, 224, resizes=False, model="scratch-224")
+    entry = find("scratch-224")
+
+    assert side_of(dataset, entry, TrainRecipe(image_fit="resize")) == 224
+    assert side_of(dataset, entry, TrainRecipe(enlarge_px=224)) == 32, "the network scales them"
+    with pytest.raises(
+        ModelMismatchError, match=r"224 × 224 px.*32 × 32.*--size 224.*--resize.*--enlarge 224"
+    ):
+        side_of(dataset, entry, TrainRecipe())
+
+
+def test_a_backbone_takes_pictures_of_any_side_and_warns_of_small_ones(
+    make_dataset: Callable[..., Dataset],
+) -> None:
+    entry = find("mobilenet-v2")
+
+    assert side_of(make_dataset(COUNTS), entry, TrainRecipe()) == 32
+    assert "--enlarge 160" in (warning_of_small_pictures(entry, 32) or "")
+    assert warning_of_small_pictures(entry, 128) is None
+    assert warning_of_small_pictures(find("cifar-vgg"), 32) is None
+
+
+@given(
+    labels=st.lists(st.integers(0, 3), min_size=2, max_size=40),
+    batch_size=st.integers(1, 9),
+    epoch=st.integers(0, 3),
+)
+def test_species_that_take_turns_fill_as_many_places_each_but_for_one_round(
+    labels: list[int], batch_size: int, epoch: int
+) -> None:
+    array = np.array(labels, np.int32)
+
+    batches = epoch_batches(
+        pictures=len(labels), batch_size=batch_size, seed=1, epoch=epoch, labels=array
+    )
+
+    turns = np.bincount(array[np.concatenate(batches)], minlength=4)[np.unique(array)]
+    assert turns.max() <= -(-sum(turns) // len(turns))
+    assert len({len(batch) for batch in batches}) == 1
 
 
 def test_one_species_is_nothing_to_tell_apart() -> None:

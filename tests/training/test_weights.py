@@ -39,7 +39,7 @@ def address() -> Iterator[str]:
 
 
 def _entry(url: str, md5: str | None = None) -> ModelEntry:
-    wanted = PretrainedWeights(file="kept.h5", url=url, md5=md5)
+    wanted = PretrainedWeights(file="kept.h5", url=url, digest=md5)
     return replace(MODELS["mobilenet-v2"], pretrained=wanted)
 
 

@@ -2,6 +2,7 @@
 
 python tiny.py CHECKPOINT_FOLDER step N     dies after step N, without a word
 python tiny.py CHECKPOINT_FOLDER write N    dies in the midst of writing its Nth file
+python tiny.py CHECKPOINT_FOLDER rename N   dies when its Nth file is written, and has no name yet
 """
 
 from __future__ import annotations
@@ -23,10 +24,31 @@ from training.history import Epoch, Progress
 from training.pictures import Pictures
 from training.recipe import TrainRecipe
 
-RECIPE = TrainRecipe(epochs=4, batch_size=4, learning_rate=0.01, seed=3, patience=0)
+RECIPE = TrainRecipe(
+    epochs=4,
+    batch_size=4,
+    optimizer="adamw",
+    learning_rate=0.01,
+    schedule="one-cycle",
+    warmup_epochs=1,
+    weight_decay=0.01,
+    label_smoothing=0.1,
+    clip_norm=1.0,
+    ema=0.8,
+    seed=3,
+    patience=0,
+    balance="sampling",
+    flips="alternate",
+    colour=0.2,
+    rand_augment=1,
+    erasing=0.5,
+    mixup=0.3,
+    cutmix=0.3,
+)
+"""All that there is, so that there is a state to lose."""
 
 
-def network(*, is_frozen: bool = False) -> Any:
+def network() -> Any:
     """Dropout and batch norm, so that there is a state to lose."""
     backend.start()
     import keras
@@ -37,7 +59,6 @@ def network(*, is_frozen: bool = False) -> Any:
         [keras.Input((8, 8, 3)), layers.Conv2D(4, 3), layers.BatchNormalization(momentum=0.9)],
         name="backbone",
     )
-    backbone.trainable = not is_frozen
     return keras.Sequential(
         [
             keras.Input((8, 8, 3)),
@@ -45,7 +66,7 @@ def network(*, is_frozen: bool = False) -> Any:
             backbone,
             layers.Dropout(0.3),
             layers.Flatten(),
-            layers.Dense(2, activation="softmax"),
+            layers.Dense(2, activation="softmax", name="labels"),
         ]
     )
 
@@ -76,7 +97,6 @@ def train(
         train=pictures(18),
         val=pictures(val, seed=1),
         recipe=recipe,
-        is_frozen=False,
         checkpoints=checkpoints,
         on_step=on_step,
         is_interrupted=is_interrupted,
@@ -90,15 +110,19 @@ def sha256(model: Any) -> str:
 
 
 class DyingCheckpoints(Checkpoints):
-    """Kills its process in the midst of writing the file of a number."""
+    """Kills its process in the midst of writing the file of a number, or just afterwards."""
 
-    def __init__(self, folder: Path, *, at: int) -> None:
+    def __init__(self, folder: Path, *, at: int, has_written: bool) -> None:
         super().__init__(folder)
-        self._at, self._written = at, itertools.count(1)
+        self._at, self._has_written, self._files = at, has_written, itertools.count(1)
 
     def _write(self, name: str, arrays: dict[str, Any]) -> None:
-        if next(self._written) == self._at:
-            (self.folder / f".{name}").write_bytes(b"PK half a file")
+        if next(self._files) == self._at:
+            self.folder.mkdir(exist_ok=True)
+            if self._has_written:
+                super()._write(f"almost-{name}", arrays)
+            else:
+                (self.folder / f".{name}").write_bytes(b"PK half a file")
             os.kill(os.getpid(), signal.SIGKILL)
         super()._write(name, arrays)
 
@@ -114,7 +138,7 @@ def main(folder: str, moment: str, number: str) -> None:
     if moment == "step":
         train(Checkpoints(Path(folder)), on_step=die)
     else:
-        train(DyingCheckpoints(Path(folder), at=int(number)))
+        train(DyingCheckpoints(Path(folder), at=int(number), has_written=moment == "rename"))
 
 
 if __name__ == "__main__":
