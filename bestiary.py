@@ -14,7 +14,7 @@ import shutil
 import sys
 import tempfile
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 from typing import Any
@@ -40,10 +40,14 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "forget": ("scraper.harvest_commands:forget", "Delete images from a harvest for good."),
     "curate": ("curation.commands:curate", "Make a clean, split and locked dataset of a harvest."),
     "audit": ("curation.audit_commands:audit", "Show what a dataset holds and whether it leaks."),
-    "verify": ("curation.commands:verify", "Recompute every digest of a dataset against its lock."),
+    "verify": (
+        "curation.lock_commands:verify",
+        "Recompute every digest of a dataset against its lock.",
+    ),
     "models": ("training.commands:models", "List the networks that can be trained."),
     "train": ("training.commands:train", "Train a network on a dataset and measure it."),
     "evaluate": ("training.measure_commands:evaluate", "Measure a trained network again."),
+    "compare": ("training.measure_commands:compare", "Tell which of two runs is better, if any."),
     "predict": ("training.predict_commands:predict", "Name the species in pictures."),
     "demo": ("scraper.standin.demo:demo", "Walk the whole road offline, on drawn pictures."),
     "draw": ("scraper.standin.commands:draw", "Draw pictures of imaginary mammals."),
@@ -151,6 +155,25 @@ def cli() -> None:
     Every command has its own --help. Defaults come from bestiary.toml in the
     working directory where there is one; `bestiary init` writes it.
     """
+    # Training asks no web server itself: the stages meet here.
+    click.get_current_context().meta["bestiary.image_getter"] = image_getter
+
+
+def image_getter(allowed: Sequence[str]) -> Callable[[str], bytes]:
+    """What gets an image at an address for `predict`; private ones only where `allowed`."""
+    from scraper.errors import FetchError
+    from scraper.single import image_getter as getter
+    from training.errors import PredictionError
+
+    get = getter(allowed)
+
+    def fetch(url: str) -> bytes:
+        try:
+            return get(url)
+        except FetchError as error:
+            raise PredictionError(error.reason) from error
+
+    return fetch
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

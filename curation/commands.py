@@ -1,4 +1,4 @@
-"""`bestiary curate` and `verify`: the request read, the work run, the outcome told."""
+"""`bestiary curate`: the request read, the work run, the outcome told."""
 
 from __future__ import annotations
 
@@ -258,38 +258,3 @@ def _told(curated: Curated) -> tuple[Document, str]:
         f"Lock     {dataset.lock_digest}",
     ]
     return document, "\n".join(lines)
-
-
-@click.command()
-@click.argument("dataset", type=click.Path(path_type=Path), default=Path("dataset"))
-@click.option(
-    "--harvest",
-    "harvest_path",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Re-hash the originals in this harvest too.",
-)
-def verify(*, dataset: Path, harvest_path: Path | None) -> tuple[Document, str]:
-    """Recompute every digest of a dataset against its lock.
-
-    Exits with 4 where they differ, and lists where: a changed original is corrupt and has
-    to be gathered again; a changed rendered file is rebuilt by `bestiary curate`.
-    """
-    from curation.dataset import open_locked, require_none
-    from curation.originals import original_differences
-    from scraper.harvest import Harvest
-
-    opened = open_locked(dataset)
-    found = opened.verify()
-    if harvest_path is not None:
-        with Harvest.open(harvest_path) as harvest:
-            found += tuple(original_differences(opened, harvest))
-    require_none(found, dataset)
-    kept = sum(row.kept for row in opened.rows)
-    document = {
-        "dataset": str(dataset),
-        "images": kept,
-        "rows": len(opened.rows),
-        "lock_digest": opened.lock_digest,
-        "differences": [],
-    }
-    return document, f"{dataset} is as locked: {kept} images, {len(opened.rows)} rows."

@@ -9,7 +9,6 @@ datasets.lock                          beside DATASET, with an entry of its name
 from __future__ import annotations
 
 import functools
-import hashlib
 import json
 import re
 from collections import Counter
@@ -146,8 +145,9 @@ class Difference:
 
     path: str
     kind: str
-    """`corrupt`: an original changed, gather it again. `changed`, `missing`, `unlisted`: a
-    rendered file, rebuild with `bestiary curate`. `manifest`, `lock`: the record itself."""
+    """Of a file: `missing`; `corrupt`, no picture or another one; `re-encoded`, the same picture
+    in other bytes; `changed`, where that could not be told; `unlisted`. Of the record:
+    `manifest` and `lock`, which differ or cannot be read; `torn`, a group in several splits."""
     detail: str
 
 
@@ -222,7 +222,9 @@ class Dataset:
 
     def verify(self) -> tuple[Difference, ...]:
         """Recompute every digest; empty when all is as locked."""
-        return tuple(differences(self))
+        from curation.verification import verified
+
+        return tuple(one for checked in verified(self) for one in checked.differences)
 
     def require_locked(self) -> None:
         """Do nothing if all is as locked.
@@ -262,41 +264,6 @@ def require_none(found: Sequence[Difference], root: Path) -> None:
         f"{root} is not what datasets.lock says: {first}{more}.",
         document={"differences": [asdict(one) for one in found]},
     )
-
-
-def differences(dataset: Dataset) -> Iterator[Difference]:
-    """Compare the folder with its manifest, and the manifest with the lock."""
-    yield from _file_differences(dataset)
-    try:
-        entry = dataset.lock_entry
-    except LockMismatchError as error:
-        yield Difference(path=lock.FILE_NAME, kind="lock", detail=str(error))
-        return
-    found = identity(dataset.rows, dataset.recipe)
-    for key in sorted({*found, *entry} - {"libraries"}):
-        if found.get(key) != entry.get(key):
-            kind, detail = "manifest", f"{key} differs from the locked one"
-            yield Difference(path=MANIFEST, kind=kind, detail=detail)
-
-
-def _file_differences(dataset: Dataset) -> Iterator[Difference]:
-    listed = {row.file: row for row in dataset.rows if row.file is not None}
-    for file, row in listed.items():
-        yield from _one_file(dataset.root / file, file, row.file_sha256 or "")
-    for file in sorted(set(rendered_files(dataset.root)) - set(listed)):
-        yield Difference(path=file, kind="unlisted", detail="the manifest does not list it")
-
-
-def _one_file(path: Path, file: str, expected: str) -> Iterator[Difference]:
-    try:
-        found = hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError as error:
-        detail = f"it cannot be read ({error.strerror}): rebuild with `bestiary curate`"
-        yield Difference(path=file, kind="missing", detail=detail)
-        return
-    if found != expected:
-        detail = "its bytes are not the rendered ones: rebuild with `bestiary curate`"
-        yield Difference(path=file, kind="changed", detail=detail)
 
 
 def rendered_files(root: Path) -> Iterator[str]:

@@ -28,8 +28,8 @@ def tickets(rows: Sequence[Row], by: GroupBy) -> list[Ticket]:
     ]
 
 
-def leaks(rows: Sequence[Row], by: GroupBy) -> tuple[tuple[str, ...], ...]:
-    """The groups that face each other across splits, as their kept digests: there must be none.
+def torn_groups(rows: Sequence[Row], by: GroupBy) -> tuple[tuple[str, ...], ...]:
+    """Groups that face each other across splits, as their kept digests: there must be none.
 
     Needs nothing but the rows of a manifest, so that anybody can ask.
     """

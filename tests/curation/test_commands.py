@@ -65,7 +65,7 @@ def test_verify_finds_nothing_and_then_what_was_changed(workplace, shrews_and_mi
     document = bestiary("verify", cwd=folder, code=4)
     victim.write_bytes(body)
     (difference,) = document["differences"]
-    assert difference["kind"] == "changed"
+    assert difference["kind"] == "corrupt"
     assert victim.name in document["error"]
 
 

@@ -10,9 +10,7 @@ import pytest
 from curation import lock
 from curation.dataset import MANIFEST, Dataset, write_manifest
 from curation.errors import DatasetError, LockMismatchError
-from curation.originals import original_differences
 from curation.recipe import CurationRecipe
-from scraper.harvest import Harvest
 from tests.curation.making import curated
 
 
@@ -46,7 +44,7 @@ def test_a_changed_a_missing_and_an_added_file_are_told_apart(dataset):
     dataset.path(missing).unlink()
     (dataset.root / "val/mouse/extra.jpg").write_bytes(b"extra")
     assert sorted(kinds(dataset)) == [
-        ("changed", changed.file),
+        ("corrupt", changed.file),
         ("missing", missing.file),
         ("unlisted", "val/mouse/extra.jpg"),
     ]
@@ -72,17 +70,6 @@ def test_a_lock_without_an_entry_or_unreadable_is_a_mismatch(dataset):
     path.unlink()
     with pytest.raises(LockMismatchError, match="no entry for dataset"):
         _ = dataset.lock_digest
-
-
-def test_a_changed_original_is_corrupt(dataset, shrews_and_mice, tmp_path):
-    shutil.copytree(shrews_and_mice, tmp_path / "harvest")
-    with Harvest.open(tmp_path / "harvest") as harvest:
-        assert list(original_differences(dataset, harvest)) == []
-        path = harvest.path(dataset.rows[0].digest)
-        path.chmod(0o644)
-        path.write_bytes(b"rotten")
-        (found,) = original_differences(dataset, harvest)
-    assert found.kind == "corrupt"
 
 
 @pytest.mark.parametrize("content", [None, b"no parquet"])

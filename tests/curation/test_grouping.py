@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from curation.dataset import Row
-from curation.grouping import leaks, tickets
+from curation.grouping import tickets, torn_groups
 
 
 def row(digest: str, *, page: str = "", image: str = "", group: str | None = None, kept=True):
@@ -74,7 +74,7 @@ def test_a_leak_is_found_in_a_manifest_alone(by):
         row("c", page="https://one.example/1"),
     ]
     together = [replace(one, split="train") for one in rows]
-    assert leaks(together, by) == ()
+    assert torn_groups(together, by) == ()
     torn = [together[0], replace(together[1], split="test"), together[2]]
-    (found,) = leaks(torn, by)
+    (found,) = torn_groups(torn, by)
     assert found == (("a", "b") if by == "look-alikes" else ("a", "b", "c"))

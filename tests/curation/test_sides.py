@@ -8,7 +8,7 @@ import pytest
 
 from curation.dataset import Dataset, Row
 from curation.errors import SplitError, UsageError
-from curation.grouping import leaks
+from curation.grouping import torn_groups
 from curation.recipe import CurationRecipe
 from curation.sides import sides_of, with_sides
 from tests.curation.making import curated, encoded, gathered, jpeg, picture
@@ -84,7 +84,7 @@ def test_a_dataset_that_grows_keeps_its_splits_and_says_so_in_its_lock(tmp_path)
     assert len(staying) == 23
     assert all(splits[row.digest] == row.split for row in staying)
     assert after.lock_entry["recipe"]["keep_splits"] is True
-    assert leaks(after.rows, "look-alikes") == ()
+    assert torn_groups(after.rows, "look-alikes") == ()
 
     again = curated(large, tmp_path / "dataset", replace(recipe, seed=5)).dataset
     assert again.lock_digest == after.lock_digest
@@ -96,7 +96,7 @@ def test_pages_and_hosts_stay_whole_through_the_whole_curation(tmp_path):
     made = curated(harvest, tmp_path / "dataset", CurationRecipe(group_by="host")).dataset
     assert {row.split for row in made.rows} == {"train"}  # They are all of one host.
     made = curated(harvest, tmp_path / "dataset", CurationRecipe(group_by="page", folds=3)).dataset
-    assert leaks(made.rows, "page") == ()
+    assert torn_groups(made.rows, "page") == ()
     assert {row.split for row in Dataset.open(made.root).rows} == {"train", "val", "test"}
     with pytest.raises(SplitError, match="has 1 group of images"):
         curated(harvest, tmp_path / "dataset", CurationRecipe(group_by="host", folds=3))
