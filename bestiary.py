@@ -40,10 +40,12 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "forget": ("scraper.harvest_commands:forget", "Delete images from a harvest for good."),
     "curate": ("curation.commands:curate", "Make a clean, split and locked dataset of a harvest."),
     "audit": ("curation.audit_commands:audit", "Show what a dataset holds and whether it leaks."),
+    "review": ("curation.review_commands:review", "Write what only a person can decide."),
     "verify": (
         "curation.lock_commands:verify",
         "Recompute every digest of a dataset against its lock.",
     ),
+    "data": ("curation.lock_commands:data", "Get data that is pinned: cifar-10, cifar-100."),
     "models": ("training.commands:models", "List the networks that can be trained."),
     "train": ("training.commands:train", "Train a network on a dataset and measure it."),
     "evaluate": ("training.measure_commands:evaluate", "Measure a trained network again."),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -14,9 +14,11 @@ from click.core import ParameterSource
 
 from curation.errors import UsageError
 from curation.recipe import STUDY_SPLITS, CurationRecipe, Fit, GroupBy, SplitBy
+from curation.review_commands import judging_options
 
 if TYPE_CHECKING:
     from curation.curate import Curated, Looked
+    from curation.review import Decision
     from curation.stars import Compared
     from scraper.harvest import Harvest
 
@@ -154,25 +156,34 @@ def _hex(colour: tuple[int, int, int]) -> str:
     show_default=True,
     help="How like each other two aligned pictures must be to count as look-alikes, 0 to 1.",
 )
+@judging_options
 @click.option(
     "--workers",
     type=click.IntRange(min=1),
     help="Threads; the result does not depend on it.  [default: one per processor]",
 )
 def curate(
-    *, harvest_path: Path, dataset: Path, workers: int | None, **choices: Any
+    *,
+    harvest_path: Path,
+    dataset: Path,
+    workers: int | None,
+    review_paths: tuple[Path, ...],
+    **choices: Any,
 ) -> tuple[Document, str]:
     """Make a clean, split and locked dataset of a harvest.
 
     Broken, tiny and non-image files are dropped; of look-alikes the best one is kept; a
-    picture gathered under two species is dropped from both. Every image that was gathered
-    has a row in manifest.parquet, and every dropped one a reason.
+    picture gathered under two species is dropped from both. What may be wrong with the others
+    (blurred, dark, a drawing, print, …) is flagged, and dropped with --drop. Every image that
+    was gathered has a row in manifest.parquet, and every dropped one a reason.
     """
+    from curation.review import read_review
     from scraper.harvest import Harvest
 
     recipe = _recipe(choices)
+    decisions = [one for path in review_paths for one in read_review(path)]
     with Harvest.open(harvest_path) as harvest:
-        curated = _run(harvest, dataset, recipe, workers)
+        curated = _run(harvest, dataset, recipe, workers, decisions)
     return _told(curated)
 
 
@@ -191,11 +202,23 @@ def _recipe(choices: dict[str, Any]) -> CurationRecipe:
         raise UsageError(message) from error
 
 
-def _run(harvest: Harvest, root: Path, recipe: CurationRecipe, workers: int | None) -> Curated:
+def _run(
+    harvest: Harvest,
+    root: Path,
+    recipe: CurationRecipe,
+    workers: int | None,
+    decisions: Sequence[Decision],
+) -> Curated:
     """Curate under two progress bars: for the images, and for the pairs that may be alike."""
     from curation.curate import curate, default_workers
 
-    outcomes = curate(harvest, root, recipe=recipe, workers=workers or default_workers())
+    outcomes = curate(
+        harvest,
+        root,
+        recipe=recipe,
+        workers=workers or default_workers(),
+        decisions=decisions,
+    )
     images = len({record.sha256 for record in harvest.records("kept")})
     with click.progressbar(
         itertools.islice(outcomes, images),
@@ -242,6 +265,7 @@ def _progress() -> Any:
 def _told(curated: Curated) -> tuple[Document, str]:
     from curation.audit import audit, document_of
     from curation.dataset import REPORT
+    from curation.flags import told
     from curation.tables import table
 
     dataset, figures = curated.dataset, audit(curated.dataset.rows)
@@ -252,6 +276,7 @@ def _told(curated: Curated) -> tuple[Document, str]:
         "",
         table(figures),
         "",
+        *told(dataset.rows),
         *(f"Warning: {warning}." for warning in curated.warnings),
         f"Dataset  {dataset.root}",
         f"Report   {dataset.root / REPORT}",

@@ -301,8 +301,15 @@ def identity(rows: Sequence[Row], recipe: CurationRecipe) -> dict[str, object]:
         "files_sha256": lock.digest_of_lines(
             sorted(f"{row.file_sha256} {row.file}" for row in rows if row.file)
         ),
+        "review_sha256": _digest_of_review(rows),
         "counts": counts(rows),
     }
+
+
+def _digest_of_review(rows: Iterable[Row]) -> str | None:
+    """Over what a person decided, image by image; None where nobody decided anything."""
+    decided = {lock.canonical([row.digest, row.species, row.review]) for row in rows if row.review}
+    return lock.digest_of_lines(sorted(decided)) if decided else None
 
 
 def counts(rows: Iterable[Row]) -> dict[str, dict[str, int]]:

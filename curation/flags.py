@@ -193,3 +193,14 @@ def flagged(rows: Sequence[Row]) -> dict[str, list[Row]]:
             if flag in found:
                 found[flag].append(row)
     return found
+
+
+def told(rows: Sequence[Row]) -> list[str]:
+    """What was flagged, in lines for a person; none where nothing was."""
+    counts = {flag: sum(row.kept for row in found) for flag, found in flagged(rows).items()}
+    listed = ", ".join(f"{count} {flag}" for flag, count in counts.items() if count)
+    lines = [f"Flagged and kept: {listed} (--drop FLAG,… drops them)."] if listed else []
+    for flag in traits(rows):
+        share = prevalence(rows)[flag]
+        lines.append(f"{share:.0%} are {flag}: taken as a trait of the dataset, not as a fault.")
+    return lines
