@@ -128,20 +128,19 @@ class ResultsPage:
         growth, because = _Growth(self._policy, self._clock.monotonic()), ""
         for _ in range(self._policy.max_steps):
             now = self._clock.monotonic()
-            step = self._window.run(SCROLL, growth.is_stalled(now), growth.known)
+            step = self._window.run(SCROLL, *growth.question(now), wanted)
             self._refuse_block_at(str(step["url"]))
             growth.note(step, now)
             because = growth.end(now)
             if because:
                 break
-            if growth.is_worth_reading(now, wanted=wanted):
-                yield Batch(candidates=self._full_size(self._read()))
+            if step["html"]:
+                yield Batch(candidates=self._full_size(self._read(step["html"], step["url"])))
                 growth.was_read()
                 if self._has_enough(wanted, growth.results):
                     because = ENOUGH
                     break
-            else:
-                yield Batch(rest_s=growth.rest())
+            yield Batch(rest_s=max(0.0, growth.next_at(now) - self._clock.monotonic()))
         yield Batch(
             candidates=self._leftovers(wanted),
             ended_because=because or f"{self._policy.max_steps} scroll steps",
@@ -161,10 +160,10 @@ class ResultsPage:
     def _leftovers(self, wanted: int) -> tuple[Candidate, ...]:
         """The last reading, after asking cards that show their address only when asked."""
         is_wanting = self._told.usable < wanted
-        last = self._full_size(self._read()) if is_wanting else ()
+        last = self._full_size(self._read_now()) if is_wanting else ()
         if self._told.usable < wanted and bare_cards(self._html):
             self._window.run(POINT_AT_BARE_CARDS)
-            last += self._full_size(self._read())
+            last += self._full_size(self._read_now())
             last += self._from_panels(wanted - self._told.usable)
         last += self._told.new(parse(self._html))
         if not self._told.addresses:
@@ -187,11 +186,14 @@ class ResultsPage:
                 found.append(replace(candidate, image_url=image_url))
         return self._told.new(found)
 
-    def _read(self) -> list[Candidate]:
-        self._html = self._window.html()
-        candidates = parse(self._html)
+    def _read_now(self) -> list[Candidate]:
+        return self._read(self._window.html(), self._window.url())
+
+    def _read(self, html: str, url: str) -> list[Candidate]:
+        self._html = html
+        candidates = parse(html)
         if not candidates:
-            self._refuse(classify(self._html, self._window.url()))
+            self._refuse(classify(html, url))
         return candidates
 
     def _kind(self) -> PageKind:
@@ -238,23 +240,24 @@ class _Growth:
         self.results, self._cards = max(self.results, step["results"]), step["cards"]
         self._has_end_marker = step["ended"]
 
-    def is_stalled(self, now: float) -> bool:
+    def _is_stalled(self, now: float) -> bool:
         """Whether nothing came for so long that a button may have to be pressed."""
         return now - self._quiet_since >= self._policy.patience_s / 2
 
-    def is_worth_reading(self, now: float, *, wanted: int) -> bool:
-        """Whether much is new, or enough, or something is and no more comes at the moment.
+    def question(self, now: float) -> tuple[bool, int, int]:
+        """What a step has to know: whether the page is stalled, how many results are known, and
+        how many must be new for the page to be read.
 
-        The longer the page, the more must be new: reading takes as long as the page is.
+        The longer the page, the more must be new: reading takes as long as the page is. Where
+        no more come at the moment, any will do.
         """
-        new = self.results - self.known
-        is_much = new >= max(_MIN_CARDS_PER_READING, self.known // 8)
-        is_enough = self.known < wanted <= self.results
-        return is_much or is_enough or (new > 0 and now - self._quiet_since >= self._policy.poll_s)
+        is_quiet = self.results > self.known and now - self._quiet_since >= self._policy.poll_s
+        least = 1 if is_quiet else max(_MIN_CARDS_PER_READING, self.known // 8)
+        return self._is_stalled(now), self.known, least
 
-    def rest(self) -> float:
-        """Seconds until the next look: a page that was not scrolled is asked for nothing."""
-        return self._policy.pause_s if self.known == self.results else self._policy.poll_s
+    def next_at(self, now: float) -> float:
+        """When to look next: a page that was not scrolled is asked for nothing."""
+        return now + (self._policy.pause_s if self.known == self.results else self._policy.poll_s)
 
     def was_read(self) -> None:
         """All that was shown is read now."""
