@@ -4,6 +4,7 @@ CurationError                stop; the shell exits with `exit_code`
 ├── UsageError               the request itself is wrong (2)
 ├── DatasetError             no dataset there, or it cannot be read or written (1)
 ├── EmptyHarvestError        nothing in the harvest can become a dataset (1)
+├── DownloadError            a pinned file cannot be had (1)
 ├── SplitError               the images cannot be split as asked for (1)
 ├── LeakError                two splits share a picture, which was forbidden (1)
 ├── LockMismatchError        the data is not what the lock says (4)
@@ -48,6 +49,10 @@ class SplitError(CurationError):
 
 class LeakError(CurationError):
     """Two splits share a picture: figures measured on them would flatter."""
+
+
+class DownloadError(CurationError):
+    """A pinned file cannot be had: try again, or bring it from elsewhere."""
 
 
 class LockMismatchError(CurationError):

@@ -56,6 +56,14 @@ def read_entry(path: Path, name: str) -> Entry | None:
     return _read_all(path).get(name)
 
 
+def read_entries(path: Path) -> dict[str, Entry]:
+    """Every entry of the lock file at `path`, by name; none where there is no file.
+
+    Raises what `read_entry` raises.
+    """
+    return _read_all(path)
+
+
 def write_entry(path: Path, name: str, entry: Entry) -> None:
     """Set the entry of dataset `name`, and leave every other entry as it is.
 
