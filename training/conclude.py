@@ -2,34 +2,120 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from curation.dataset import Dataset
-from training.evaluate import evaluate, metrics_document, write_metrics
+from training import predictions, suspects
+from training.card import model_card
+from training.evaluate import (
+    Evaluation,
+    as_calibrated,
+    evaluate,
+    metrics_document,
+    predictions_of,
+    write_metrics,
+)
 from training.measure import Measures
+from training.others import OtherPictures
+from training.predict import probabilities_of
 from training.report import write_report
 from training.run import Run
-from training.wording import in_words, verdict_in_words
+from training.unknown import Separation, separation
+from training.wording import baseline_in_words, in_words
 
 
-def conclude(run: Run, dataset: Dataset, network: Any) -> tuple[dict[str, Any], str]:
-    """Measure a trained network, write `metrics.json` and the report; a document and a text."""
-    evaluations = evaluate(run, dataset, network)
-    document = metrics_document(run, evaluations)
+def conclude(
+    run: Run,
+    dataset: Dataset,
+    network: Any,
+    *,
+    with_baseline: bool = True,
+    others: OtherPictures | None = None,
+    tell: Callable[[str], None] = lambda _: None,
+) -> tuple[dict[str, Any], str]:
+    """Measure a trained network and write all that follows from it; a document and a text.
+
+    Args:
+        run: Finished.
+        dataset: The one that it was trained on.
+        network: Its network.
+        with_baseline: Whether to fit the baseline without a network, too.
+        others: Pictures of other animals, to measure `unknown` on.
+        tell: Told what takes a while.
+    """
+    dealt = run.record.portion.of(dataset)
+    evaluations = evaluate(run, dealt, network, with_baseline=with_baseline, tell=tell)
+    apart = None if others is None else _separation(run, evaluations, network, others)
+    document = metrics_document(run, evaluations, separation=apart)
     write_metrics(run, document)
-    write_report(run, dataset, evaluations)
-    measures = [evaluation.measures for evaluation in evaluations.values()]
-    return {"run": str(run.root), "metrics": document}, _summary(run, measures)
+    said = predictions_of(evaluations)
+    species = run.record.species
+    run.write(predictions.FILE_NAME, predictions.to_csv(said, species))
+    doubted = [one for split in said for one in suspects.suspects(split, said[split], species)]
+    run.write(suspects.FILE_NAME, suspects.to_csv(doubted))
+    run.write("model-card.md", model_card(run, dataset, evaluations, separation=apart))
+    write_report(run, dealt, evaluations, network=network, suspects=doubted, separation=apart)
+    return {"run": str(run.root), "metrics": document}, _summary(run, evaluations, apart)
 
 
-def _summary(run: Run, measures: list[Measures]) -> str:
+def _separation(
+    run: Run, evaluations: Mapping[str, Evaluation], network: Any, others: OtherPictures
+) -> Separation:
+    record = run.record
+    known = evaluations.get("test") or evaluations["val"]
+    raw = probabilities_of(network, others.pixels)
+    return separation(
+        known.probabilities,
+        as_calibrated(raw, record.calibration),
+        named=others.name,
+        species=record.species,
+        unknown_below=0.0 if record.calibration is None else record.calibration.unknown_below,
+        seed=record.recipe.seed,
+    )
+
+
+def _summary(run: Run, evaluations: Mapping[str, Evaluation], apart: Separation | None) -> str:
     record = run.record
     lines = [f"{record.model}: epoch {record.best_epoch} of {record.epochs} is the best."]
-    for one in measures:
-        lines += ["", f"{one.split}: accuracy {in_words(one.accuracy)}."]
-        lines.append(f"  {verdict_in_words(one)}")
+    for one in evaluations.values():
+        lines += ["", *_split_lines(one.measures)]
+    if record.calibration is not None:
         lines += [
-            f"  {row.species:24} {row.n:>4} pictures, recognised {in_words(row.recall)}"
-            for row in one.species
+            "",
+            f"Calibrated on {record.calibration.n} validation pictures: temperature"
+            f" {record.calibration.temperature:.2f}; `predict` says unknown below"
+            f" {record.calibration.unknown_below:.0%}.",
         ]
-    return "\n".join([*lines, "", f"Report: {run.root / 'report.html'}"])
+    if apart is not None:
+        lines += separation_lines(apart)
+    lines += ["", _WHO_CHOSE if {"val", "test"} <= set(evaluations) else _NOBODY_CHOSE]
+    return "\n".join([*lines, f"Report: {run.root / 'report.html'}"])
+
+
+_WHO_CHOSE = (
+    "Validation chose the epoch and the temperature, so its figures flatter; the test pictures"
+    " chose nothing."
+)
+_NOBODY_CHOSE = (
+    "The dataset lacks validation or test pictures: nothing was chosen, or the figures flatter."
+)
+
+
+def _split_lines(measures: Measures) -> list[str]:
+    lines = [f"{measures.split}: accuracy {in_words(measures.accuracy)}."]
+    lines += [f"  {baseline_in_words(one)}" for one in measures.baselines]
+    lines.append(f"  Calibration error (ECE) {in_words(measures.reliability.ece)}.")
+    return lines + [
+        f"  {row.species:24} {row.n:>4} pictures, recognised {in_words(row.recall)}"
+        for row in measures.species
+    ]
+
+
+def separation_lines(apart: Separation) -> list[str]:
+    """How well other animals are told from the known ones, in lines."""
+    return [
+        f"Of {apart.n} pictures of other animals ({apart.others}) {in_words(apart.caught)} are"
+        f" called unknown, and so are {in_words(apart.lost)} of the known species'.",
+        f"  Told apart at all (AUROC): {in_words(apart.auroc)}.",
+    ]

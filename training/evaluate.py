@@ -1,25 +1,32 @@
 """Evaluation: a finished run measured on a dataset's validation and test pictures.
 
-Validation chose the epoch, so its figures flatter; the test pictures are looked at here alone.
+Validation chose the epoch, the temperature and the threshold for `unknown`, so its figures
+flatter; the test pictures choose nothing, and are looked at here alone.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from curation.dataset import Dataset
-from training.errors import OtherDataError, PicturesError
+from training import predictions
+from training.baselines import PatchClassifier
+from training.calibration import Calibration, calibrated
+from training.errors import OtherDataError, PicturesError, RunError
 from training.measure import Measures, measure
 from training.pictures import Pictures, load
 from training.predict import probabilities_of
+from training.predictions import Predictions
 from training.run import Run
+from training.unknown import Separation, calibration_of
 
-METRICS_VERSION = 1
+METRICS_VERSION = 2
 SPLITS = ("val", "test")
 
 
@@ -29,7 +36,15 @@ class Evaluation:
 
     pictures: Pictures
     probabilities: NDArray[np.float32]
+    """Calibrated, shape (n, species)."""
     measures: Measures
+    patches_said: NDArray[np.int32] | None = None
+    """What the baseline without a network said, shape (n,)."""
+
+    @property
+    def digests(self) -> tuple[str, ...]:
+        """Of the pictures."""
+        return tuple(row.digest for row in self.pictures.rows)
 
 
 def require_same_data(run: Run, dataset: Dataset) -> None:
@@ -48,42 +63,127 @@ def require_same_data(run: Run, dataset: Dataset) -> None:
         )
 
 
-def evaluate(run: Run, dataset: Dataset, network: Any) -> dict[str, Evaluation]:
-    """Measure the run's network on each split that has pictures.
+def evaluate(
+    run: Run,
+    dataset: Dataset,
+    network: Any,
+    *,
+    with_baseline: bool = True,
+    tell: Callable[[str], None] = lambda _: None,
+) -> dict[str, Evaluation]:
+    """Measure the run's network on each split that has pictures, and calibrate it.
+
+    Args:
+        run: Finished; it keeps the calibration.
+        dataset: The portion of the dataset that it was trained on.
+        network: Its network.
+        with_baseline: Whether to fit the baseline of `training.baselines`, too.
+        tell: Told what takes a while.
 
     Raises:
-        PicturesError: neither split has any.
+        PicturesError: neither split has any pictures.
     """
-    found = {
-        split: load(dataset, split, side_px=run.record.side_px, cache=run.cache) for split in SPLITS
-    }
-    evaluations = {
-        split: _evaluation(run, split, pictures, network)
+    found = {split: _load(run, dataset, split) for split in SPLITS}
+    said = {
+        split: probabilities_of(network, pictures.pixels)
         for split, pictures in found.items()
         if len(pictures)
     }
-    if not evaluations:
+    if not said:
         raise PicturesError(
             f"{dataset.root} has neither validation nor test pictures to measure on:"
             " curate again with --splits 0.7,0.15,0.15"
         )
-    return evaluations
+    if "val" in said:
+        run.calibrate(calibration_of(found["val"].labels, said["val"]))
+    patches = _patches(run, dataset, found, tell) if with_baseline else {}
+    return {
+        split: _evaluation(run, split, found[split], probabilities, patches.get(split))
+        for split, probabilities in said.items()
+    }
 
 
-def _evaluation(run: Run, split: str, pictures: Pictures, network: Any) -> Evaluation:
-    probabilities = probabilities_of(network, pictures.pixels)
+def _load(run: Run, dataset: Dataset, split: str) -> Pictures:
+    return load(dataset, split, side_px=run.record.side_px, cache=run.cache)
+
+
+def _evaluation(
+    run: Run,
+    split: str,
+    pictures: Pictures,
+    raw: NDArray[np.float32],
+    patches_said: NDArray[np.int32] | None,
+) -> Evaluation:
+    record = run.record
+    probabilities = as_calibrated(raw, record.calibration)
     measures = measure(
         pictures.labels,
         probabilities,
         split=split,
-        species=run.record.species,
-        commonest=run.record.species.index(run.record.commonest),
-        seed=run.record.recipe.seed,
+        species=record.species,
+        commonest=record.species.index(record.commonest),
+        seed=record.recipe.seed,
+        patches_said=patches_said,
     )
-    return Evaluation(pictures=pictures, probabilities=probabilities, measures=measures)
+    return Evaluation(
+        pictures=pictures,
+        probabilities=probabilities,
+        measures=measures,
+        patches_said=patches_said,
+    )
 
 
-def metrics_document(run: Run, evaluations: dict[str, Evaluation]) -> dict[str, Any]:
+def as_calibrated(raw: NDArray[np.float32], calibration: Calibration | None) -> NDArray[np.float32]:
+    """The probabilities as they are shown; as the network gave them where nothing is known."""
+    return raw if calibration is None else calibrated(raw, calibration.temperature)
+
+
+def _patches(
+    run: Run, dataset: Dataset, found: Mapping[str, Pictures], tell: Callable[[str], None]
+) -> dict[str, NDArray[np.int32]]:
+    """What the baseline says of each split: as it once did, or fitted now."""
+    if (kept := _kept_patches(run, found)) is not None:
+        return kept
+    tell("Fitting the baseline without a network: whitened patches and a ridge classifier …")
+    train = _load(run, dataset, "train")
+    classifier = PatchClassifier.fitted(train.pixels, train.labels, seed=run.record.recipe.seed)
+    return {split: classifier.say(pictures.pixels) for split, pictures in found.items()}
+
+
+def _kept_patches(run: Run, found: Mapping[str, Pictures]) -> dict[str, NDArray[np.int32]] | None:
+    try:
+        kept = predictions.read(run.root, run.record.species)
+    except RunError:
+        return None
+    said = {}
+    for split, pictures in found.items():
+        of_split = kept.get(split)
+        if not len(pictures):
+            continue
+        if of_split is None or of_split.patches_said is None:
+            return None
+        if of_split.digests != tuple(row.digest for row in pictures.rows):
+            return None
+        said[split] = of_split.patches_said
+    return said
+
+
+def predictions_of(evaluations: Mapping[str, Evaluation]) -> dict[str, Predictions]:
+    """What `predictions.csv` keeps."""
+    return {
+        split: Predictions(
+            digests=one.digests,
+            labels=one.pictures.labels,
+            probabilities=one.probabilities,
+            patches_said=one.patches_said,
+        )
+        for split, one in evaluations.items()
+    }
+
+
+def metrics_document(
+    run: Run, evaluations: Mapping[str, Evaluation], *, separation: Separation | None = None
+) -> dict[str, Any]:
     """What `metrics.json` holds: every figure with what is needed to judge it."""
     record = run.record
     return {
@@ -91,11 +191,15 @@ def metrics_document(run: Run, evaluations: dict[str, Evaluation]) -> dict[str, 
         "model": record.model,
         "seed": record.recipe.seed,
         "lock_digest": record.lock_digest,
+        "portion": asdict(record.portion),
         "model_sha256": record.model_sha256,
+        "weights_sha256": record.weights_sha256,
         "species": list(record.species),
         "epochs": record.epochs,
         "best_epoch": record.best_epoch,
         "chosen_by": f"validation {record.recipe.monitor}" if "val" in evaluations else "nothing",
+        "calibration": None if record.calibration is None else asdict(record.calibration),
+        "others": None if separation is None else asdict(separation),
         "splits": {
             split: evaluations[split].measures.record() if split in evaluations else None
             for split in SPLITS
@@ -103,6 +207,6 @@ def metrics_document(run: Run, evaluations: dict[str, Evaluation]) -> dict[str, 
     }
 
 
-def write_metrics(run: Run, document: dict[str, Any]) -> None:
+def write_metrics(run: Run, document: Mapping[str, Any]) -> None:
     """Write `metrics.json`."""
     run.write("metrics.json", json.dumps(document, indent=2, ensure_ascii=False) + "\n")

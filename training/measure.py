@@ -6,33 +6,18 @@ species carry a bootstrap's. All of it follows from labels and probabilities alo
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-Z_95 = 1.959963984540054
-"""Two-sided 95 % of a normal distribution."""
+from training.calibration import Reliability, reliability
+from training.comparison import Comparison, compared
+from training.intervals import RESAMPLES, Counts, Figure, Floats, percentiles, wilson
 
-RESAMPLES = 2000
-
-Floats = NDArray[np.float64]
-Counts = NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Figure:
-    """A measured value with its 95 % interval; all three None where nothing was measured."""
-
-    value: float | None
-    low: float | None
-    high: float | None
-    n: int
-    """What it was measured on: pictures, or those that bear on it."""
-    interval: Literal["wilson", "bootstrap"]
+BaselineKind = Literal["majority", "patches"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +48,10 @@ class Measures:
     top_2: Figure
     loss: float | None
     """Mean cross-entropy."""
-    baseline: Baseline
+    reliability: Reliability
+    """Of the probabilities as `predict` shows them."""
+    baselines: tuple[Baseline, ...]
+    """`majority` first."""
     species: tuple[SpeciesMeasures, ...]
     confusion: tuple[tuple[int, ...], ...]
     """Rows: what a picture shows; columns: what was said."""
@@ -75,12 +63,16 @@ class Measures:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Baseline:
-    """What always naming the commonest training species would score on the same pictures."""
+    """What can be had without a network, on the same pictures."""
 
-    species: str
+    kind: BaselineKind
+    """`majority` always names the commonest training species; for `patches` see
+    `training.baselines`."""
+    says: str
+    """What it does, in words."""
     accuracy: Figure
-    verdict: Literal["better", "not better", "cannot tell"]
-    """The classifier against it: whether its interval lies above, below or around it."""
+    network: Comparison
+    """The network against it."""
 
 
 def measure(
@@ -91,51 +83,38 @@ def measure(
     species: Sequence[str],
     commonest: int,
     seed: int,
+    patches_said: NDArray[np.int32] | None = None,
 ) -> Measures:
     """Measure one split.
 
     Args:
         labels: What the pictures show, shape (n,).
-        probabilities: What was said of them, shape (n, species).
+        probabilities: What was said of them, calibrated, shape (n, species).
         split: Its name.
         species: Their names, in the order of the labels.
         commonest: The label that is commonest among the training pictures.
         seed: Of the bootstrap.
+        patches_said: What the baseline without a network said, shape (n,).
     """
-    confusion = confusion_of(labels, probabilities.argmax(axis=1), len(species))
+    said = probabilities.argmax(axis=1)
+    confusion = confusion_of(labels, said, len(species))
     n, right = len(labels), int(np.trace(confusion))
     resamples = resampled(confusion, seed=seed)
-    accuracy = wilson(right, n)
+    answers = {"majority": np.full(n, commonest, np.int32), "patches": patches_said}
     return Measures(
         split=split,
         n=n,
-        accuracy=accuracy,
+        accuracy=wilson(right, n),
         balanced_accuracy=_bootstrap(confusion, resamples, balanced_accuracy_of, n=n),
         macro_f1=_bootstrap(confusion, resamples, macro_f1_of, n=n),
         top_2=wilson(_in_top_2(labels, probabilities), n),
         loss=cross_entropy(labels, probabilities),
-        baseline=_baseline(accuracy, int(confusion[commonest].sum()), n, species[commonest]),
+        reliability=reliability(labels, probabilities, seed=seed),
+        baselines=_baselines(labels, said == labels, answers, commonest=species[commonest]),
         species=tuple(
             _species_measures(name, label, confusion) for label, name in enumerate(species)
         ),
         confusion=tuple(tuple(int(count) for count in row) for row in confusion),
-    )
-
-
-def wilson(successes: int, n: int) -> Figure:
-    """A proportion with Wilson's score interval, which holds for few and for extreme counts."""
-    if n == 0:
-        return Figure(value=None, low=None, high=None, n=0, interval="wilson")
-    share = successes / n
-    width = 1 + Z_95**2 / n
-    centre = (share + Z_95**2 / (2 * n)) / width
-    reach = Z_95 * math.sqrt(share * (1 - share) / n + Z_95**2 / (4 * n * n)) / width
-    return Figure(
-        value=share,
-        low=0.0 if successes == 0 else max(0.0, centre - reach),
-        high=1.0 if successes == n else min(1.0, centre + reach),
-        n=n,
-        interval="wilson",
     )
 
 
@@ -201,19 +180,7 @@ def _mean_where(values: Floats, present: NDArray[np.bool_]) -> Floats:
 def _bootstrap(
     confusion: Counts, resamples: Counts, statistic: Callable[[Counts], Floats], *, n: int
 ) -> Figure:
-    value = float(statistic(confusion))
-    drawn = statistic(resamples)
-    drawn = drawn[np.isfinite(drawn)]
-    if n == 0 or math.isnan(value) or not len(drawn):
-        return Figure(value=None, low=None, high=None, n=n, interval="bootstrap")
-    low, high = np.quantile(drawn, (0.025, 0.975))
-    return Figure(
-        value=value,
-        low=min(float(low), value),
-        high=max(float(high), value),
-        n=n,
-        interval="bootstrap",
-    )
+    return percentiles(float(statistic(confusion)), statistic(resamples), n=n)
 
 
 def _species_measures(name: str, label: int, confusion: Counts) -> SpeciesMeasures:
@@ -251,13 +218,24 @@ def cross_entropy(labels: NDArray[np.int32], probabilities: NDArray[np.float32])
     return float(-np.log(np.clip(of_truth, 1e-7, 1.0)).mean())
 
 
-def _baseline(accuracy: Figure, right: int, n: int, species: str) -> Baseline:
-    baseline = wilson(right, n)
-    share = baseline.value
-    verdict: Literal["better", "not better", "cannot tell"] = "cannot tell"
-    if share is not None and accuracy.low is not None and accuracy.high is not None:
-        if accuracy.low > share:
-            verdict = "better"
-        elif accuracy.high <= share:
-            verdict = "not better"
-    return Baseline(species=species, accuracy=baseline, verdict=verdict)
+def _baselines(
+    labels: NDArray[np.int32],
+    right: NDArray[np.bool_],
+    answers: Mapping[str, NDArray[np.int32] | None],
+    *,
+    commonest: str,
+) -> tuple[Baseline, ...]:
+    words: dict[BaselineKind, str] = {
+        "majority": f"always saying {commonest}",
+        "patches": "whitened patches and a ridge classifier, no network at all,",
+    }
+    return tuple(
+        Baseline(
+            kind=kind,
+            says=words[kind],
+            accuracy=wilson(int((said == labels).sum()), len(labels)),
+            network=compared(right, said == labels),
+        )
+        for kind in words
+        if (said := answers[kind]) is not None
+    )

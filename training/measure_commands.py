@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,19 @@ RUNS = Path("runs")
     type=click.Path(path_type=Path),
     help="Where the run's dataset lies now.  [default: where it lay]",
 )
-def evaluate(run_root: Path | None, dataset_root: Path | None) -> Result:
-    """Measure RUN (runs/latest) again; writes its metrics.json and report.html."""
+@click.option(
+    "--others",
+    type=click.Path(path_type=Path),
+    help="A folder or zip file with pictures of other animals: how many are called unknown?",
+)
+@click.option("--no-baseline", is_flag=True, help="Do not fit the baseline without a network.")
+def evaluate(
+    run_root: Path | None, dataset_root: Path | None, others: Path | None, no_baseline: bool
+) -> Result:
+    """Measure RUN (runs/latest) again; writes its metrics.json, report.html and model-card.md."""
     from curation.dataset import Dataset
     from training import backend
+    from training import others as other_animals
     from training.conclude import conclude
     from training.evaluate import require_same_data
     from training.run import LATEST, Run
@@ -32,5 +42,39 @@ def evaluate(run_root: Path | None, dataset_root: Path | None) -> Result:
     run = Run.open(run_root or RUNS / LATEST)
     dataset = Dataset.open(dataset_root or Path(run.record.dataset))
     require_same_data(run, dataset)
+    apart = None if others is None else other_animals.read(others, run.record)
     backend.start()
-    return conclude(run, dataset, run.load_network())
+    return conclude(
+        run,
+        dataset,
+        run.load_network(),
+        with_baseline=not no_baseline,
+        others=apart,
+        tell=tell,
+    )
+
+
+@click.command()
+@click.argument("first_root", metavar="RUN_A", type=click.Path(path_type=Path))
+@click.argument("second_root", metavar="RUN_B", type=click.Path(path_type=Path))
+def compare(first_root: Path, second_root: Path) -> Result:
+    """Say whether RUN_A is better than RUN_B on the same test pictures, or cannot be told.
+
+    Both must have been measured. They may be trained at different sizes, or on different
+    portions of the data, as long as their test pictures are the same.
+    """
+    from training.contest import contest
+    from training.wording import comparison_in_words, in_words
+
+    found = contest(first_root, second_root)
+    lines = [
+        f"{one.name}: accuracy {in_words(one.accuracy)}." for one in (found.first, found.second)
+    ]
+    lines.append(comparison_in_words(found.comparison, found.first.name, found.second.name))
+    return asdict(found), "\n".join(lines)
+
+
+def tell(text: str) -> None:
+    """Say something along the way, unless the user wants quiet."""
+    if not click.get_current_context().meta.get("bestiary.quiet"):
+        click.echo(text, err=True)

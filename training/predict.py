@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,11 +16,18 @@ from numpy.typing import NDArray
 from curation.errors import UnusableImageError
 from curation.recipe import CurationRecipe
 from curation.render import render
+from training.calibration import calibrated
 from training.errors import PredictionError
 from training.pictures import scaled
 from training.run import RunRecord
 
 BATCH_SIZE = 32
+SHOWN = 3
+"""Species named for each image in words."""
+UNKNOWN = "unknown"
+
+Fetch = Callable[[str], bytes]
+"""Gets the bytes at an http or https address; raises `PredictionError` with the reason."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +36,9 @@ class Prediction:
 
     image: str
     probabilities: Mapping[str, float]
-    """Of every species, the most probable first."""
+    """Of every species, calibrated, the most probable first."""
+    is_unknown: bool = False
+    """Whether it shows none of the species, as far as can be told."""
 
     @property
     def species(self) -> str:
@@ -39,19 +50,21 @@ class Prediction:
         """Of the most probable species."""
         return self.probabilities[self.species]
 
-    def record(self) -> dict[str, Any]:
-        """The prediction as JSON."""
+    def record(self, top: int | None = None) -> dict[str, Any]:
+        """The prediction as JSON, with the `top` most probable species, or all."""
         return {
             "image": self.image,
             "species": self.species,
             "probability": self.probability,
-            "probabilities": dict(self.probabilities),
+            "unknown": self.is_unknown,
+            "probabilities": dict(itertools.islice(self.probabilities.items(), top)),
         }
 
-    def in_words(self) -> str:
-        """One line, with the three most probable species."""
+    def in_words(self, top: int = SHOWN) -> str:
+        """One line, with the most probable species."""
         ranked = [f"{name} {share:.0%}" for name, share in self.probabilities.items()]
-        return f"{self.image}: {', '.join(ranked[:3])}"
+        said = ", ".join(ranked[:top])
+        return f"{self.image}: {f'{UNKNOWN} (at best {said})' if self.is_unknown else said}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,11 +74,11 @@ class Unread:
     image: str
     reason: str
 
-    def record(self) -> dict[str, Any]:
+    def record(self, top: int | None = None) -> dict[str, Any]:  # noqa: ARG002 - as its sibling
         """The failure as JSON."""
         return {"image": self.image, "error": self.reason}
 
-    def in_words(self) -> str:
+    def in_words(self, top: int = SHOWN) -> str:  # noqa: ARG002 - as its sibling
         """One line."""
         return f"{self.image}: cannot be read: {self.reason}"
 
@@ -88,6 +101,53 @@ def require_any(found: Sequence[Prediction | Unread], document: Mapping[str, Any
     raise PredictionError(f"none of the images can be read: {first}{more}", document=document)
 
 
+def require_all(found: Sequence[Prediction | Unread], document: Mapping[str, Any]) -> None:
+    """Make sure that every image could be read.
+
+    Raises:
+        PredictionError: some could not; it carries `document`, which has what was predicted.
+    """
+    unread = [one for one in found if isinstance(one, Unread)]
+    if unread:
+        raise PredictionError(
+            f"{len(unread)} of {len(found)} images cannot be read, the first of them"
+            f" {unread[0].image}: {unread[0].reason}",
+            document=document,
+        )
+
+
+def to_csv(found: Iterable[Prediction | Unread], species: Sequence[str]) -> str:
+    """A table of predictions for spreadsheets: one line an image, with every probability.
+
+    `said` is a species or `unknown`, and empty where there is an `error`.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["image", "said", "species", "probability", "error", *species])
+    for one in found:
+        if isinstance(one, Unread):
+            writer.writerow([one.image, "", "", "", one.reason, *[""] * len(species)])
+            continue
+        said = UNKNOWN if one.is_unknown else one.species
+        shares = [f"{one.probabilities[name]:.6f}" for name in species]
+        writer.writerow([one.image, said, one.species, f"{one.probability:.6f}", "", *shares])
+    return text.getvalue()
+
+
+def images_of(named: Iterable[str]) -> list[str]:
+    """The addresses and files named, and for each folder the files in it, sorted."""
+    return [
+        image
+        for name in named
+        for image in ([name] if is_address(name) else map(str, files_of([Path(name)])))
+    ]
+
+
+def is_address(name: str) -> bool:
+    """Whether an image is named by its address on the web."""
+    return name.lower().startswith(("http://", "https://"))
+
+
 def files_of(paths: Iterable[Path]) -> list[Path]:
     """The files themselves, and for each folder the files in it, sorted; hidden ones are not."""
     return [
@@ -104,40 +164,71 @@ def _visible_files(folder: Path) -> Iterator[Path]:
 
 
 def predict(
-    network: Any, record: RunRecord, files: Iterable[Path]
+    network: Any, record: RunRecord, images: Iterable[str | Path], *, fetch: Fetch | None = None
 ) -> Iterator[Prediction | Unread]:
-    """Yield what the network says of each file, in order; one that cannot be read is skipped.
+    """Yield what the network says of each image, in order; one that cannot be read is skipped.
 
     Each goes through the very rendering that the dataset's pictures went through.
+
+    Args:
+        network: The run's.
+        record: The run's.
+        images: Files, and http or https addresses.
+        fetch: Gets what lies at an address; without it, addresses are not asked.
     """
-    for some in _in_batches(files, BATCH_SIZE):
-        yield from _predict_batch(network, record, some)
+    for some in _in_batches(map(str, images), BATCH_SIZE):
+        yield from _predict_batch(network, record, some, fetch)
 
 
-def _in_batches(files: Iterable[Path], size: int) -> Iterator[list[Path]]:
-    remaining = iter(files)
+def _in_batches(images: Iterable[str], size: int) -> Iterator[list[str]]:
+    remaining = iter(images)
     while some := list(itertools.islice(remaining, size)):
         yield some
 
 
 def _predict_batch(
-    network: Any, record: RunRecord, files: list[Path]
+    network: Any, record: RunRecord, images: list[str], fetch: Fetch | None
 ) -> Iterator[Prediction | Unread]:
-    seen = [_picture(file, record.curation, record.side_px) for file in files]
+    seen = [_picture(image, record.curation, record.side_px, fetch) for image in images]
     pixels = [picture for picture in seen if not isinstance(picture, str)]
-    rows = iter(probabilities_of(network, np.stack(pixels)) if pixels else ())
-    for file, picture in zip(files, seen, strict=True):
+    rows = iter(_said(network, record, np.stack(pixels)) if pixels else ())
+    for image, picture in zip(images, seen, strict=True):
         if isinstance(picture, str):
-            yield Unread(image=str(file), reason=picture)
+            yield Unread(image=image, reason=picture)
         else:
-            yield Prediction(image=str(file), probabilities=_ranked(next(rows), record.species))
+            yield _prediction(image, next(rows), record)
 
 
-def _picture(file: Path, recipe: CurationRecipe, side_px: int) -> NDArray[np.uint8] | str:
+def _said(network: Any, record: RunRecord, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    raw = probabilities_of(network, pixels)
+    return raw if record.calibration is None else calibrated(raw, record.calibration.temperature)
+
+
+def _prediction(image: str, row: NDArray[np.float32], record: RunRecord) -> Prediction:
+    threshold = 0.0 if record.calibration is None else record.calibration.unknown_below
+    return Prediction(
+        image=image,
+        probabilities=_ranked(row, record.species),
+        is_unknown=bool(row.max() < threshold),
+    )
+
+
+def _picture(
+    image: str, recipe: CurationRecipe, side_px: int, fetch: Fetch | None
+) -> NDArray[np.uint8] | str:
+    """The picture as the dataset would hold it, or why it cannot be had."""
     try:
-        return scaled(render(file.read_bytes(), recipe), side_px)
+        if not is_address(image):
+            body = Path(image).read_bytes()
+        elif fetch is None:
+            return "addresses are not asked here: download the image and name the file"
+        else:
+            body = fetch(image)
+        return scaled(render(body, recipe), side_px)
     except UnusableImageError as error:
         return error.reason
+    except PredictionError as error:
+        return str(error)
     except FileNotFoundError:
         return "there is no such file"
     except OSError as error:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from training.predict import Fetch
 
 Result = tuple[dict[str, Any], str]
 """The document for `--json`, and the text for a person."""
@@ -13,23 +18,85 @@ Result = tuple[dict[str, Any], str]
 
 @click.command()
 @click.argument("run_root", metavar="RUN", type=click.Path(path_type=Path))
-@click.argument(
-    "images", metavar="IMAGE...", nargs=-1, required=True, type=click.Path(path_type=Path)
+@click.argument("images", metavar="IMAGE...", nargs=-1, required=True)
+@click.option(
+    "--csv",
+    "table",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write a table, too: one line an image, with every probability.",
 )
-def predict(run_root: Path, images: tuple[Path, ...]) -> Result:
-    """Say which species each IMAGE shows; a folder stands for the files in it.
+@click.option(
+    "--top",
+    type=click.IntRange(min=1),
+    default=3,
+    show_default=True,
+    help="How many species are named for each image.",
+)
+@click.option(
+    "--allow-host",
+    "allowed",
+    multiple=True,
+    metavar="NETWORK",
+    help="Ask addresses in this private network, too, like 127.0.0.0/8.",
+)
+def predict(
+    run_root: Path,
+    images: tuple[str, ...],
+    table: Path | None,
+    top: int,
+    allowed: tuple[str, ...],
+) -> Result:
+    """Say which species each IMAGE shows: a file, a folder of files, or a web address.
 
-    An image that cannot be read is told with its reason, and the others go on. Only when
-    none can be read does the command fail.
+    A picture of none of the species is told as unknown. An image that cannot be read is told
+    with its reason, and the others go on; the exit code is then 1.
     """
     from training import backend
-    from training.predict import files_of, require_any
+    from training.errors import PredictionError
+    from training.predict import images_of, require_all, require_any, to_csv
     from training.predict import predict as predictions
     from training.run import Run
 
     run = Run.open(run_root)
+    named = images_of(images)
     backend.start()
-    found = list(predictions(run.load_network(), run.record, files_of(images)))
-    document = {"run": str(run.root), "images": [one.record() for one in found]}
+    network = run.load_network()
+    said = predictions(network, run.record, named, fetch=_fetch(named, allowed))
+    with click.progressbar(
+        said, length=len(named), file=sys.stderr, hidden=_is_quiet() or len(named) < 50
+    ) as bar:
+        found = list(bar)
+    if table is not None:
+        _write(table, to_csv(found, run.record.species))
+    document = {"run": str(run.root), "images": [one.record(top) for one in found]}
     require_any(found, document)
-    return document, "\n".join(one.in_words() for one in found)
+    text = "\n".join(one.in_words(top) for one in found)
+    try:
+        require_all(found, document)
+    except PredictionError:
+        if not _is_quiet():
+            click.echo(text, err=not sys.stdout.isatty())  # The error takes the answer's place.
+        raise
+    return document, text
+
+
+def _fetch(named: Sequence[str], allowed: Sequence[str]) -> Fetch | None:
+    """What asks for addresses, as the whole command brings it; None where none are named."""
+    from training.predict import is_address
+
+    getter = click.get_current_context().meta.get("bestiary.image_getter")
+    if getter is None or not any(map(is_address, named)):
+        return None
+    fetch: Fetch = getter(allowed)
+    return fetch
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, "utf-8")
+    except OSError as error:
+        raise click.ClickException(f"cannot write {path}: {error.strerror}") from error
+
+
+def _is_quiet() -> bool:
+    return bool(click.get_current_context().meta.get("bestiary.quiet"))

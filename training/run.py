@@ -3,14 +3,19 @@
     RUN/run.json        what was trained on what, and how; written first and last
     RUN/labels.txt      the species, one a line, in the order of the model's outputs
     RUN/history.csv     one line an epoch
-    RUN/model.keras     the best epoch's network, without optimizer
+    RUN/model.weights.h5  the chosen epoch's numbers: what `predict` and all others load
+    RUN/model.keras     the same network whole, without optimizer, for use outside Bestiary
     RUN/metrics.json    every figure with its n and 95 % interval
+    RUN/predictions.csv what was said of each validation and test picture
+    RUN/suspects.csv    the labels to look at again, for `bestiary curate --review`
     RUN/report.html     for a person
+    RUN/model-card.md   for whoever gets the model
     RUN/checkpoint/     to go on from (`training.checkpoint`)
     latest              beside RUN: a link, or a line of text, that names the newest
 
-A model is never loaded from what the file says it is: the network is built anew from the
-registry, and takes nothing but numbers from a file whose SHA-256 `run.json` knows.
+A model is never loaded from what a file says it is: the network is built anew from the
+registry, and takes nothing but numbers, from a file that holds nothing else and whose SHA-256
+`run.json` knows. `model.keras` is written and never read.
 """
 
 from __future__ import annotations
@@ -20,7 +25,7 @@ import hashlib
 import itertools
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -28,12 +33,18 @@ from typing import Any, Literal, Self
 from curation.errors import CurationError
 from curation.recipe import CurationRecipe
 from training import models
+from training.calibration import Calibration
 from training.checkpoint import Checkpoints
 from training.errors import RunError, TrainingError
 from training.history import History, to_csv
+from training.portions import WHOLE, Portion
 from training.recipe import TrainRecipe
 
 RUN_VERSION = 1
+_WHY_NO_FILES = (
+    "a model file from elsewhere could run code when it is loaded, so name the folder of a run,"
+    " which `bestiary train` makes"
+)
 LATEST = "latest"
 
 
@@ -63,6 +74,13 @@ class RunRecord:
     epochs: int = 0
     best_epoch: int | None = None
     model_sha256: str | None = None
+    """Of `model.keras`."""
+    weights_sha256: str | None = None
+    """Of `model.weights.h5`."""
+    calibration: Calibration | None = None
+    """What the validation pictures say of its probabilities; None until they were measured."""
+    portion: Portion = WHOLE
+    """Which part of the dataset it was trained on."""
 
     def to_json(self) -> str:
         """The record as `run.json` holds it."""
@@ -82,6 +100,9 @@ class RunRecord:
         document["species"] = tuple(document["species"])
         document["curation"] = CurationRecipe.from_record(document["curation"])
         document["recipe"] = TrainRecipe(**document["recipe"])
+        document["portion"] = Portion(**document.get("portion", {}))
+        if document.get("calibration") is not None:
+            document["calibration"] = Calibration(**document["calibration"])
         return cls(**document)
 
     def differences(self, other: RunRecord) -> list[str]:
@@ -96,6 +117,7 @@ class RunRecord:
                 "side_px",
                 "backend",
                 "first_weights_sha256",
+                "portion",
             )
             if not self._agrees(other, name)
         ] + [name for name in mine if mine[name] != theirs[name]]
@@ -120,6 +142,8 @@ class Run:
             RunError: there is no run, or it cannot be read.
         """
         folder = pointed_to(root)
+        if folder.is_file():
+            raise RunError(f"{root} is a file, and no run: {_WHY_NO_FILES}")
         path = folder / "run.json"
         if not path.is_file():
             raise RunError(f"no run at {root}: make one with `bestiary train MODEL`")
@@ -165,9 +189,9 @@ class Run:
         return self.root / "cache"
 
     @property
-    def model_path(self) -> Path:
-        """The best epoch's network."""
-        return self.root / "model.keras"
+    def weights_path(self) -> Path:
+        """The numbers of the epoch that was chosen."""
+        return self.root / "model.weights.h5"
 
     def write(self, name: str, text: str) -> None:
         """Write one of the run's files whole, or not at all."""
@@ -185,22 +209,34 @@ class Run:
 
     def finish(self, network: Any, *, epochs: int, best_epoch: int) -> None:
         """Keep the trained network, and say in `run.json` that it is there."""
-        unready = self.root / ".model.keras"
-        try:
-            network.save(unready, include_optimizer=False)
-            digest = hashlib.sha256(unready.read_bytes()).hexdigest()
-            unready.replace(self.model_path)
-        except OSError as error:
-            raise RunError(f"cannot write {self.model_path}: {error}") from error
+        model_sha256 = self._save("model.keras", network.save, include_optimizer=False)
         self._write_record(
             replace(
                 self.record,
                 state="done",
                 epochs=epochs,
                 best_epoch=best_epoch,
-                model_sha256=digest,
+                model_sha256=model_sha256,
+                weights_sha256=self._save(self.weights_path.name, network.save_weights),
+                calibration=None,
             )
         )
+
+    def _save(self, name: str, save: Callable[..., None], **options: bool) -> str:
+        """Write a file whole, or not at all; return its SHA-256."""
+        unready = self.root / f".{name}"
+        try:
+            save(unready, **options)
+            digest = hashlib.sha256(unready.read_bytes()).hexdigest()
+            unready.replace(self.root / name)
+        except OSError as error:
+            raise RunError(f"cannot write {self.root / name}: {error}") from error
+        return digest
+
+    def calibrate(self, calibration: Calibration | None) -> None:
+        """Keep with the model what its probabilities are worth."""
+        if calibration != self.record.calibration:
+            self._write_record(replace(self.record, calibration=calibration))
 
     def load_network(self) -> Any:
         """Build the run's network from the registry and give it the trained numbers.
@@ -208,30 +244,32 @@ class Run:
         Raises:
             RunError: the training is not complete, or the model file was changed since.
         """
-        self._require_model()
+        self._require_weights()
         network = models.find(self.record.model).build(
-            side_px=self.record.side_px, classes=len(self.record.species)
+            side_px=self.record.side_px,
+            classes=len(self.record.species),
+            enlarge_px=self.record.recipe.enlarge_px,
         )
         try:
-            network.load_weights(self.model_path)
-        except (OSError, ValueError, KeyError) as error:
+            network.load_weights(self.weights_path)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise RunError(
-                f"{self.model_path} does not fit {self.record.model} as this Bestiary builds it"
+                f"{self.weights_path} does not fit {self.record.model} as this Bestiary builds it"
                 " (another version wrote it?): train again"
             ) from error
         return network
 
-    def _require_model(self) -> None:
-        if self.record.model_sha256 is None or not self.model_path.is_file():
+    def _require_weights(self) -> None:
+        path, expected = self.weights_path, self.record.weights_sha256
+        if expected is None or not path.is_file():
             raise RunError(
                 f"the training of {self.root} is not complete: go on with"
                 f" `bestiary train {self.record.model} --dataset {self.record.dataset}"
                 f" --run {self.root}` and the options that it began with"
             )
-        if hashlib.sha256(self.model_path.read_bytes()).hexdigest() != self.record.model_sha256:
+        if hashlib.sha256(path.read_bytes()).hexdigest() != expected:
             raise RunError(
-                f"{self.model_path} is not the file that the training wrote:"
-                f" get it back, or train again"
+                f"{path} is not the file that the training wrote: get it back, or train again"
             )
 
     def _write_record(self, record: RunRecord) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 
-from training.measure import Figure, Measures
+from training.comparison import Comparison
+from training.intervals import Figure
+from training.measure import Baseline, Measures
 
 
 def percent(share: float | None) -> str:
@@ -27,15 +29,62 @@ def interval_in_words(figure: Figure) -> str:
     return f"95 % interval {low}–{high} %"
 
 
+def p_in_words(p_value: float) -> str:
+    """A p-value with as many digits as it bears."""
+    return "p < 0.001" if p_value < 0.001 else f"p = {p_value:.2g}"
+
+
 def verdict_in_words(measures: Measures) -> str:
-    """The classifier beside the one that always gives the same answer."""
-    baseline = measures.baseline
+    """The classifier beside each of its baselines."""
+    return " ".join(baseline_in_words(baseline) for baseline in measures.baselines)
+
+
+def baseline_in_words(baseline: Baseline) -> str:
+    """A baseline's score, and whether the network beats it."""
     verdict = {
         "better": "the network is better than that",
-        "not better": "the network is not better than that",
-        "cannot tell": "too few pictures to say that the network is better",
-    }[baseline.verdict]
+        "worse": "the network is worse than that",
+        "cannot tell": "these pictures cannot tell that the network is better",
+    }[baseline.network.verdict]
+    says = baseline.says[0].upper() + baseline.says[1:]
     return (
-        f"Always saying {baseline.species} would be right for"
-        f" {percent(baseline.accuracy.value)}: {verdict}."
+        f"{says} would be right for {percent(baseline.accuracy.value)}:"
+        f" {verdict} ({p_in_words(baseline.network.p_value)})."
     )
+
+
+def comparison_in_words(comparison: Comparison, first: str, second: str) -> str:
+    """What can be said of two classifiers by the same pictures."""
+    difference = comparison.difference
+    told = {
+        "better": f"{first} is better than {second}",
+        "worse": f"{first} is worse than {second}",
+        "cannot tell": f"These pictures cannot tell {first} from {second}",
+    }[comparison.verdict]
+    lines = [f"{told}: McNemar's exact test, {p_in_words(comparison.p_value)}."]
+    lines.append(
+        f"  Of {comparison.n} pictures {first} alone gets {comparison.only_first} right,"
+        f" {second} alone {comparison.only_second}."
+    )
+    if difference.value is not None and difference.low is not None and difference.high is not None:
+        lines.append(
+            f"  Difference in accuracy {points(difference.value)} points"
+            f" (95 % interval {points(difference.low)} to {points(difference.high)})."
+        )
+    if comparison.verdict == "cannot tell" and comparison.pictures_needed is not None:
+        lines.append(
+            "  To tell a difference of this size takes about"
+            f" {_rounded(comparison.pictures_needed):,} test pictures."
+        )
+    return "\n".join(lines)
+
+
+def points(share: float) -> str:
+    """A difference of shares in percentage points, with its sign."""
+    return f"{100 * share:+.1f}".replace("-", "−")
+
+
+def _rounded(count: int) -> int:
+    """A rough count without false precision: two digits."""
+    digits = max(0, len(str(count)) - 2)
+    return round(count, -digits)

@@ -78,7 +78,7 @@ def shell(context: click.Context) -> None:
 
 for command in (
     *(commands.models, commands.train),
-    measure_commands.evaluate,
+    *(measure_commands.evaluate, measure_commands.compare),
     predict_commands.predict,
 ):
     shell.add_command(command)

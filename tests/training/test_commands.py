@@ -47,6 +47,7 @@ def test_train_leaves_a_complete_run(trained: Trained) -> None:
 
     assert files == {
         *("run.json", "labels.txt", "history.csv", "model.keras", "metrics.json", "report.html"),
+        *("model.weights.h5", "predictions.csv", "suspects.csv", "model-card.md"),
         "checkpoint",
     }
     assert (trained.root / "labels.txt").read_text() == "hamster\nmouse\nshrew\n"
@@ -75,7 +76,7 @@ def test_metrics_json_has_every_figure_with_n_and_interval_seed_and_lock(
     assert metrics["lock_digest"] == trained.dataset.lock_digest
     assert metrics["splits"]["test"]["n"] == 14
     figures = _figures(metrics)
-    assert len(figures) == 2 * (5 + 3 * 3)
+    assert len(figures) >= 2 * (4 + 2 + 2 * 2 + 3 * 3)
     assert all(figure.keys() >= {"value", "low", "high", "n"} for figure in figures)
 
 
@@ -237,21 +238,26 @@ def test_weights_that_are_no_weights_are_told(
 
 
 def test_predict_names_a_species_for_every_image_and_a_reason_where_it_cannot(
-    trained: Trained, tmp_path: Path
+    trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     good = trained.dataset.path(trained.dataset.images("test")[0])
     bad, missing = tmp_path / "page.jpg", tmp_path / "none.jpg"
     bad.write_text("<html>")
 
-    document, text = run_command("predict", trained.root.parent / "latest", good, bad, missing)
+    error = _error("predict", trained.root.parent / "latest", good, bad, missing)
 
-    first, second, third = document["images"]
+    assert isinstance(error, PredictionError)
+    assert error.exit_code == 1
+    assert str(error) == f"2 of 3 images cannot be read, the first of them {bad}: not an image"
+    first, second, third = error.document["images"]  # type: ignore[misc]
     assert first["species"] in trained.dataset.species
     assert first["probability"] == max(first["probabilities"].values())
     assert sum(first["probabilities"].values()) == pytest.approx(1, abs=1e-5)
     assert second == {"image": str(bad), "error": "not an image"}
     assert third == {"image": str(missing), "error": "there is no such file"}
-    assert f"{bad}: cannot be read: not an image" in text
+    told = capsys.readouterr().err
+    assert f"{good}: " in told
+    assert f"{bad}: cannot be read: not an image" in told
 
 
 def test_predict_takes_a_folder_for_the_files_in_it(trained: Trained) -> None:
@@ -276,7 +282,9 @@ def test_predict_fails_when_no_image_can_be_read_and_gives_every_reason(
 def test_a_missing_or_unfinished_run_is_told(trained: Trained, tmp_path: Path) -> None:
     half = shutil.copytree(trained.root, tmp_path / "half")
     record = json.loads((half / "run.json").read_text())
-    (half / "run.json").write_text(json.dumps(record | {"state": "training", "model_sha256": None}))
+    (half / "run.json").write_text(
+        json.dumps(record | {"state": "training", "weights_sha256": None})
+    )
 
     assert "no run at" in str(_error("predict", tmp_path / "none", "a.jpg"))
     assert "is not complete: go on with" in str(_error("predict", half, "a.jpg"))
@@ -284,7 +292,7 @@ def test_a_missing_or_unfinished_run_is_told(trained: Trained, tmp_path: Path) -
 
 def test_a_model_file_that_was_changed_is_not_loaded(trained: Trained, tmp_path: Path) -> None:
     changed = shutil.copytree(trained.root, tmp_path / "changed")
-    with (changed / "model.keras").open("ab") as file:
+    with (changed / "model.weights.h5").open("ab") as file:
         file.write(b"\0")
 
     error = _error("predict", changed, "a.jpg")

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import f1_score, precision_recall_fscore_support
 
-from training.measure import Measures, confusion_of, measure, resampled, wilson
+from training.intervals import wilson
+from training.measure import Measures, confusion_of, measure, resampled
 from training.wording import in_words, verdict_in_words
 
 SPECIES = ("hamster", "mouse", "shrew")
@@ -60,7 +61,8 @@ def test_of_no_pictures_nothing_is_claimed() -> None:
     assert measures.accuracy.value is None
     assert measures.macro_f1.value is None
     assert measures.loss is None
-    assert measures.baseline.verdict == "cannot tell"
+    assert measures.baselines[0].network.verdict == "cannot tell"
+    assert measures.reliability.ece.value is None
     assert in_words(measures.accuracy) == "unknown (n = 0)"
 
 
@@ -81,7 +83,7 @@ def test_measures_counted_by_hand() -> None:
     assert hamster.precision.n == 5
     assert mouse.recall.value == pytest.approx(2 / 3)
     assert shrew.precision.value is None, "nothing was called a shrew"
-    assert measures.baseline.accuracy.value == pytest.approx(4 / 8)
+    assert measures.baselines[0].accuracy.value == pytest.approx(4 / 8)
     assert measures.loss == pytest.approx(-(5 * np.log(0.8) + 3 * np.log(0.1)) / 8, rel=1e-5)
 
 
@@ -141,14 +143,14 @@ def test_top_2_counts_the_second_guess() -> None:
     assert measures.top_2.value == pytest.approx(2 / 3)
 
 
-@pytest.mark.parametrize(
-    ("right", "verdict"), [(60, "better"), (24, "cannot tell"), (5, "not better")]
-)
-def test_the_verdict_follows_from_the_interval_and_the_baseline(right: int, verdict: str) -> None:
+@pytest.mark.parametrize(("right", "verdict"), [(60, "better"), (24, "cannot tell"), (5, "worse")])
+def test_the_verdict_follows_from_the_pictures_that_one_of_both_gets_right(
+    right: int, verdict: str
+) -> None:
     labels = [0] * 20 + [1] * 20 + [2] * 20
     said = labels[:right] + [(label + 1) % 3 for label in labels[right:]]
 
     measures = _measured(labels, said)
 
-    assert measures.baseline.verdict == verdict
+    assert measures.baselines[0].network.verdict == verdict
     assert "Always saying hamster would be right for 33.3 %" in verdict_in_words(measures)

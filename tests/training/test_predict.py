@@ -10,6 +10,7 @@ from PIL import Image
 from curation.render import render
 from tests.training.making import Trained
 from training import backend
+from training.calibration import calibrated
 from training.pictures import load
 from training.predict import Prediction, predict, probabilities_of
 from training.run import Run
@@ -36,7 +37,9 @@ def test_a_photo_is_judged_as_the_dataset_s_picture_of_it_would_be(
     (found,) = predict(network, run.record, [tmp_path / "photo.png"])
 
     assert isinstance(found, Prediction)
-    said = probabilities_of(network, rendered[None])[0]
+    assert run.record.calibration is not None
+    raw = probabilities_of(network, rendered[None])
+    said = calibrated(raw, run.record.calibration.temperature)[0]
     assert [found.probabilities[name] for name in run.record.species] == pytest.approx(said)
     assert list(found.probabilities.values()) == sorted(found.probabilities.values(), reverse=True)
 

@@ -1,0 +1,110 @@
+"""Figures with their 95 % intervals: how far what was measured on n pictures can be trusted."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Z_95 = 1.959963984540054
+"""Two-sided 95 % of a normal distribution."""
+
+RESAMPLES = 2000
+_DRAWN_AT_ONCE = 2**22
+"""Of a bootstrap over pictures: about so many draws are in memory."""
+
+Floats = NDArray[np.float64]
+Counts = NDArray[np.int64]
+IntervalKind = Literal["wilson", "bootstrap", "agresti-min", "student"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """A measured value with its 95 % interval; all three None where nothing was measured."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+    n: int
+    """What it was measured on: pictures, or those that bear on it; of `student`, runs."""
+    interval: IntervalKind
+
+
+def nothing(n: int, interval: IntervalKind) -> Figure:
+    """The figure of what cannot be measured."""
+    return Figure(value=None, low=None, high=None, n=n, interval=interval)
+
+
+def wilson(successes: int, n: int) -> Figure:
+    """A proportion with Wilson's score interval, which holds for few and for extreme counts."""
+    if n == 0:
+        return nothing(0, "wilson")
+    share = successes / n
+    width = 1 + Z_95**2 / n
+    centre = (share + Z_95**2 / (2 * n)) / width
+    reach = Z_95 * math.sqrt(share * (1 - share) / n + Z_95**2 / (4 * n * n)) / width
+    return Figure(
+        value=share,
+        low=0.0 if successes == 0 else max(0.0, centre - reach),
+        high=1.0 if successes == n else min(1.0, centre + reach),
+        n=n,
+        interval="wilson",
+    )
+
+
+def student(values: Floats) -> Figure:
+    """The mean of independent runs with Student's interval; one run has no interval."""
+    from scipy.stats import t
+
+    if not len(values):
+        return nothing(0, "student")
+    mean = float(values.mean())
+    if len(values) == 1:
+        return Figure(value=mean, low=None, high=None, n=1, interval="student")
+    reach = float(t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / math.sqrt(len(values)))
+    return Figure(
+        value=mean, low=mean - reach, high=mean + reach, n=len(values), interval="student"
+    )
+
+
+def percentiles(value: float, drawn: Floats, *, n: int) -> Figure:
+    """A value with the bootstrap's interval: the middle 95 % of what resamples gave."""
+    drawn = drawn[np.isfinite(drawn)]
+    if n == 0 or math.isnan(value) or not len(drawn):
+        return nothing(n, "bootstrap")
+    low, high = np.quantile(drawn, (0.025, 0.975))
+    return Figure(
+        value=value,
+        low=min(float(low), value),
+        high=max(float(high), value),
+        n=n,
+        interval="bootstrap",
+    )
+
+
+def over_pictures(
+    statistic: Callable[[Counts], Floats], *, n: int, seed: int, value: float
+) -> Figure:
+    """A value with the interval of a bootstrap over n pictures.
+
+    Args:
+        statistic: Of how often each picture was drawn, shape (resamples, n), the value that
+            each resample gives, shape (resamples,).
+        n: Pictures.
+        seed: Of the draws.
+        value: What the pictures themselves gave.
+    """
+    drawn = [statistic(draws) for draws in _draws(n, seed)] if n else []
+    return percentiles(value, np.concatenate(drawn) if drawn else np.empty(0), n=n)
+
+
+def _draws(n: int, seed: int) -> Iterator[Counts]:
+    rng = np.random.default_rng(seed)
+    at_once = max(1, min(RESAMPLES, _DRAWN_AT_ONCE // n))
+    for first in range(0, RESAMPLES, at_once):
+        size = min(at_once, RESAMPLES - first)
+        yield rng.multinomial(n, np.full(n, 1 / n), size=size)

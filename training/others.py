@@ -1,0 +1,85 @@
+"""Other animals: pictures that show none of a run's species, from a folder or a zip file."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from curation.errors import UnusableImageError
+from curation.render import render
+from training.errors import PicturesError
+from training.pictures import scaled
+from training.predict import files_of
+from training.run import RunRecord
+
+MOST = 2000
+"""More are not looked at: the interval is narrow by then."""
+MAX_BYTES = 50 * 2**20
+"""Of one picture, unpacked: a zip file can promise anything."""
+_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif"})
+
+
+Name = TypeVar("Name", str, Path)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class OtherPictures:
+    """Pictures of animals that a network was never told of."""
+
+    name: str
+    pixels: NDArray[np.uint8]
+    """Shape (n, side, side, 3), rendered as the run's own pictures."""
+    unread: int
+    """Files that are no pictures."""
+
+
+def read(path: Path, record: RunRecord) -> OtherPictures:
+    """Read the pictures in a folder or a zip file, as a run's dataset would hold them.
+
+    Of more than `MOST` pictures every so-manieth is taken.
+
+    Raises:
+        PicturesError: there is no such folder or zip file, or it holds no picture.
+    """
+    pixels, unread = [], 0
+    for body in _bodies(path):
+        try:
+            pixels.append(scaled(render(body, record.curation), record.side_px))
+        except UnusableImageError:
+            unread += 1
+    if not pixels:
+        raise PicturesError(f"{path} holds no pictures of other animals that can be read")
+    return OtherPictures(name=path.name, pixels=np.stack(pixels), unread=unread)
+
+
+def _bodies(path: Path) -> Iterator[bytes]:
+    try:
+        if path.is_dir():
+            yield from (file.read_bytes() for file in _thinned(files_of([path])))
+        else:
+            yield from _unzipped(path)
+    except (OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+        raise PicturesError(
+            f"cannot read {path} ({error}): name a folder or a zip file with pictures"
+        ) from error
+
+
+def _unzipped(path: Path) -> Iterator[bytes]:
+    """The pictures in a zip file; nothing is written anywhere."""
+    with zipfile.ZipFile(path) as archive:
+        for name in _thinned(sorted(archive.namelist())):
+            if PurePosixPath(name).suffix.lower() in _SUFFIXES:
+                with archive.open(name) as member:
+                    body = member.read(MAX_BYTES + 1)
+                yield body if len(body) <= MAX_BYTES else b""
+
+
+def _thinned(names: Sequence[Name]) -> Sequence[Name]:
+    step = -(-len(names) // MOST)
+    return names[:: max(1, step)]
