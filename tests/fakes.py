@@ -187,7 +187,9 @@ class FakeWindow:
             return self._answer_consent() if "set_eom" in script else 0
         return self._scroll(*arguments)
 
-    def _scroll(self, _: object, known: Any, least: Any, wanted: Any) -> dict[str, object]:
+    def _scroll(
+        self, _: object, known: Any, seen: Any, least: Any, wanted: Any
+    ) -> dict[str, object]:
         """Answer for the page as it is, and show the next one; nobody waits for more to come."""
         page = self.html()
         results = len(set(re.findall('data-docid="([^"]*)', page)))
@@ -197,6 +199,7 @@ class FakeWindow:
             "cards": page.count("data-docid="),
             "results": results,
             "html": page if is_read else None,
+            "isScrolled": results <= seen,
             "url": self._url,
             "ended": "reached the end" in page,
         }

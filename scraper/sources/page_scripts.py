@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 SCROLL: Final = """
-const [isStalled, known, least, wanted] = arguments;
+const [isStalled, known, seen, least, wanted] = arguments;
 const cardsNow = [...document.querySelectorAll(
   '[data-docid], [data-tbnid], [data-lpage], a[href*="imgurl="]')];
 const nameOf = (node) => node.dataset.docid || node.dataset.tbnid || node.dataset.lpage
@@ -32,7 +32,8 @@ const images = document.images.length;
 const results = new Set(cardsNow.map(nameOf)).size || images;
 const isRead = results - known >= least || (known < wanted && results >= wanted);
 const html = isRead ? document.documentElement.outerHTML : null;
-if (isRead ? results < wanted : results <= known) {
+const isScrolled = results <= seen && (isRead ? results < wanted : results <= known);
+if (isScrolled) {
   const more = named || (isStalled ? unnamed() : null);
   if (more) {
     more.dataset.bestiaryPressed = '1';
@@ -44,6 +45,7 @@ return {
   cards: cardsNow.length || images,
   results,
   html,
+  isScrolled,
   url: location.href,
   ended: /reached the end/i.test(document.body ? document.body.innerText.slice(-600) : ''),
 };
@@ -51,10 +53,10 @@ return {
 """Counts the results, takes the page's text where enough of them are new, and asks for more.
 
 That is one call for a step, and in this order: the next request may meet a block, and that takes
-the page away. While only a few results are new, they are left to come; where there are as many as
-are wanted, nothing more is asked for. To ask for more is to press the button for it and to scroll
-down; where the page is stalled, any button that follows the results is pressed once: it may say
-"more" in another language."""
+the page away. While results still come in, nobody asks for more, nor where there are as many as
+are wanted. To ask for more is to press the button for it and to scroll down; where the page is
+stalled, any button that follows the results is pressed once: it may say "more" in another
+language."""
 
 POINT_AT_BARE_CARDS: Final = """
 let pointed = 0;

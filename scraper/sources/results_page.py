@@ -231,33 +231,33 @@ class _Growth:
         self.results = self.known = self._cards = 0
         self._page_began = (0, 0)
         self._quiet_since = now
-        self._has_end_marker = False
+        self._has_end_marker = self._is_scrolled = False
 
     def note(self, step: dict[str, Any], now: float) -> None:
         """Take in what one step showed: results are distinct cards."""
         if step["results"] > self.results:
             self._quiet_since = now
         self.results, self._cards = max(self.results, step["results"]), step["cards"]
-        self._has_end_marker = step["ended"]
+        self._has_end_marker, self._is_scrolled = step["ended"], step["isScrolled"]
 
     def _is_stalled(self, now: float) -> bool:
         """Whether nothing came for so long that a button may have to be pressed."""
         return now - self._quiet_since >= self._policy.patience_s / 2
 
-    def question(self, now: float) -> tuple[bool, int, int]:
-        """What a step has to know: whether the page is stalled, how many results are known, and
-        how many must be new for the page to be read.
+    def question(self, now: float) -> tuple[bool, int, int, int]:
+        """What a step has to know: whether the page is stalled, how many results are known, how
+        many were there a moment ago, and how many must be new for the page to be read.
 
         The longer the page, the more must be new: reading takes as long as the page is. Where
         no more come at the moment, any will do.
         """
         is_quiet = self.results > self.known and now - self._quiet_since >= self._policy.poll_s
         least = 1 if is_quiet else max(_MIN_CARDS_PER_READING, self.known // 8)
-        return self._is_stalled(now), self.known, least
+        return self._is_stalled(now), self.known, self.results, least
 
     def next_at(self, now: float) -> float:
-        """When to look next: a page that was not scrolled is asked for nothing."""
-        return now + (self._policy.pause_s if self.known == self.results else self._policy.poll_s)
+        """When to look next: a page that was not scrolled was asked for nothing."""
+        return now + (self._policy.pause_s if self._is_scrolled else self._policy.poll_s)
 
     def was_read(self) -> None:
         """All that was shown is read now."""
