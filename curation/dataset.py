@@ -93,6 +93,8 @@ class Row:
     query: str = ""
     rank: int = 0
     image_url: str = ""
+    fetched_url: str = ""
+    """Where the bytes came from, where that was not `image_url` itself."""
     page_url: str = ""
     title: str = ""
     licence: str = ""

@@ -179,6 +179,7 @@ def _row(record: Record, finding: Finding, review: Reviewed) -> Row:
         query=record.query,
         rank=record.rank,
         image_url=candidate.image_url,
+        fetched_url=record.fetched_url,
         page_url=candidate.page_url,
         title=candidate.title,
         licence=candidate.licence,
