@@ -40,6 +40,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "forget": ("scraper.harvest_commands:forget", "Delete images from a harvest for good."),
     "curate": ("curation.commands:curate", "Make a clean, split and locked dataset of a harvest."),
     "audit": ("curation.audit_commands:audit", "Show what a dataset holds and whether it leaks."),
+    "suspect": ("training.suspect_commands:suspect", "Look for outliers and wrong labels."),
     "review": ("curation.review_commands:review", "Write what only a person can decide."),
     "verify": (
         "curation.lock_commands:verify",
@@ -48,6 +49,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "data": ("curation.lock_commands:data", "Get data that is pinned: cifar-10, cifar-100."),
     "models": ("training.commands:models", "List the networks that can be trained."),
     "train": ("training.commands:train", "Train a network on a dataset and measure it."),
+    "reproduce": (
+        "training.reproduce_commands:reproduce",
+        "Train as the founding study did, and as we do, side by side.",
+    ),
     "evaluate": ("training.measure_commands:evaluate", "Measure a trained network again."),
     "compare": ("training.measure_commands:compare", "Tell which of two runs is better, if any."),
     "predict": ("training.predict_commands:predict", "Name the species in pictures."),
