@@ -33,6 +33,11 @@ def _is_quiet() -> bool:
     show_default=True,
     help="Compare every picture of each split with every one of the others.",
 )
+@click.option(
+    "--against",
+    type=click.Path(path_type=Path),
+    help="Another dataset, to show both side by side, and what they share.",
+)
 @click.option("--strict", is_flag=True, help="Fail where two splits share a picture.")
 @click.option(
     "--workers",
@@ -40,7 +45,13 @@ def _is_quiet() -> bool:
     help="Threads; the result does not depend on it.  [default: one per processor]",
 )
 def audit(
-    *, dataset: Path, target: int | None, leak_check: bool, strict: bool, workers: int | None
+    *,
+    dataset: Path,
+    target: int | None,
+    leak_check: bool,
+    against: Path | None,
+    strict: bool,
+    workers: int | None,
 ) -> tuple[Document, str]:
     """Show a dataset's balance, sizes, origins and losses; prove that its splits share nothing.
 
@@ -53,6 +64,8 @@ def audit(
     from curation.tables import table
 
     opened = Dataset.open(dataset)
+    if against is not None:
+        return _compared(opened, Dataset.open(against), workers)
     figures = count(opened.rows, target=target)
     leaks = _leaks(opened, workers) if leak_check or strict else None
     document: Document = {
@@ -65,6 +78,41 @@ def audit(
     if strict and leaks:
         _require_none(leaks, dataset, document)
     return document, "\n\n".join(text)
+
+
+def _compared(dataset: Dataset, other: Dataset, workers: int | None) -> tuple[Document, str]:
+    """Show two datasets side by side; the page goes beside the first."""
+    from curation.audit import document_of
+    from curation.comparison import Side, compare
+    from curation.lock import write_atomically
+    from curation.report import comparison_page
+    from curation.tables import side_by_side
+
+    names = [one.root.absolute().name for one in (dataset, other)]
+    if names[0] == names[1]:
+        names = [str(one.root) for one in (dataset, other)]
+    first, second = (
+        Side.of(one, _seen(one, workers, label=f"Looking at {name}"), name=name)
+        for one, name in zip((dataset, other), names, strict=True)
+    )
+    comparison = compare(first, second)
+    root = dataset.root.absolute()
+    path = root.with_name(f"{root.name}-against-{other.root.absolute().name}.html")
+    document: Document = {
+        "first": document_of(dataset, first.figures),
+        "second": document_of(other, second.figures),
+        "comparison": comparison.document(),
+        "report": str(path),
+        "warnings": [],
+    }
+    try:
+        write_atomically(path, comparison_page(comparison).encode())
+        told = f"Report   {path}"
+    except OSError as error:
+        warning = f"the report could not be written to {path} ({error.strerror})"
+        document.update(report=None, warnings=[warning])
+        told = f"Warning: {warning}."
+    return document, f"{side_by_side(comparison)}\n\n{told}"
 
 
 def _report_written(

@@ -1,4 +1,8 @@
-"""Charts as inline SVG: the geometry is computed here, colours come from the page's CSS."""
+"""Charts as inline SVG: the geometry is computed here, colours come from the page's CSS.
+
+Every series has a colour and a shape of its own, so that neither is needed to tell them
+apart; every figure has a name, and every mark says what it stands for.
+"""
 
 from __future__ import annotations
 
@@ -7,19 +11,40 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
-WIDTH, HEIGHT = 640, 400
+WIDTH, HEIGHT = 560, 430
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 12, 12, 40
 _CELLS_PER_DOUBLING = 12
-"""Resolution of the scatter: pictures in one cell are one dot, whose area is their number."""
-_BARS_PER_DOUBLING = 4
+"""Resolution of the scatter: pictures in one cell are one mark, whose area is their number."""
+_STEPS_PER_DOUBLING = 4
 SERIES = 8
-"""Colours that the page has; further species share the last one."""
+"""Colours that the page has; the last one is shared by all further species."""
+_PANEL_WIDTH, _PANEL_HEIGHT, _PANEL_FLOOR = 300, 96, 70
+
+_ARM, _THIN = 1.15, 0.42
+_CORNERS: tuple[tuple[tuple[float, float], ...], ...] = (
+    (),  # A circle,
+    ((-0.9, -0.9), (0.9, -0.9), (0.9, 0.9), (-0.9, 0.9)),
+    ((0, -1.2), (1.15, 0.9), (-1.15, 0.9)),
+    ((0, -1.25), (1.25, 0), (0, 1.25), (-1.25, 0)),
+    ((0, 1.2), (1.15, -0.9), (-1.15, -0.9)),
+    (  # … a cross, a dash, a stroke.
+        *((-_THIN, -_ARM), (_THIN, -_ARM), (_THIN, -_THIN), (_ARM, -_THIN), (_ARM, _THIN)),
+        *((_THIN, _THIN), (_THIN, _ARM), (-_THIN, _ARM), (-_THIN, _THIN), (-_ARM, _THIN)),
+        *((-_ARM, -_THIN), (-_THIN, -_THIN)),
+    ),
+    ((-1.3, -0.45), (1.3, -0.45), (1.3, 0.45), (-1.3, 0.45)),
+    ((-0.45, -1.3), (0.45, -1.3), (0.45, 1.3), (-0.45, 1.3)),
+)
+"""The marks of the series, as corners of an outline about 0, 0."""
+
+Sizes = Mapping[str, Sequence[tuple[int, int]]]
+"""Width and height of pictures by species, in the order in which they get their colours."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Axis:
+class Axis:
     """A logarithmic axis of pixels."""
 
     low: float
@@ -28,7 +53,7 @@ class _Axis:
     end: float
 
     @classmethod
-    def over(cls, values: Sequence[int], start: float, end: float) -> _Axis:
+    def over(cls, values: Sequence[int], start: float, end: float) -> Axis:
         """An axis that holds all values, with a margin, from `start` to `end` on paper."""
         low, high = math.log2(max(1, min(values))) - 0.25, math.log2(max(1, *values)) + 0.25
         return cls(low=low, high=high, start=start, end=end)
@@ -38,47 +63,90 @@ class _Axis:
         share = (math.log2(max(1.0, value)) - self.low) / (self.high - self.low)
         return round(self.start + share * (self.end - self.start), 1)
 
+    def holds(self, value: float) -> bool:
+        """Whether a value lies on the axis."""
+        return self.low <= math.log2(max(1.0, value)) <= self.high
+
     def ticks(self) -> list[int]:
         """Round numbers within the axis, few enough to be read."""
         fine = [m * 10**p for p in range(6) for m in (1, 2, 5)]
-        fitting = [tick for tick in fine if self.low <= math.log2(tick) <= self.high]
+        fitting = [tick for tick in fine if self.holds(tick)]
         return fitting if len(fitting) > 1 else [round(2 ** ((self.low + self.high) / 2))]
 
 
-def scatter(sizes: Mapping[str, Sequence[tuple[int, int]]]) -> Markup:
-    """Width × height of pictures, a colour per species; a dot's area is their number."""
+def with_others(sizes: Sizes) -> dict[str, list[tuple[int, int]]]:
+    """The first species by themselves, and what is left under one name."""
+    names = list(sizes)
+    if len(names) <= SERIES:
+        return {name: list(sizes[name]) for name in names}
+    some = {name: list(sizes[name]) for name in names[: SERIES - 1]}
+    rest = [size for name in names[SERIES - 1 :] for size in sizes[name]]
+    return {**some, f"{len(names) - SERIES + 1} others": rest}
+
+
+def scatter(sizes: Sizes, *, side_px: int) -> Markup:
+    """Width × height of pictures, a colour and a shape per species; area is their number.
+
+    Dashed lines show squares, and the side to which pictures are rendered: what lies below
+    or left of that has been enlarged.
+    """
     flat = [size for of_one in sizes.values() for size in of_one]
     if not flat:
         return Markup("")
-    across = _Axis.over([width for width, _ in flat], _LEFT, WIDTH - _RIGHT)
-    up = _Axis.over([height for _, height in flat], HEIGHT - _BOTTOM, _TOP)
-    body = [_diagonal(across, up), *_frame(across, up)]
-    for number, (species, of_one) in enumerate(sizes.items()):
-        cells = Counter((_cell(width), _cell(height)) for width, height in of_one)
-        body += [
-            Markup(
-                '<circle class="s{}" cx="{}" cy="{}" r="{:.1f}"><title>{}: {} near {} × {} px'
-                "</title></circle>"
-            ).format(
-                min(number, SERIES - 1),
+    across = Axis.over([width for width, _ in flat], _LEFT, WIDTH - _RIGHT)
+    up = Axis.over([height for _, height in flat], HEIGHT - _BOTTOM, _TOP)
+    body = [*_frame(across, up), _diagonal(across, up), *_rendered_side(across, up, side_px)]
+    body += [
+        _marks(number, species, of_one, across, up)
+        for number, (species, of_one) in enumerate(with_others(sizes).items())
+    ]
+    label = f"Scatter plot: width and height of {len(flat)} kept originals, in pixels"
+    return _svg(label, body, width=WIDTH, height=HEIGHT)
+
+
+def _marks(
+    number: int, species: str, sizes: Sequence[tuple[int, int]], across: Axis, up: Axis
+) -> Markup:
+    cells = Counter((_cell(width), _cell(height)) for width, height in sizes)
+    marks = [
+        Markup('<path d="{}"><title>{}: {} near {} × {} px</title></path>').format(
+            shape(
+                number,
                 across.at(width),
                 up.at(height),
-                min(14.0, 2.2 + 0.9 * math.sqrt(count)),
-                species,
-                count,
-                round(width),
-                round(height),
-            )
-            for (width, height), count in sorted(cells.items())
-        ]
-    return _svg("Width and height of the kept originals, in pixels", body)
+                min(14.0, 2.4 + 0.9 * math.sqrt(count)),
+            ),
+            species,
+            count,
+            round(width),
+            round(height),
+        )
+        for (width, height), count in sorted(cells.items())
+    ]
+    return Markup('<g class="mark s{}">{}</g>').format(number, Markup("").join(marks))
+
+
+def shape(number: int, x: float, y: float, r: float) -> str:
+    """The outline of a series' mark, with a radius of about `r`."""
+    corners = _CORNERS[min(number, SERIES - 1)]
+    if not corners:
+        half = f"a{r:.1f} {r:.1f} 0 1 0"
+        return f"M{x - r:.1f} {y:.1f}{half} {2 * r:.1f} 0{half} {-2 * r:.1f} 0z"
+    return f"M{'L'.join(f'{x + r * right:.1f} {y + r * down:.1f}' for right, down in corners)}z"
+
+
+def key(number: int) -> Markup:
+    """A series' mark for the legend."""
+    return Markup('<svg class="key s{}" viewBox="-8 -8 16 16" aria-hidden="true">{}</svg>').format(
+        number, Markup('<path d="{}"/>').format(shape(number, 0, 0, 6))
+    )
 
 
 def _cell(value: int) -> float:
     return float(2 ** (round(math.log2(max(1, value)) * _CELLS_PER_DOUBLING) / _CELLS_PER_DOUBLING))
 
 
-def _diagonal(across: _Axis, up: _Axis) -> Markup:
+def _diagonal(across: Axis, up: Axis) -> Markup:
     low, high = 2 ** max(across.low, up.low), 2 ** min(across.high, up.high)
     if low >= high:
         return Markup("")
@@ -87,7 +155,22 @@ def _diagonal(across: _Axis, up: _Axis) -> Markup:
     )
 
 
-def _frame(across: _Axis, up: _Axis) -> list[Markup]:
+def _rendered_side(across: Axis, up: Axis, side_px: int) -> list[Markup]:
+    line = Markup('<line class="grid dashed" x1="{}" y1="{}" x2="{}" y2="{}"/>')
+    lines = []
+    if across.holds(side_px):
+        lines.append(line.format(across.at(side_px), _TOP, across.at(side_px), HEIGHT - _BOTTOM))
+    if up.holds(side_px):
+        lines.append(line.format(_LEFT, up.at(side_px), WIDTH - _RIGHT, up.at(side_px)))
+        lines.append(
+            Markup('<text x="{}" y="{}" text-anchor="end">{} px: as rendered</text>').format(
+                WIDTH - _RIGHT - 4, up.at(side_px) - 5, side_px
+            )
+        )
+    return lines
+
+
+def _frame(across: Axis, up: Axis) -> list[Markup]:
     lines = [
         Markup(
             '<line class="grid" x1="{0}" y1="{1}" x2="{0}" y2="{2}"/>'
@@ -115,44 +198,91 @@ def histogram(values: Sequence[int], label: str) -> Markup:
     """How often values of pixels occur, in bars of equal width on a logarithmic axis."""
     if not values:
         return Markup("")
-    height, floor = 190, 150
-    axis = _Axis.over(values, _LEFT, WIDTH - _RIGHT)
-    bars = Counter(math.floor(math.log2(max(1, value)) * _BARS_PER_DOUBLING) for value in values)
+    height, floor = 205, 165
+    axis = Axis.over(values, _LEFT, WIDTH - _RIGHT)
+    bars = _steps(values)
     highest = max(bars.values())
-    body = []
-    for bar, count in sorted(bars.items()):
-        low, high = (2 ** ((bar + end) / _BARS_PER_DOUBLING) for end in (0, 1))
-        start, end = max(axis.at(low), _LEFT), min(axis.at(high), WIDTH - _RIGHT)
-        tall = round(count / highest * (floor - 14), 1)
-        body.append(
-            Markup(
-                '<rect class="bar" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{}">'
-                "<title>{} from {:.0f} to {:.0f} px</title></rect>"
-            ).format(start + 0.5, floor - tall, max(1.0, end - start - 1), tall, count, low, high)
-        )
+    body = [_bar(axis, step, count, highest, floor) for step, count in sorted(bars.items())]
     body.append(
-        Markup('<text x="{}" y="16" text-anchor="end">{}</text>').format(_LEFT - 6, highest)
+        Markup('<text x="{}" y="24" text-anchor="end">{}</text>').format(_LEFT - 6, highest)
     )
-    body += [
-        Markup('<text x="{}" y="{}" text-anchor="middle">{}</text>').format(
-            axis.at(tick), floor + 17, tick
-        )
-        for tick in axis.ticks()
-    ]
+    body += [_tick(axis, tick, floor + 17) for tick in axis.ticks()]
     body.append(
         Markup('<text x="{}" y="{}" text-anchor="end">{}, px</text>').format(
-            WIDTH - _RIGHT, height - 4, label
+            WIDTH - _RIGHT, height - 5, label
         )
     )
-    body.append(
-        Markup('<line class="axis" x1="{}" y1="{}" x2="{}" y2="{}"/>').format(
-            _LEFT, floor, WIDTH - _RIGHT, floor
-        )
+    body.append(_floor_line(_LEFT, WIDTH - _RIGHT, floor))
+    name = f"Histogram: {label} of {len(values)} kept originals, in pixels"
+    return _svg(name, body, width=WIDTH, height=height)
+
+
+def _bar(axis: Axis, step: int, count: int, highest: int, floor: float) -> Markup:
+    low, high = (2 ** ((step + end) / _STEPS_PER_DOUBLING) for end in (0, 1))
+    start, end = max(axis.at(low), axis.start), min(axis.at(high), axis.end)
+    tall = round(count / highest * (floor - 20), 1)
+    return Markup(
+        '<rect class="bar" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{}">'
+        "<title>{} from {:.0f} to {:.0f} px</title></rect>"
+    ).format(start + 0.5, floor - tall, max(1.0, end - start - 1), tall, count, low, high)
+
+
+def _tick(axis: Axis, tick: int, y: float) -> Markup:
+    return Markup('<text x="{}" y="{}" text-anchor="middle">{}</text>').format(
+        axis.at(tick), y, tick
     )
-    return _svg(f"Histogram: {label} of the kept originals, in pixels", body, height=height)
 
 
-def _svg(label: str, body: Sequence[Markup], *, height: int = HEIGHT) -> Markup:
+def _floor_line(start: float, end: float, y: float) -> Markup:
+    return Markup('<line class="axis" x1="{}" y1="{}" x2="{}" y2="{}"/>').format(start, y, end, y)
+
+
+def _steps(values: Sequence[int]) -> Counter[int]:
+    """How many values lie in each step of the logarithmic axis."""
+    return Counter(math.floor(math.log2(max(1, value)) * _STEPS_PER_DOUBLING) for value in values)
+
+
+def panels(sizes: Sizes) -> dict[str, Markup]:
+    """One species each: widths as an area, heights as a line, all on one axis."""
+    flat = [side for of_one in sizes.values() for size in of_one for side in size]
+    if not flat:
+        return {}
+    axis = Axis.over(flat, 4, _PANEL_WIDTH - 4)
+    return {species: _panel(species, of_one, axis) for species, of_one in sizes.items() if of_one}
+
+
+def _panel(species: str, sizes: Sequence[tuple[int, int]], axis: Axis) -> Markup:
+    widths, heights = (_steps([size[side] for size in sizes]) for side in (0, 1))
+    highest = max(*widths.values(), *heights.values())
+    body = [
+        Markup('<path class="area" d="{}"><title>width, px</title></path>').format(
+            _outline(axis, widths, highest)
+        ),
+        Markup('<path class="line" d="{}"><title>height, px</title></path>').format(
+            _outline(axis, heights, highest)
+        ),
+        _floor_line(4, _PANEL_WIDTH - 4, _PANEL_FLOOR),
+        *(_tick(axis, tick, _PANEL_FLOOR + 18) for tick in axis.ticks()),
+    ]
+    label = f"Histograms: width and height of {len(sizes)} images of {species}, in pixels"
+    return _svg(label, body, width=_PANEL_WIDTH, height=_PANEL_HEIGHT)
+
+
+def _outline(axis: Axis, steps: Mapping[int, int], highest: int) -> str:
+    """The stairs over a histogram, from floor to floor."""
+    first, last = min(steps), max(steps)
+    parts = [f"M{_edge(axis, first):.1f} {_PANEL_FLOOR}"]
+    for step in range(first, last + 1):
+        tall = steps.get(step, 0) / highest * (_PANEL_FLOOR - 6)
+        parts.append(f"V{_PANEL_FLOOR - tall:.1f}H{_edge(axis, step + 1):.1f}")
+    return f"{''.join(parts)}V{_PANEL_FLOOR}"
+
+
+def _edge(axis: Axis, step: int) -> float:
+    return min(max(axis.at(2 ** (step / _STEPS_PER_DOUBLING)), axis.start), axis.end)
+
+
+def _svg(label: str, body: Sequence[Markup], *, width: int, height: int) -> Markup:
     return Markup('<svg viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>').format(
-        WIDTH, height, escape(label), Markup("").join(body)
+        width, height, label, Markup("").join(body)
     )

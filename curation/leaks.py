@@ -13,15 +13,15 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import TypeVar
+from typing import Self, TypeVar
 
 from PIL import Image
 
-from curation.nearest import nearest
-from curation.recipe import CurationRecipe
+from curation.nearest import Collection, nearest
+from curation.recipe import SPLITS, CurationRecipe, Split
 from curation.signature import Signature, sign
 
-FACING = (("test", "train"), ("val", "train"), ("test", "val"))
+FACING: tuple[tuple[Split, Split], ...] = (("test", "train"), ("val", "train"), ("test", "val"))
 """The splits that must not share a picture."""
 _SHOWN = 12
 """Nearest pairs that are told of even when they are no leaks."""
@@ -159,19 +159,43 @@ def _in_order(work: Callable[[_In], _Out], todo: Iterable[_In], workers: int) ->
             yield waiting.popleft().result()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shelf:
+    """Some of the files, ready to be compared with others."""
+
+    seen: tuple[Seen, ...]
+    textured: tuple[Seen, ...]
+    """Those with something to compare but bytes …"""
+    collection: Collection
+    """… in step with these."""
+
+    @classmethod
+    def of(cls, seen: Iterable[Seen]) -> Self:
+        """Make some files ready."""
+        every = tuple(seen)
+        textured = tuple(one for one in every if one.signature)
+        signatures = [one.signature for one in textured if one.signature]
+        return cls(seen=every, textured=textured, collection=Collection.of(signatures))
+
+    @property
+    def pictures(self) -> int:
+        """How many of the files are pictures."""
+        return sum(one.is_picture for one in self.seen)
+
+
 def check(seen: Sequence[Seen], recipe: CurationRecipe) -> LeakCheck:
     """Compare every two pictures that lie in different splits."""
+    shelves = {split: Shelf.of(one for one in seen if one.split == split) for split in SPLITS}
     found: list[Near] = []
     pairs = aligned = 0
-    for facing in FACING:
-        first, second = ([one for one in seen if one.split == split] for split in facing)
-        more, compared, closely = across(first, second, recipe)
+    for first, second in ((shelves[one], shelves[other]) for one, other in FACING):
+        more, closely = across(first, second, recipe)
         found += more
-        pairs, aligned = pairs + compared, aligned + closely
+        pairs, aligned = pairs + first.pictures * second.pictures, aligned + closely
     found.sort(key=lambda near: (-near.likeness, near.first, near.second))
     leaks = [near for near in found if near.likeness >= recipe.min_likeness]
     return LeakCheck(
-        pictures=sum(one.is_picture for one in seen),
+        pictures=sum(shelf.pictures for shelf in shelves.values()),
         pairs=pairs,
         aligned=aligned,
         min_likeness=recipe.min_likeness,
@@ -181,28 +205,16 @@ def check(seen: Sequence[Seen], recipe: CurationRecipe) -> LeakCheck:
     )
 
 
-def across(
-    first: Sequence[Seen], second: Sequence[Seen], recipe: CurationRecipe
-) -> tuple[list[Near], int, int]:
-    """The pairs that are alike, how many there are to compare, and how many were aligned."""
-    here, there = ([one for one in seen if one.signature] for seen in (first, second))
-    search = nearest(
-        [one.signature for one in here if one.signature],
-        [one.signature for one in there if one.signature],
-        recipe,
-    )
-    alike = {
-        (here[pair.first].file, there[pair.second].file): pair.likeness for pair in search.pairs
-    }
-    same = set(_same_bytes(first, second))
-    found = [
-        Near(first=one, second=other, likeness=score)
-        for (one, other), score in alike.items()
-        if (one, other) not in same
-    ]
-    found += [Near(first=one, second=other, likeness=1.0, same_bytes=True) for one, other in same]
-    pictures = (sum(one.is_picture for one in seen) for seen in (first, second))
-    return found, next(pictures) * next(pictures), search.aligned
+def across(first: Shelf, second: Shelf, recipe: CurationRecipe) -> tuple[list[Near], int]:
+    """The pairs that are alike at all, and how many were laid on each other."""
+    search = nearest(first.collection, second.collection, recipe)
+    same = set(_same_bytes(first.seen, second.seen))
+    found = [Near(first=one, second=other, likeness=1.0, same_bytes=True) for one, other in same]
+    for pair in search.pairs:
+        files = first.textured[pair.first].file, second.textured[pair.second].file
+        if files not in same:
+            found.append(Near(first=files[0], second=files[1], likeness=pair.likeness))
+    return found, search.aligned
 
 
 def _same_bytes(first: Iterable[Seen], second: Iterable[Seen]) -> Iterator[tuple[str, str]]:

@@ -9,8 +9,9 @@ on each other as curation does it (`curation.alignment`), so that likeness means
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,7 @@ from PIL import Image
 from curation.alignment import Suggestions, likeness
 from curation.hamming import neighbours
 from curation.recipe import CurationRecipe
-from curation.signature import CROPS, ORIENTATIONS, THUMB_PX, WHOLE, Box, Signature, within
+from curation.signature import ORIENTATIONS, THUMB_PX, Signature, hashed_views, views_of
 
 _SMALL_PX = 16
 """Side of the grey pictures that are correlated."""
@@ -36,6 +37,46 @@ _FRAMINGS = 2
 
 Floats = NDArray[np.float32]
 Numbers = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Collection:
+    """Many pictures, as the search wants them: in step, n of them."""
+
+    thumbs: NDArray[np.uint8]
+    """Shape (n, 64, 64)."""
+    inner: Floats
+    """Shape (n, 4): the pictures without their borders."""
+    boxes: Floats
+    """Shape (n, views, 4): the box of every view."""
+    targets: NDArray[np.uint64]
+    """Shape (n, 16): the hashes of the whole and the inner picture in every orientation."""
+    queries: NDArray[np.uint64]
+    """Shape (n, views): the hashes of every view, upright."""
+
+    @classmethod
+    def of(cls, signatures: Sequence[Signature]) -> Self:
+        """Hash the views of pictures."""
+        if not signatures:
+            hashes = np.empty((0, 0), np.uint64)
+            thumbs, boxes = (
+                np.empty((0, THUMB_PX, THUMB_PX), np.uint8),
+                np.empty((0, 4), np.float32),
+            )
+            return cls(thumbs=thumbs, inner=boxes, boxes=boxes, targets=hashes, queries=hashes)
+        thumbs = np.stack([one.thumb for one in signatures])
+        inner = np.asarray([one.inner for one in signatures], np.float64)
+        targets, queries = hashed_views(thumbs, inner)
+        return cls(
+            thumbs=thumbs,
+            inner=inner.astype(np.float32),
+            boxes=views_of(inner).astype(np.float32),
+            targets=targets.reshape(len(thumbs), _FRAMINGS * ORIENTATIONS),
+            queries=queries,
+        )
+
+    def __len__(self) -> int:
+        return len(self.thumbs)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,11 +114,9 @@ class _Ways:
         return _Ways(pairs=self.pairs.part(order), badness=self.badness[order])
 
 
-def nearest(
-    first: Sequence[Signature], second: Sequence[Signature], recipe: CurationRecipe
-) -> Nearest:
+def nearest(first: Collection, second: Collection, recipe: CurationRecipe) -> Nearest:
     """Find the most alike pairs of a picture of `first` and one of `second`."""
-    if not first or not second:
+    if not len(first) or not len(second):
         return Nearest(compared=0, aligned=0, pairs=())
     found: dict[tuple[int, int], float] = {}
     for ways in (_correlated(first, second), _hashed(first, second, recipe)):
@@ -96,15 +135,15 @@ def nearest(
 
 
 def _aligned(
-    first: Sequence[Signature], second: Sequence[Signature], pairs: Suggestions
+    first: Collection, second: Collection, pairs: Suggestions
 ) -> Iterator[tuple[int, int, float]]:
-    thumbs = np.stack([one.thumb for one in (*first, *second)])
-    inner = np.asarray([one.inner for one in (*first, *second)], np.float32)
+    thumbs = np.concatenate([first.thumbs, second.thumbs])
+    inner = np.concatenate([first.inner, second.inner])
     scores = likeness(thumbs, inner, replace(pairs, second=pairs.second + len(first)))
     yield from zip(pairs.first.tolist(), pairs.second.tolist(), scores.tolist(), strict=True)
 
 
-def _correlated(first: Sequence[Signature], second: Sequence[Signature]) -> _Ways:
+def _correlated(first: Collection, second: Collection) -> _Ways:
     """The pairs that correlate best, of all there are, each in its best orientation."""
     here = _small(first).reshape(len(first), -1)
     there = _turned(_small(second)).transpose(0, 2, 1)
@@ -124,25 +163,27 @@ def _correlated(first: Sequence[Signature], second: Sequence[Signature]) -> _Way
         pairs=Suggestions(
             first=places[0],
             second=places[1],
-            first_box=_boxes(first)[places[0], 1],
-            second_box=_boxes(second)[places[1], 1],
+            first_box=first.inner[places[0]],
+            second_box=second.inner[places[1]],
             orientation=places[2],
         ),
         badness=-best[0],
     )
 
 
-def _small(signatures: Iterable[Signature]) -> Floats:
+def _small(pictures: Collection) -> Floats:
     """The inner pictures, squeezed, with mean 0 and length 1; shape (n, 16, 16)."""
-    values = np.stack([_squeezed(one) for one in signatures])
+    values = np.stack(
+        [_squeezed(*one) for one in zip(pictures.thumbs, pictures.inner.tolist(), strict=True)]
+    )
     values -= values.mean(axis=(1, 2), keepdims=True)
     length = np.sqrt((values**2).sum(axis=(1, 2), keepdims=True))
     return np.asarray(values / np.maximum(length, 1e-3), np.float32)
 
 
-def _squeezed(signature: Signature) -> Floats:
-    left, top, right, bottom = (THUMB_PX * edge for edge in signature.inner)
-    small = Image.fromarray(signature.thumb).resize(
+def _squeezed(thumb: NDArray[np.uint8], inner: Sequence[float]) -> Floats:
+    left, top, right, bottom = (THUMB_PX * edge for edge in inner)
+    small = Image.fromarray(thumb).resize(
         (_SMALL_PX, _SMALL_PX), Image.Resampling.BOX, box=(left, top, right, bottom)
     )
     return np.asarray(small, np.float32)
@@ -159,9 +200,7 @@ def _turned(small: Floats) -> Floats:
     return np.stack(turned)
 
 
-def _hashed(
-    first: Sequence[Signature], second: Sequence[Signature], recipe: CurationRecipe
-) -> _Ways:
+def _hashed(first: Collection, second: Collection, recipe: CurationRecipe) -> _Ways:
     """The pairs with the nearest hashes: parts of either picture against the other's whole."""
     there = _views_near(first, second, recipe)
     back = _views_near(second, first, recipe)
@@ -183,19 +222,12 @@ def _undone(orientation: Numbers) -> Numbers:
     return np.where(orientation & 4, swapped, orientation)
 
 
-def _views_near(
-    askers: Sequence[Signature], asked: Sequence[Signature], recipe: CurationRecipe
-) -> _Ways:
+def _views_near(askers: Collection, asked: Collection, recipe: CurationRecipe) -> _Ways:
     """Views of the askers whose hashes are near those of what is asked, whole or inner."""
-    queries = np.stack([one.queries for one in askers])
-    targets = np.stack([one.targets for one in asked])
-    views = np.arange(queries.shape[1])
+    whole, parts = askers.queries[:, :_FRAMINGS], askers.queries[:, _FRAMINGS:]
     found = [
-        _near(queries[:, chosen], targets.reshape(len(asked), -1), bits + _LOOSER_BITS)
-        for chosen, bits in (
-            (views[:_FRAMINGS], recipe.candidate_bits),
-            (views[_FRAMINGS:], recipe.crop_bits),
-        )
+        _near(queries, asked.targets, bits + _LOOSER_BITS)
+        for queries, bits in ((whole, recipe.candidate_bits), (parts, recipe.crop_bits))
     ]
     found[1][1] += _FRAMINGS
     first, view, second, target, bits = np.concatenate(found, axis=1)
@@ -204,8 +236,8 @@ def _views_near(
         pairs=Suggestions(
             first=first,
             second=second,
-            first_box=_boxes(askers)[first, view],
-            second_box=_boxes(asked)[second, framing],
+            first_box=askers.boxes[first, view],
+            second_box=asked.boxes[second, framing],
             orientation=orientation,
         ),
         badness=bits,
@@ -238,12 +270,3 @@ def _all_compared(
     ]
     query, target = np.concatenate(found).T
     return query, target
-
-
-def _boxes(signatures: Iterable[Signature]) -> Floats:
-    """The box of every view of every picture; shape (n, views, 4)."""
-    return np.asarray([_views_of(one.inner) for one in signatures], np.float32)
-
-
-def _views_of(inner: Box) -> list[Box]:
-    return [WHOLE, inner, *(within(crop, inner) for crop in CROPS)]

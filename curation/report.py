@@ -1,49 +1,34 @@
-"""The report: one HTML file that shows a person what a dataset holds, with nothing to fetch."""
+"""The report: one HTML file that shows a person what a dataset holds, with nothing to fetch.
+
+Its policy (`Content-Security-Policy`) forbids every request and every script but its own, so
+that what a web page called itself can do no harm here.
+"""
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from io import BytesIO
+import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 
 import jinja2
-from PIL import Image
 
-from curation import charts, reasons
-from curation.audit import Audit, audit
-from curation.building import THUMBNAILS
-from curation.dataset import REPORT, Dataset, Row, file_name
+from curation import charts, exhibits, reasons
+from curation.audit import NOT_STATED, Audit, audit, host_of, words
+from curation.comparison import Comparison, lines, verdict
+from curation.dataset import REPORT, Dataset, Row
 from curation.leaks import LeakCheck
 from curation.lock import write_atomically
 from curation.recipe import SPLITS
+from curation.thumbnails import Thumbnails
 
-THUMBNAIL_PX = 96
-_MAX_SHEET = 1_200
-"""Thumbnails on all sheets together: about 4 MB of page."""
-_PER_SPECIES = 12
-_MAX_GROUPS = 24
-_MAX_MEMBERS = 6
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Picture:
-    """A thumbnail on the page."""
-
-    row: Row
-    uri: str
-    """A `data:` address; empty where no picture is at hand."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Group:
-    """Pictures that look alike."""
-
-    name: str
-    pictures: tuple[Picture, ...]
-    more: int
-    """Members that are not shown."""
+ROOM_BYTES = 7_400_000
+"""What pictures may add to the page, which is to stay below 10 MB."""
+_PANELS = 24
+"""Species whose histograms are in sight; those of others are folded away."""
+_IN_SIGHT = 36
+"""Pictures of a species that are in sight."""
+_MAX_ALIKE = 96
 
 
 def environment() -> jinja2.Environment:
@@ -79,6 +64,7 @@ def page(
     lock_digest: str,
     target: int | None = None,
     leaks: LeakCheck | None = None,
+    room: int = ROOM_BYTES,
 ) -> str:
     """Make the page of a dataset called `name`.
 
@@ -88,40 +74,99 @@ def page(
         lock_digest: of its lock entry.
         target: images that each species should have; the most frequent one's unless given.
         leaks: what the search across the splits found, where there was one.
+        room: bytes that pictures may add.
     """
     figures = audit(dataset.rows, target=target)
-    conflicts, groups = _groups(dataset)
     kept = [row for row in dataset.rows if row.kept]
-    return (
-        environment()
-        .get_template("report.html.j2")
-        .render(
-            name=name,
-            figures=figures,
-            leaks=leaks,
-            splits=SPLITS,
-            bars=_bars(figures),
-            scatter=charts.scatter(_sizes(kept)),
-            histograms=[
-                charts.histogram([getattr(row, side) or 1 for row in kept], side)
-                for side in ("width", "height")
-            ],
-            series=charts.SERIES,
-            conflicts=conflicts,
-            groups=groups,
-            all_groups=len({row.group for row in dataset.rows if row.group}),
-            sheets=_sheets(dataset),
-            refused=dataset.refused,
-            recipe=dataset.recipe.record(),
-            lock_digest=lock_digest,
-            word=reasons.word,
-        )
+    sizes = _sizes(kept)
+    thumbnails = Thumbnails(dataset, room=room)
+    facing = exhibits.facing(dataset, leaks, thumbnails)
+    conflicts, groups = exhibits.groups(dataset, thumbnails)
+    return render(
+        "report.html.j2",
+        name=name,
+        figures=figures,
+        splits=SPLITS,
+        bars=_bars(figures),
+        scatter=charts.scatter(sizes, side_px=dataset.recipe.side_px),
+        legend=[(charts.key(number), of) for number, of in enumerate(charts.with_others(sizes))],
+        histograms=[
+            charts.histogram([getattr(row, side) or 1 for row in kept], side)
+            for side in ("width", "height")
+        ],
+        panels=list(charts.panels(sizes).items()),
+        panels_in_sight=_PANELS,
+        series=charts.SERIES,
+        leaks=leaks,
+        facing=facing,
+        conflicts=conflicts,
+        groups=groups,
+        suspicious=exhibits.suspicious(dataset, thumbnails),
+        flagged=exhibits.flagged(dataset, figures.flags, thumbnails),
+        sheets=exhibits.sheets(dataset, thumbnails),
+        in_sight=_IN_SIGHT,
+        refused=dataset.refused,
+        recipe=dataset.recipe.record(),
+        lock_digest=lock_digest,
+        claims=sorted({row.species for row in dataset.rows}),
+    )
+
+
+def comparison_page(comparison: Comparison) -> str:
+    """Make the page that shows two datasets side by side."""
+    sides = (comparison.first, comparison.second)
+    sizes = {
+        f"{number}. {side.name}": [
+            size for of_one in _sizes(side.dataset.rows).values() for size in of_one
+        ]
+        for number, side in enumerate(sides, 1)
+    }
+    pictures = [Thumbnails(side.dataset, room=ROOM_BYTES // 2) for side in sides]
+    species = comparison.species
+    return render(
+        "comparison.html.j2",
+        first=comparison.first,
+        second=comparison.second,
+        digests=[side.dataset.lock_digest for side in sides],
+        verdict=verdict(comparison),
+        harm=any(comparison.harm.values()),
+        lines=lines(sides),
+        species=species,
+        longest=max((max(counts) for counts in species.values()), default=1),
+        shared=comparison.shared,
+        alike_by_splits=comparison.alike_by_splits,
+        pairs=comparison.pairs,
+        relabelled=comparison.relabelled,
+        facing=[
+            (near, (pictures[0].of_file(near.first), pictures[1].of_file(near.second)))
+            for near in comparison.alike[:_MAX_ALIKE]
+        ],
+        scatter=charts.scatter(sizes, side_px=comparison.first.dataset.recipe.side_px),
+        legend=[(charts.key(number), of) for number, of in enumerate(sizes)],
+        recipe=comparison.recipe,
+        splits=SPLITS,
+    )
+
+
+def render(template: str, **context: object) -> str:
+    """Fill a template in, with the words that all pages know and the page's one script."""
+    templates = environment()
+    script = (Path(__file__).parent / "templates" / "review.js").read_text("utf-8")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return templates.get_template(template).render(
+        script=script,
+        script_digest=digest,
+        word=reasons.word,
+        words=words,
+        host_of=host_of,
+        not_stated=NOT_STATED,
+        **context,
     )
 
 
 def _bars(figures: Audit) -> dict[str, dict[str, float]]:
     """Per species, the percent of the longest bar that each split, and what was dropped, fills."""
-    longest = max((one.gathered for one in figures.species.values()), default=1)
+    longest = max((max(one.gathered, 1) for one in figures.species.values()), default=1)
     return {
         name: {
             **{split: 100 * figures.splits[split].get(name, 0) / longest for split in SPLITS},
@@ -135,80 +180,6 @@ def _sizes(rows: Iterable[Row]) -> dict[str, list[tuple[int, int]]]:
     """Sizes by species, those with most images first, so that they get a colour of their own."""
     sizes: dict[str, list[tuple[int, int]]] = {}
     for row in rows:
-        if row.width and row.height:
+        if row.kept and row.width and row.height:
             sizes.setdefault(row.species, []).append((row.width, row.height))
     return dict(sorted(sizes.items(), key=lambda item: (-len(item[1]), item[0])))
-
-
-def _groups(dataset: Dataset) -> tuple[list[Group], list[Group]]:
-    """The first conflicts, and the largest groups of look-alikes."""
-    members: dict[str, list[Row]] = {}
-    for row in dataset.rows:
-        if row.group:
-            members.setdefault(row.group, []).append(row)
-    ordered = sorted(members.items(), key=lambda item: (-len(item[1]), item[0]))
-    conflicts = [item for item in ordered if _is_conflict(item[1])]
-    others = [item for item in ordered if not _is_conflict(item[1])]
-    others.sort(key=lambda item: not _has_near(item[1]))
-    return _shown(dataset, conflicts), _shown(dataset, others)
-
-
-def _is_conflict(rows: Iterable[Row]) -> bool:
-    return any(reasons.word(row.reason) == reasons.CONFLICT for row in rows)
-
-
-def _has_near(rows: Iterable[Row]) -> bool:
-    return any(reasons.word(row.reason) == reasons.NEAR_DUPLICATE for row in rows)
-
-
-def _shown(dataset: Dataset, groups: Sequence[tuple[str, list[Row]]]) -> list[Group]:
-    return [
-        Group(
-            name=name,
-            pictures=tuple(
-                Picture(row=row, uri=_uri(dataset, row))
-                for row in sorted(rows, key=lambda row: not row.kept)[:_MAX_MEMBERS]
-            ),
-            more=max(0, len(rows) - _MAX_MEMBERS),
-        )
-        for name, rows in groups[:_MAX_GROUPS]
-    ]
-
-
-def _sheets(dataset: Dataset) -> Mapping[str, Sequence[Picture]]:
-    """A few pictures of every species: the first by digest, which is as good as chance."""
-    per_species = max(2, min(_PER_SPECIES, _MAX_SHEET // max(1, len(dataset.species))))
-    rows: dict[str, list[Row]] = {name: [] for name in dataset.species}
-    for row in dataset.rows:
-        if row.kept and len(rows[row.species]) < per_species:
-            rows[row.species].append(row)
-    return {
-        name: [Picture(row=row, uri=_uri(dataset, row)) for row in of_one]
-        for name, of_one in rows.items()
-    }
-
-
-def _uri(dataset: Dataset, row: Row) -> str:
-    """A thumbnail of a row's picture, or of its look-alike's where the bytes are the same."""
-    for path in _paths(dataset, row):
-        try:
-            with Image.open(path) as image:
-                return _encoded(image)
-        except OSError:  # Gone or broken: `verify` tells; a report shows what is there.
-            continue
-    return ""
-
-
-def _paths(dataset: Dataset, row: Row) -> Iterator[Path]:
-    if row.file is not None:
-        yield dataset.root / row.file
-    yield dataset.root / THUMBNAILS / f"{row.digest}.jpg"
-    for split in SPLITS:  # The same bytes, kept by another row.
-        yield dataset.root / file_name(row, split)
-
-
-def _encoded(image: Image.Image) -> str:
-    image.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX))
-    file = BytesIO()
-    image.convert("RGB").save(file, "JPEG", quality=72)
-    return f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode()}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from curation.audit import NOT_STATED, Audit, Balance, SpeciesAudit
+from curation.comparison import Comparison, lines, verdict
 from curation.recipe import SPLITS
 
 _MOST_LINES = 6
@@ -93,6 +94,42 @@ def _tallied(
     lines = [(short(name), str(count)) for name, count in shown]
     lines += [("others", str(others))] if others else []
     return aligned([(title, "images"), *lines], rules=(1,))
+
+
+def side_by_side(comparison: Comparison) -> str:
+    """Two datasets, and what they share."""
+    sides = (comparison.first, comparison.second)
+    names = tuple(short(side.name) for side in sides)
+    figures = [("", *names), *((name, *values) for name, values in lines(sides).items())]
+    species = [("species", *names, "both")]
+    species += [
+        (short(name), *(str(count) for count in counts))
+        for name, counts in comparison.species.items()
+    ]
+    recipe = [("recipe", *names)]
+    recipe += [
+        (name, *(short(str(value)) for value in values))
+        for name, values in comparison.recipe.items()
+    ]
+    parts = [aligned(figures, rules=(1,)), aligned(species, rules=(1,))]
+    parts += [aligned(recipe, rules=(1,))] if comparison.recipe else ["The recipes are the same."]
+    parts += [_crossing("same image", comparison, comparison.shared)]
+    parts += [_crossing("look-alikes", comparison, comparison.alike_by_splits)]
+    if comparison.relabelled:
+        parts.append(f"{len(comparison.relabelled)} images are another species in the other.")
+    return "\n\n".join([*(part for part in parts if part), verdict(comparison)])
+
+
+def _crossing(title: str, comparison: Comparison, found: Mapping[tuple[str, str], int]) -> str:
+    if not sum(found.values()):
+        return ""
+    first = short(comparison.first.name)
+    header = (title, *(f"{split} of {short(comparison.second.name)}" for split in SPLITS))
+    rows = [
+        (f"{one} of {first}", *(str(found.get((one, other), 0)) for other in SPLITS))
+        for one in SPLITS
+    ]
+    return aligned([header, *rows], rules=(1,))
 
 
 def short(name: str) -> str:

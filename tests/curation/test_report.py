@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
 from html.parser import HTMLParser
+from importlib.resources import files
 
 import pytest
 
 from curation.dataset import Dataset
+from curation.leaks import LeakCheck, Near
 from curation.report import page, write_report
+from scraper.harvest import Candidate, Harvest
 from tests.curation.making import curated, jpeg
 
-VOID = {"meta", "img", "br", "line", "circle", "rect"}
+VOID = {"meta", "img", "br", "line", "rect", "input"}
 
 
 class Page(HTMLParser):
@@ -22,12 +27,14 @@ class Page(HTMLParser):
         self.open: list[str] = []
         self.loads: list[str] = []
         self.links: list[str] = []
+        self.attributes: list[str] = []
         self.text = ""
         self.feed(text)
         assert self.open == []
 
     def handle_starttag(self, tag, attrs):
         found = dict(attrs)
+        self.attributes += found
         self.loads += [found[name] for name in ("src", "data", "srcset") if name in found]
         (self.links if tag == "a" else self.loads).extend(
             found[name] for name in ("href",) if name in found
@@ -52,9 +59,26 @@ def test_the_page_loads_nothing_and_links_only_to_where_pictures_came_from(datas
     text = (dataset.root / "report.html").read_text()
     read = Page(text)
     assert read.loads
-    assert all(address.startswith("data:image/jpeg;base64,") for address in read.loads)
-    assert {row.page_url for row in dataset.rows} >= set(read.links)
-    assert not re.search(r"@import|url\(|<script|<link|<iframe", text)
+    assert all(address.startswith(("data:image/webp;base64,", "data:,")) for address in read.loads)
+    outside = {address for address in read.links if not address.startswith("#")}
+    assert {row.page_url for row in dataset.rows} >= outside
+    assert not re.search(r"@import|url\(|<link|<iframe| on[a-z]+=", text)
+
+
+def test_the_page_allows_itself_no_request_and_no_script_but_its_own(dataset):
+    text = (dataset.root / "report.html").read_text()
+    (script,) = re.findall(r"<script>(.*?)</script>", text, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    (policy,) = re.findall(r'http-equiv="Content-Security-Policy" content="([^"]*)"', text)
+    assert policy.startswith("default-src 'none'; img-src data:;")
+    assert f"script-src 'sha256-{digest}'" in policy
+    assert script == files("curation").joinpath("templates/review.js").read_text("utf-8")
+
+
+def test_every_link_within_the_page_leads_somewhere(dataset):
+    text = (dataset.root / "report.html").read_text()
+    targets = set(re.findall(r' id="([^"]+)"', text))
+    assert {address[1:] for address in Page(text).links if address.startswith("#")} <= targets
 
 
 def test_the_page_shows_balance_sizes_losses_groups_conflicts_and_the_lock(dataset):
@@ -72,9 +96,61 @@ def test_writing_it_again_gives_the_same_bytes(dataset):
     assert (dataset.root / "report.html").read_bytes() == before
 
 
-def test_what_pages_say_of_themselves_is_text_and_no_markup(make_harvest, tmp_path):
-    evil = '"><script>alert(1)</script>'
-    dataset = curated(make_harvest([(evil, jpeg(1))]), tmp_path / "dataset").dataset
+EVIL = (
+    '"><script>alert(1)</script>',
+    "</script><img src=x onerror=alert(1)>",
+    "' onmouseover='alert(1)",
+    "{{ 7 * 7 }}<!--",
+    "nul\x07 & \u202egnirts",
+)
+
+
+@pytest.mark.parametrize("evil", EVIL)
+def test_what_pages_say_of_themselves_is_text_and_no_markup(evil, tmp_path):
+    with Harvest.create(tmp_path / "harvest") as harvest:
+        for number, species in enumerate((evil, "mouse")):
+            candidate = Candidate(
+                image_url=f"https://pictures.example/{number}",
+                page_url="javascript:alert(1)" if number else f"https://pictures.example/?{evil}",
+                title=evil,
+                licence=evil,
+                creator=evil,
+            )
+            harvest.add([candidate], species=species, source=evil, query=evil, first_rank=0)
+            (record,) = harvest.records("pending")
+            body = jpeg(number)
+            harvest.keep(record, body, content_type="image/jpeg", fetched_at="2026-01-01T00:00:00Z")
+    dataset = curated(tmp_path / "harvest", tmp_path / "dataset").dataset
     text = page(dataset, name=evil, lock_digest="0" * 64)
-    assert "<script" not in text
-    Page(text)
+    read = Page(text)
+    assert text.count("<script") == text.count("</script") == 1
+    assert evil in read.text
+    assert "javascript:" not in text
+    assert not set(read.attributes) & {"onmouseover", "onerror"}
+
+
+def test_a_leak_is_shown_with_both_pictures(dataset):
+    first, second = (next(iter(dataset.images(split))).file for split in ("test", "train"))
+    leak = Near(first=first, second=second, likeness=0.97)
+    stray = Near(first="test/mouse/planted.jpg", second=second, likeness=0.91)
+    leaks = LeakCheck(
+        pictures=19,
+        pairs=100,
+        aligned=9,
+        min_likeness=0.86,
+        leaks=(leak, stray),
+        nearest=(),
+        unreadable=(),
+    )
+    text = page(dataset, name="dataset", lock_digest="0" * 64, leaks=leaks)
+    section = Page(text).text
+    assert "2 leaks across splits, look-alikes up to 0.97: 100 pairs compared" in section
+    assert "not in the manifest" in section
+    assert text.count(f'title="{first}"') == 1
+
+
+def test_a_page_has_no_more_pictures_than_it_has_room_for(dataset):
+    whole = page(dataset, name="dataset", lock_digest="0" * 64)
+    less = page(dataset, name="dataset", lock_digest="0" * 64, room=12_000)
+    assert less.count("data:image/webp") < whole.count("data:image/webp")
+    assert len(less) < len(whole)
