@@ -46,7 +46,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "curation.lock_commands:verify",
         "Recompute every digest of a dataset against its lock.",
     ),
-    "data": ("curation.lock_commands:data", "Get data that is pinned: cifar-10, cifar-100."),
+    "restore": ("curation.lock_commands:restore", "Rebuild a dataset of its lock and manifest."),
+    "diff": ("curation.lock_commands:diff", "Tell what changed between two datasets or locks."),
+    "data": ("curation.data_commands:data", "Get data that is pinned: cifar-10, cifar-100."),
     "models": ("training.commands:models", "List the networks that can be trained."),
     "train": ("training.commands:train", "Train a network on a dataset and measure it."),
     "reproduce": (

@@ -6,11 +6,8 @@ Keras nor NumPy, so that `bestiary --help` and `bestiary models` answer at once.
 
 from __future__ import annotations
 
-import contextlib
-import signal
 import sys
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,12 +17,16 @@ import click
 from training import models as registry
 from training import presets
 from training.backend import Device
+from training.interruption import interruption
 from training.options import recipe_options, values
+from training.portions import WHOLE, Portion
 from training.progress import Line
 from training.recipe import TrainRecipe
+from training.series_options import series_options
 
 if TYPE_CHECKING:
     from curation.dataset import Dataset
+    from training.series import Question
 
 Result = tuple[dict[str, Any], str]
 """The document for `--json`, and the text for a person."""
@@ -95,7 +96,7 @@ def _recounted(entry: registry.ModelEntry, classes: int) -> registry.ModelEntry:
 )
 @click.option(
     "--weights",
-    help="First weights of a network with a backbone: imagenet, none or a file."
+    help="First weights of a network with a backbone: imagenet, none, a file, or a folder of files."
     "  [default: imagenet]",
 )
 @recipe_options
@@ -106,6 +107,7 @@ def _recounted(entry: registry.ModelEntry, classes: int) -> registry.ModelEntry:
     show_default=True,
     help="What to train on.",
 )
+@series_options
 def train(
     *,
     model: str,
@@ -114,30 +116,89 @@ def train(
     weights: str | None,
     preset: str,
     device: Device,
+    seeds: int,
+    folds: int | None,
+    learning_curve: bool,
+    no_baseline: bool,
     **options: Any,
 ) -> Result:
-    """Fit MODEL to a dataset, and measure it. Stopped at any moment, the same command goes on."""
+    """Fit MODEL to a dataset, and measure it. Stopped at any moment, the same command goes on.
+
+    With --seeds, --folds or --learning-curve, several runs answer one question together: each
+    has a folder of its own inside of the series' folder.
+    """
     from curation.dataset import Dataset
     from training import backend
     from training import weights as pretrained
+    from training.series import Question
 
+    question = Question(seeds=seeds, folds=folds, learning_curve=learning_curve)
     backend.choose_device(device)
-    entry, dataset = registry.find(model), Dataset.open(dataset_root)
+    entry = registry.find(model)
     given = {**values(options), "weights": pretrained.meant(entry, weights)}
     chosen = presets.recipe(preset, entry, **given)
+    dataset = Dataset.open(dataset_root)
     recipe = presets.fitted_to(chosen, side_px=dataset.recipe.side_px)
-    return _train(entry, recipe, dataset, root)
+    if question.is_series:
+        return _train_series(question, entry, recipe, dataset, root, with_baseline=not no_baseline)
+    return _train(entry, recipe, dataset, root, with_baseline=not no_baseline)
+
+
+def _train_series(
+    question: Question,
+    entry: registry.ModelEntry,
+    recipe: TrainRecipe,
+    dataset: Dataset,
+    root: Path | None,
+    *,
+    with_baseline: bool,
+) -> Result:
+    """Train what is still to be trained of a series, and tell what it found."""
+    from training import series as runs
+    from training.summary import conclude
+
+    asked = runs.asked_of(entry.name, question, recipe.identity(), dataset.lock_digest)
+    series = runs.Series.begin(root or runs.default_root(RUNS, asked), asked)
+    trials = runs.trials(question, seed=recipe.seed)
+    for number, trial in enumerate(trials, start=1):
+        if series.finished(trial) is not None:
+            _tell(f"{trial.name} is done already.")
+            continue
+        _tell(f"Run {number} of {len(trials)}: {trial.name}, {trial.portion.in_words()}.")
+        _train(
+            entry,
+            replace(recipe, seed=trial.seed),
+            dataset,
+            series.root / trial.name,
+            portion=trial.portion,
+            with_baseline=with_baseline,
+            siblings=[series.root / one.name for one in trials if one.portion == trial.portion],
+        )
+    done = [(trial, metrics) for trial in trials if (metrics := series.finished(trial))]
+    return conclude(series, question, done, seed=recipe.seed)
 
 
 def _train(
-    entry: registry.ModelEntry, recipe: TrainRecipe, dataset: Dataset, root: Path | None
+    entry: registry.ModelEntry,
+    recipe: TrainRecipe,
+    whole: Dataset,
+    root: Path | None,
+    *,
+    portion: Portion = WHOLE,
+    with_baseline: bool = True,
+    siblings: Sequence[Path] = (),
 ) -> Result:
     from training import train as training
     from training import weights
     from training.conclude import conclude
 
     first_weights = weights.file_of(entry, recipe.weights, cache=weights.keras_cache())
-    record = training.checked_record(dataset, entry, recipe, first_weights)
+    dataset = portion.of(whole)
+    record = replace(
+        training.checked_record(dataset, entry, recipe, first_weights),
+        lock_digest=whole.lock_digest,
+        portion=portion,
+    )
     run = training.begin(record, root, runs=RUNS)
     _tell(f"Training {entry.name} in {run.root}: {run.root / 'history.csv'} grows by the epoch.")
     line = Line(
@@ -148,7 +209,7 @@ def _train(
         tell=_tell,
         rewrite=_rewrite if sys.stderr.isatty() and not _is_quiet() else None,
     )
-    with _interruption() as is_interrupted:
+    with interruption(_tell) as is_interrupted:
         epochs = training.train(
             run,
             dataset,
@@ -160,25 +221,14 @@ def _train(
         )
         for epoch in epochs:
             line.on_epoch(epoch)
-    return conclude(run, dataset, run.load_network())
-
-
-@contextlib.contextmanager
-def _interruption() -> Iterator[Callable[[], bool]]:
-    """Turn the first Ctrl-C into an answer to a question; a second one is as harsh as ever."""
-    pressed = threading.Event()
-
-    def note(_signal: int, _frame: object) -> None:
-        if pressed.is_set():
-            raise KeyboardInterrupt
-        pressed.set()
-        _tell("\nStopping after this step …")
-
-    before = signal.signal(signal.SIGINT, note)
-    try:
-        yield pressed.is_set
-    finally:
-        signal.signal(signal.SIGINT, before)
+    return conclude(
+        run,
+        whole,
+        run.load_network(),
+        with_baseline=with_baseline,
+        siblings=siblings,
+        tell=_tell,
+    )
 
 
 def _rewrite(text: str) -> None:

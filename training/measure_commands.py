@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from training.ensemble import Views
 
 Result = tuple[dict[str, Any], str]
 """The document for `--json`, and the text for a person."""
@@ -27,9 +30,26 @@ RUNS = Path("runs")
     type=click.Path(path_type=Path),
     help="A folder or zip file with pictures of other animals: how many are called unknown?",
 )
+@click.option(
+    "--images",
+    type=click.Path(path_type=Path),
+    help="Measure on an .npz file instead: `images`, and `fine_labels` or `labels`.",
+)
+@click.option(
+    "--views",
+    type=click.Choice(["one", "flip", "shifts"]),
+    help="With --images, what is looked at: the picture, its mirror image too, or ten views."
+    "  [default: what an ensemble says]",
+)
 @click.option("--no-baseline", is_flag=True, help="Do not fit the baseline without a network.")
 def evaluate(
-    run_root: Path | None, dataset_root: Path | None, others: Path | None, no_baseline: bool
+    *,
+    run_root: Path | None,
+    dataset_root: Path | None,
+    others: Path | None,
+    images: Path | None,
+    views: Views | None,
+    no_baseline: bool,
 ) -> Result:
     """Measure RUN (runs/latest) again; writes its metrics.json, report.html and model-card.md."""
     from curation.dataset import Dataset
@@ -39,6 +59,11 @@ def evaluate(
     from training.evaluate import require_same_data
     from training.run import LATEST, Run
 
+    if images is not None:
+        from training.image_evaluation import evaluate_images
+
+        backend.start()
+        return evaluate_images(run_root or RUNS / LATEST, images, views=views, tell=tell)
     run = Run.open(run_root or RUNS / LATEST)
     dataset = Dataset.open(dataset_root or Path(run.record.dataset))
     require_same_data(run, dataset)

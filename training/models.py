@@ -21,6 +21,8 @@ class PretrainedWeights:
     """MD5 or SHA-256, as Keras publishes it; None where it publishes nothing."""
     licence: str = "Apache-2.0"
     """Of the weights, as those who made them say; an SPDX name."""
+    also: str = ""
+    """A pattern of other names that the file goes by in a folder of weights."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,6 +140,7 @@ MODELS: dict[str, ModelEntry] = {
                 file="mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5",
                 url=f"{_APPLICATIONS}/mobilenet_v2/"
                 "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5",
+                also="mobilenet_v2*1.0_224_no_top*",
             ),
             smallest_px=_IMAGENET_PX,
         ),
@@ -153,6 +156,7 @@ MODELS: dict[str, ModelEntry] = {
                 file="mobilenet_v2_weights_tf_dim_ordering_tf_kernels_0.35_224_no_top.h5",
                 url=f"{_APPLICATIONS}/mobilenet_v2/"
                 "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_0.35_224_no_top.h5",
+                also="mobilenet_v2*0.35_224_no_top*",
             ),
             smallest_px=_IMAGENET_PX,
         ),
@@ -167,6 +171,7 @@ MODELS: dict[str, ModelEntry] = {
             pretrained=PretrainedWeights(
                 file="mobilenet_7_5_224_tf_no_top.h5",
                 url=f"{_APPLICATIONS}/mobilenet/mobilenet_7_5_224_tf_no_top.h5",
+                also="mobilenet*0.75_224_no_top*",
             ),
             smallest_px=_IMAGENET_PX,
         ),

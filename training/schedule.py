@@ -65,12 +65,12 @@ def rates(recipe: TrainRecipe, *, steps: int, steps_in_epoch: int) -> float | Ra
 class _Layerwise:
     """Lets an optimizer move some variables more slowly than others."""
 
-    factors: dict[str, float]
-    """For the path of a variable; 1 for the others."""
+    factors: list[float]
+    """Of each variable, in the order in which it was built for them."""
 
     def update_step(self, gradient: Any, variable: Variable, learning_rate: Any) -> None:
         """Take the optimizer's own step, at a share of the rate."""
-        factor = self.factors.get(variable.path, 1.0)
+        factor = self.factors[self._get_variable_index(variable)]  # type: ignore[attr-defined]
         super().update_step(gradient, variable, learning_rate * factor)  # type: ignore[misc]
 
 
@@ -108,7 +108,7 @@ def optimizer(
         ema_overwrite_frequency=None,
     )
     if factors:
-        made.factors = factors
+        made.factors = [factors.get(each.path, 1.0) for each in variables]
     made.exclude_from_weight_decay([each for each in variables if len(each.shape) < 2])
     made.build(variables)
     return made

@@ -52,14 +52,15 @@ def checked_record(
         recipe=recipe,
         commonest=dataset.species[int(counts_of(labels, len(dataset.species)).argmax())],
         backend=keras.backend.backend(),
-        versions=_versions(keras.backend.backend()),
+        versions=versions(keras.backend.backend()),
         first_weights_sha256=None
         if first_weights is None
         else sha256(first_weights.read_bytes()).hexdigest(),
     )
 
 
-def _versions(backend_name: str) -> dict[str, str]:
+def versions(backend_name: str) -> dict[str, str]:
+    """The versions of what decides about a network's weights."""
     packages = ("bestiary", "keras", backend_name, "numpy", "pillow")
     return {"python": platform.python_version()} | {
         package: metadata.version(package) for package in packages

@@ -22,7 +22,7 @@ def keras_cache() -> Path:
 
 
 def meant(entry: ModelEntry, given: str | None) -> str:
-    """What a choice of weights comes to: `imagenet`, `none`, or the path of a file.
+    """What a choice of weights comes to: `imagenet`, `none`, or the path of a file or folder.
 
     Raises:
         UsageError: weights were named for a network that has no backbone.
@@ -48,9 +48,23 @@ def file_of(entry: ModelEntry, choice: str, *, cache: Path) -> Path | None:
     if choice == NONE or entry.pretrained is None:
         return None
     path = fetched(entry, cache) if choice == IMAGENET else Path(choice)
+    if path.is_dir():
+        return _in_folder(entry.name, entry.pretrained, path)
     if not path.is_file():
-        raise WeightsError(f"there is no file {path}: --weights takes a file, imagenet or none")
+        raise WeightsError(
+            f"there is no file {path}: --weights takes a file, a folder of such files, imagenet"
+            " or none"
+        )
     return path
+
+
+def _in_folder(name: str, wanted: PretrainedWeights, folder: Path) -> Path:
+    named = folder / wanted.file
+    others = sorted(folder.glob(wanted.also)) if wanted.also else []
+    for path in (named, *others):
+        if path.is_file():
+            return path
+    raise WeightsError(f"{folder} has no weights of {name}: it wants a file {wanted.file}")
 
 
 def load(network: Any, entry: ModelEntry, path: Path) -> None:

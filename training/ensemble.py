@@ -1,0 +1,127 @@
+"""What is asked of pictures: one trained network, or several together, from several views.
+
+    ENSEMBLE/ensemble.json      the members' folders, and the views
+    ENSEMBLE/<run>/             each member is a run like any other
+
+An ensemble answers with the mean of its members' probabilities, and each member with the mean
+of its views: the picture as it is, mirrored, and a little shifted.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.errors import RunError, UsageError
+from training.predict import probabilities_of
+from training.run import Run
+
+ENSEMBLE_VERSION = 1
+FILE = "ensemble.json"
+
+Views = Literal["one", "flip", "shifts"]
+"""The picture alone; and its mirror image; and both shifted to four corners, ten in all."""
+
+VIEWS = get_args(Views)
+_SHIFT_SHARE = 1 / 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Classifier:
+    """Networks that answer together; all know the same species and take the same side."""
+
+    species: tuple[str, ...]
+    side_px: int
+    members: tuple[Any, ...]
+    views: Views = "one"
+
+    def probabilities(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """What they say of pictures (n, side_px, side_px, 3): (n, species)."""
+        said = [
+            probabilities_of(member, view)
+            for member in self.members
+            for view in seen(pixels, self.views)
+        ]
+        return np.asarray(np.mean(said, axis=0, dtype=np.float64), np.float32)
+
+
+def seen(pixels: NDArray[np.uint8], views: Views) -> Iterator[NDArray[np.uint8]]:
+    """Yield the views of pictures; what a shift lacks at the edge is mirrored."""
+    yield pixels
+    if views == "one":
+        return
+    yield pixels[:, :, ::-1]
+    if views == "flip":
+        return
+    side_px = pixels.shape[1]
+    shift = max(1, round(_SHIFT_SHARE * side_px))
+    wide = np.pad(pixels, ((0, 0), (shift, shift), (shift, shift), (0, 0)), mode="reflect")
+    for top in (0, 2 * shift):
+        for left in (0, 2 * shift):
+            view = wide[:, top : top + side_px, left : left + side_px]
+            yield view
+            yield view[:, :, ::-1]
+
+
+def write(root: Path, runs: Sequence[Run], views: Views) -> None:
+    """Make of the runs in a folder an ensemble."""
+    document = {
+        "version": ENSEMBLE_VERSION,
+        "views": views,
+        "runs": [str(run.root.relative_to(root)) for run in runs],
+    }
+    unready = root / f".{FILE}"
+    unready.write_text(json.dumps(document, indent=2) + "\n", "utf-8")
+    unready.replace(root / FILE)
+
+
+def load(root: Path, views: Views | None = None) -> Classifier:
+    """The classifier in a folder: an ensemble, or a run.
+
+    Args:
+        root: Its folder, or a pointer to it.
+        views: What it looks at; None leaves that to the ensemble, and is `one` for a run.
+
+    Raises:
+        RunError: there is neither, or it is not whole.
+    """
+    if not (root / FILE).is_file():
+        return _together([Run.open(root)], views or "one")
+    try:
+        document = json.loads((root / FILE).read_text("utf-8"))
+        runs = [Run.open(root / name) for name in document["runs"]]
+        own = document["views"]
+    except (ValueError, KeyError, TypeError, OSError) as error:
+        raise RunError(f"{root / FILE} cannot be read ({error}): make the ensemble anew") from error
+    if own not in VIEWS or not runs:
+        raise RunError(f"{root / FILE} names no runs, or unknown views: make the ensemble anew")
+    return _together(runs, views or own)
+
+
+def _together(runs: Sequence[Run], views: Views) -> Classifier:
+    first = runs[0].record
+    for run in runs[1:]:
+        if (run.record.species, run.record.side_px) != (first.species, first.side_px):
+            raise UsageError(
+                f"{run.root} knows other species than {runs[0].root}, or takes another side:"
+                " they cannot answer together"
+            )
+    return Classifier(
+        species=first.species,
+        side_px=first.side_px,
+        members=tuple(run.load_network() for run in runs),
+        views=views,
+    )
+
+
+def inside(root: Path) -> list[Path]:
+    """The classifiers of a folder: itself, or those in its folders that are whole."""
+    if (root / FILE).exists() or not root.is_dir() or (root / "run.json").exists():
+        return [root]
+    return sorted(path.parent for kind in (FILE, "run.json") for path in root.glob(f"*/{kind}"))

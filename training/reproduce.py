@@ -1,0 +1,367 @@
+"""The founding study, reproduced row by row, and ours beside it.
+
+A row is one way to train, a job one training of it: with one seed, on one deal of the
+pictures. A job that is done is a small file; one that was killed goes on from its checkpoint.
+The study quoted the best epoch on its validation pictures. That flatters, because those chose
+it: beside it stands the last epoch, which nothing chose.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any, Literal
+
+from training import models, presets, weights
+from training.bare import Meter
+from training.checkpoint import Checkpoints
+from training.errors import TrainingError, WeightsError
+from training.history import Epoch, Progress
+from training.intervals import wilson
+from training.labelled import Labelled, dealt
+from training.pictures import Pictures
+from training.recipe import TrainRecipe
+
+Material = Literal["small mammals", "cifar-10", "photos", "drawn"]
+HELD_OUT = 100
+"""Of each class's 500 pictures, the study kept so many to validate on."""
+FOLDS = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One way to train."""
+
+    name: str
+    model: str
+    preset: str
+    material: Material
+    reported: str = "–"
+    """What the study says of it."""
+    given: Mapping[str, Any] | None = None
+    """What differs from the preset."""
+
+    def recipe(self, *, seed: int, side_px: int, epochs: int | None) -> TrainRecipe:
+        """How a job of the row trains."""
+        given = {**(self.given or {}), "seed": seed, **({"epochs": epochs} if epochs else {})}
+        chosen = presets.recipe(self.preset, models.find(self.model), **given)
+        return presets.fitted_to(chosen, side_px=side_px)
+
+
+ROWS: dict[str, Row] = {
+    row.name: row
+    for row in (
+        Row(
+            name="0 cifar-cnn, study",
+            model="cifar-cnn",
+            preset="study",
+            material="small mammals",
+            reported="overfits after epoch 80",
+        ),
+        Row(
+            name="1 cifar-vgg, study",
+            model="cifar-vgg",
+            preset="study",
+            material="small mammals",
+            reported="66.60 %",
+        ),
+        Row(
+            name="2 resnet50 at 32 px, study",
+            model="resnet50",
+            preset="study",
+            material="small mammals",
+            reported="52.60 %",
+        ),
+        Row(
+            name="3 scratch-224, study, drawn",
+            model="scratch-224",
+            preset="study",
+            material="drawn",
+            reported="75 %, on other pictures",
+        ),
+        Row(
+            name="3 scratch-224, study, photos",
+            model="scratch-224",
+            preset="study",
+            material="photos",
+            reported="75 %, on other pictures",
+        ),
+        Row(
+            name="1 cifar-vgg, strong", model="cifar-vgg", preset="strong", material="small mammals"
+        ),
+        Row(
+            name="cifar-resnet, strong",
+            model="cifar-resnet",
+            preset="strong",
+            material="small mammals",
+        ),
+        Row(
+            name="mobilenet-v2 at 32 px",
+            model="mobilenet-v2",
+            preset="strong",
+            material="small mammals",
+            given={"enlarge_px": None},
+        ),
+        Row(
+            name="mobilenet-v2 enlarged, head alone",
+            model="mobilenet-v2",
+            preset="strong",
+            material="small mammals",
+            given={"transfer": "frozen"},
+        ),
+        Row(
+            name="mobilenet-v2 enlarged, strong",
+            model="mobilenet-v2",
+            preset="strong",
+            material="small mammals",
+        ),
+        Row(
+            name="cifar-resnet on CIFAR-10's subset",
+            model="cifar-resnet",
+            preset="strong",
+            material="cifar-10",
+            reported="tried, no figure",
+        ),
+        Row(
+            name="mobilenet-v2, photos, head alone",
+            model="mobilenet-v2",
+            preset="strong",
+            material="photos",
+            given={"transfer": "frozen"},
+        ),
+        Row(
+            name="scratch-224, strong, photos",
+            model="scratch-224",
+            preset="strong",
+            material="photos",
+        ),
+    )
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What one job came to."""
+
+    row: str
+    seed: int
+    n: int
+    """Pictures measured on."""
+    last: float
+    """Accuracy after the last epoch."""
+    best: float
+    """The best epoch's: the study's way."""
+    epochs: int
+    cpu_s: float
+    wall_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Skipped:
+    """A row that could not be run here, and why."""
+
+    row: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Deal:
+    """What one job trains on and is measured on."""
+
+    train: Pictures
+    val: Pictures
+    classes: int
+    side_px: int
+
+
+Deals = Callable[[Row, int], Deal]
+"""The pictures of a row for a seed or fold, counted from 0."""
+
+
+def random_deal(labelled: Labelled, seed: int) -> Deal:
+    """The study's: 100 pictures of each class kept apart, drawn at random."""
+    chosen, apart = dealt(labelled.labels, apart=HELD_OUT, seed=seed)
+    return Deal(
+        train=labelled.pictures(chosen),
+        val=labelled.pictures(apart),
+        classes=len(labelled.species),
+        side_px=labelled.side_px,
+    )
+
+
+def run_job(
+    row: Row,
+    seed: int,
+    deal: Deal,
+    *,
+    folder: Path,
+    weights_choice: str,
+    epochs: int | None,
+    on_epoch: Callable[[int, Epoch], None],
+    is_interrupted: Callable[[], bool],
+    on_step: Callable[[Progress], None] = lambda _: None,
+) -> Outcome:
+    """Train once; what was done before in `folder` is gone on from.
+
+    Raises:
+        WeightsError: there are no first weights for its backbone.
+        PausedError: it was interrupted; all it did is kept.
+    """
+    from training.fit import fit
+    from training.train import epochs_of, fresh_network
+
+    entry = models.find(row.model)
+    recipe = row.recipe(seed=seed, side_px=deal.side_px, epochs=epochs)
+    choice = weights_choice if entry.pretrained is not None else weights.NONE
+    first_weights = weights.file_of(entry, choice, cache=weights.keras_cache())
+    meter, checkpoints = Meter(folder), Checkpoints(folder / "checkpoint")
+    network = fresh_network(
+        entry, recipe, side_px=deal.side_px, classes=deal.classes, first_weights=first_weights
+    )
+    for epoch in fit(
+        network,
+        train=deal.train,
+        val=deal.val,
+        recipe=recipe,
+        checkpoints=checkpoints,
+        on_step=on_step,
+        is_interrupted=is_interrupted,
+    ):
+        meter.note()
+        on_epoch(epochs_of(entry, recipe), epoch)
+    history = checkpoints.progress().history
+    accuracies = [epoch.val_accuracy or 0.0 for epoch in history]
+    return Outcome(
+        row=row.name,
+        seed=seed,
+        n=len(deal.val),
+        last=accuracies[-1],
+        best=max(accuracies),
+        epochs=len(history),
+        cpu_s=round(meter.cpu_s, 1),
+        wall_s=round(sum(epoch.duration_s for epoch in history), 1),
+    )
+
+
+def reproduce(
+    rows: Sequence[Row],
+    seeds: int,
+    deals: Deals,
+    *,
+    out: Path,
+    weights_choice: str,
+    epochs: int | None,
+    on_epoch: Callable[[int, Epoch], None],
+    is_interrupted: Callable[[], bool],
+) -> Iterator[Outcome | Skipped]:
+    """Yield what every job came to, done now or before; all rows' first seeds come first."""
+    skipped: set[str] = set()
+    for seed in range(seeds):
+        for row in rows:
+            if row.name in skipped:
+                continue
+            try:
+                yield _job_once(
+                    row,
+                    seed,
+                    deals,
+                    out=out,
+                    weights_choice=weights_choice,
+                    epochs=epochs,
+                    on_epoch=on_epoch,
+                    is_interrupted=is_interrupted,
+                )
+            except (WeightsError, NoMaterialError) as error:
+                skipped.add(row.name)
+                yield Skipped(row=row.name, reason=str(error))
+
+
+class NoMaterialError(TrainingError):
+    """There are no pictures for a row."""
+
+
+def _job_once(row: Row, seed: int, deals: Deals, *, out: Path, **how: Any) -> Outcome:
+    job = _slug(row.name, seed, how["epochs"])
+    done, folder = out / "jobs" / f"{job}.json", out / "work" / job
+    if done.exists():
+        return Outcome(**json.loads(done.read_text("utf-8")))
+    outcome = run_job(row, seed, deals(row, seed), folder=folder, **how)
+    done.parent.mkdir(parents=True, exist_ok=True)
+    unready = done.with_suffix(".unready")
+    unready.write_text(json.dumps(asdict(outcome), indent=2) + "\n", "utf-8")
+    unready.replace(done)
+    shutil.rmtree(folder, ignore_errors=True)
+    return outcome
+
+
+def _slug(name: str, seed: int, epochs: int | None) -> str:
+    words = "".join(letter if letter.isalnum() else "-" for letter in name.lower())
+    return f"{words}-{seed}" + (f"-{epochs}epochs" if epochs else "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """A row of the table: its outcomes together."""
+
+    row: str
+    reported: str
+    last: float | None = None
+    low: float | None = None
+    high: float | None = None
+    best: float | None = None
+    """The mean of the best epochs: how the study reported."""
+    seeds: tuple[float, ...] = ()
+    n: int = 0
+    """Pictures measured on, each time."""
+    cpu_s: float | None = None
+    """A run's, on average."""
+    why_not: str = ""
+
+
+def lines(rows: Sequence[Row], found: Sequence[Outcome | Skipped]) -> list[Line]:
+    """The table, in the rows' order."""
+    return [_line(row, [one for one in found if one.row == row.name]) for row in rows]
+
+
+def _line(row: Row, found: Sequence[Outcome | Skipped]) -> Line:
+    done = [one for one in found if isinstance(one, Outcome)]
+    if not done:
+        reasons = [one.reason for one in found if isinstance(one, Skipped)]
+        return Line(row=row.name, reported=row.reported, why_not="; ".join(reasons) or "not run")
+    low, high = interval([one.last for one in done], n=done[0].n)
+    return Line(
+        row=row.name,
+        reported=row.reported,
+        last=mean(one.last for one in done),
+        low=low,
+        high=high,
+        best=mean(one.best for one in done),
+        seeds=tuple(one.last for one in done),
+        n=done[0].n,
+        cpu_s=mean(one.cpu_s for one in done),
+    )
+
+
+_T_95 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
+"""Student's t for two-sided 95 %, for 1 to 9 degrees of freedom."""
+
+
+def interval(accuracies: Sequence[float], *, n: int) -> tuple[float, float]:
+    """The 95 % interval of a mean accuracy.
+
+    Of one run, Wilson's on its pictures. Of several, the wider of Student's over the runs and
+    Wilson's on one run's pictures: the runs share pictures, so more runs alone tell little.
+    """
+    middle = mean(accuracies)
+    on_pictures = wilson(round(middle * n), n)
+    low, high = on_pictures.low or 0.0, on_pictures.high or 1.0
+    if len(accuracies) > 1:
+        factor = _T_95[min(len(accuracies) - 2, len(_T_95) - 1)]
+        reach = factor * stdev(accuracies) / math.sqrt(len(accuracies))
+        low, high = min(low, middle - reach), max(high, middle + reach)
+    return max(0.0, low), min(1.0, high)

@@ -1,0 +1,212 @@
+"""The command that reproduces the founding study, and makes our final models."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from training.interruption import interruption
+
+if TYPE_CHECKING:
+    from training.history import Epoch
+
+Result = tuple[dict[str, Any], str]
+"""The document for `--json`, and the text for a person."""
+
+SHARED = Path(os.environ.get("BESTIARY_SHARED", "../shared")) / "data"
+SMALL_MAMMALS = Path("cifar") / "cifar100_small_mammals_train.npz"
+
+
+@click.command()
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    default=SHARED,
+    show_default=True,
+    help=f"An .npz file with `images` and `fine_labels`, or a folder with {SMALL_MAMMALS}.",
+)
+@click.option(
+    "--weights",
+    "weights_choice",
+    help="First weights of the backbones: imagenet, or a folder of files."
+    "  [default: the folder `weights` beside the data, else imagenet]",
+)
+@click.option("--photos", type=click.Path(path_type=Path), help="A curated dataset of photos.")
+@click.option("--drawn", type=click.Path(path_type=Path), help="The demo's curated dataset.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("reproduction"),
+    show_default=True,
+    help="Where the table goes, and what is needed to go on.",
+)
+@click.option("--row", "wanted", multiple=True, help="Only the rows with this in their name.")
+@click.option(
+    "--seeds", type=click.IntRange(1, 10), default=5, show_default=True, help="Of each row."
+)
+@click.option("--quick", is_flag=True, help="One seed.")
+@click.option("--epochs", type=click.IntRange(min=1), help="Instead of each recipe's own.")
+@click.option(
+    "--final",
+    type=click.Path(path_type=Path),
+    help="Instead of the table: make the final models in this folder, of all pictures.",
+)
+@click.option(
+    "--only",
+    type=click.Choice(["scratch", "transfer"]),
+    help="Of the final models: the one without, or the one with ImageNet backbones.",
+)
+def reproduce(
+    *,
+    data: Path,
+    weights_choice: str | None,
+    photos: Path | None,
+    drawn: Path | None,
+    out: Path,
+    wanted: tuple[str, ...],
+    seeds: int,
+    quick: bool,
+    epochs: int | None,
+    final: Path | None,
+    only: str | None,
+) -> Result:
+    """Train as the founding study did, and as we do, and set the figures side by side.
+
+    Killed at any moment, the same command goes on.
+    """
+    choice = weights_choice or _weights_beside(data)
+    with interruption(_tell) as is_interrupted:
+        if final is not None:
+            return _final(
+                final,
+                data,
+                weights_choice=choice,
+                epochs=epochs,
+                only=only,
+                is_interrupted=is_interrupted,
+            )
+        return _table(
+            out,
+            wanted,
+            1 if quick else seeds,
+            {"data": data, "photos": photos, "drawn": drawn},
+            weights_choice=choice,
+            epochs=epochs,
+            is_interrupted=is_interrupted,
+        )
+
+
+def _weights_beside(data: Path) -> str:
+    for folder in (data / "weights", data.parent / "weights", data.parent.parent / "weights"):
+        if folder.is_dir():
+            return str(folder)
+    return "imagenet"
+
+
+def _final(
+    root: Path,
+    data: Path,
+    *,
+    weights_choice: str,
+    epochs: int | None,
+    only: str | None,
+    is_interrupted: Callable[[], bool],
+) -> Result:
+    from training import backend, final
+    from training.labelled import read_npz
+
+    path = data / SMALL_MAMMALS if data.is_dir() else data
+    train = read_npz(path)
+    backend.start()
+    document: dict[str, Any] = {"final": str(root), "pictures": len(train), "models": {}}
+    for name in [only] if only else list(final.FINALS):
+        _tell(f"{name}: {', '.join(member.name for member in final.FINALS[name].members)}")
+        for told in final.make(
+            name,
+            root / name,
+            train,
+            source=str(path.absolute()),
+            weights_choice=weights_choice,
+            epochs=epochs,
+            on_step=lambda _: None,
+            is_interrupted=is_interrupted,
+        ):
+            _tell_epoch(told.member, told.epochs, told.epoch)
+        spent_s = final.cpu_s(root / name, name)
+        document["models"][name] = {"folder": str(root / name), "cpu_s": round(spent_s, 1)}
+        _tell(f"{name}: trained in {spent_s / 60:.1f} CPU minutes.")
+    rows = [
+        f"{name}: {made['folder']}, {made['cpu_s'] / 60:.1f} CPU minutes of training"
+        for name, made in document["models"].items()
+    ]
+    rows.append(f"Measure with `bestiary evaluate {root} --images FILE.npz`.")
+    return document, "\n".join(rows)
+
+
+def _table(
+    out: Path,
+    wanted: tuple[str, ...],
+    seeds: int,
+    places: dict[str, Path | None],
+    **how: Any,
+) -> Result:
+    from dataclasses import asdict
+
+    from training import backend, reproduce_table
+    from training import reproduce as study
+    from training.errors import UsageError
+    from training.material import deals
+
+    rows = [
+        row
+        for row in study.ROWS.values()
+        if not wanted or any(word.casefold() in row.name.casefold() for word in wanted)
+    ]
+    if not rows:
+        raise UsageError(
+            f"no row has {' or '.join(wanted)} in its name: leave out --row to see all"
+        )
+    backend.start()
+    found: list[study.Outcome | study.Skipped] = []
+    jobs: Iterator[study.Outcome | study.Skipped] = study.reproduce(
+        rows,
+        seeds,
+        deals(**{name: place for name, place in places.items() if place is not None}),
+        out=out,
+        on_epoch=lambda epochs, epoch: _tell_epoch("", epochs, epoch),
+        **how,
+    )
+    for one in jobs:
+        found.append(one)
+        reproduce_table.write(out, study.lines(rows, found))
+        _tell(_in_words(one))
+    lines = study.lines(rows, found)
+    text = f"{reproduce_table.to_text(lines)}\n\nTables: {out / 'table.html'}, table.md, table.json"
+    return {"rows": [asdict(line) for line in lines]}, text
+
+
+def _in_words(one: Any) -> str:
+    reason = getattr(one, "reason", None)
+    if reason is not None:
+        return f"{one.row}: not run: {reason}"
+    return (
+        f"{one.row}, seed {one.seed}: {one.last:.1%} after the last of {one.epochs} epochs, best"
+        f" {one.best:.1%}; {one.cpu_s:.0f} CPU s, {one.wall_s:.0f} s"
+    )
+
+
+def _tell_epoch(name: str, epochs: int, epoch: Epoch) -> None:
+    val = "" if epoch.val_accuracy is None else f"  val accuracy {epoch.val_accuracy:.3f}"
+    _tell(
+        f"  {name} epoch {epoch.epoch:>3}/{epochs}  loss {epoch.loss:.3f}"
+        f"  accuracy {epoch.accuracy:.3f}{val}  {epoch.duration_s:.0f} s"
+    )
+
+
+def _tell(text: str) -> None:
+    if not click.get_current_context().meta.get("bestiary.quiet"):
+        click.echo(text, err=True)
