@@ -8,6 +8,7 @@ start fails.
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import sys
 import tempfile
@@ -66,6 +67,8 @@ def start() -> None:
     if "keras" in sys.modules:
         return
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # It warns of every network after the fifth in a process, which a series of runs has.
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     # On a CPU TensorFlow's operations else add up in the order in which they happen to end,
     # and the same seed gives weights that differ in their last digits.
     os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")

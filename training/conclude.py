@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from curation.dataset import Dataset
@@ -32,6 +33,7 @@ def conclude(
     *,
     with_baseline: bool = True,
     others: OtherPictures | None = None,
+    siblings: Sequence[Path] = (),
     tell: Callable[[str], None] = lambda _: None,
 ) -> tuple[dict[str, Any], str]:
     """Measure a trained network and write all that follows from it; a document and a text.
@@ -42,10 +44,13 @@ def conclude(
         network: Its network.
         with_baseline: Whether to fit the baseline without a network, too.
         others: Pictures of other animals, to measure `unknown` on.
+        siblings: Runs on the same pictures, whose baseline need not be fitted anew.
         tell: Told what takes a while.
     """
     dealt = run.record.portion.of(dataset)
-    evaluations = evaluate(run, dealt, network, with_baseline=with_baseline, tell=tell)
+    evaluations = evaluate(
+        run, dealt, network, with_baseline=with_baseline, siblings=siblings, tell=tell
+    )
     apart = None if others is None else _separation(run, evaluations, network, others)
     document = metrics_document(run, evaluations, separation=apart)
     write_metrics(run, document)

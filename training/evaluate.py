@@ -7,8 +7,9 @@ flatter; the test pictures choose nothing, and are looked at here alone.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -69,6 +70,7 @@ def evaluate(
     network: Any,
     *,
     with_baseline: bool = True,
+    siblings: Sequence[Path] = (),
     tell: Callable[[str], None] = lambda _: None,
 ) -> dict[str, Evaluation]:
     """Measure the run's network on each split that has pictures, and calibrate it.
@@ -78,6 +80,7 @@ def evaluate(
         dataset: The portion of the dataset that it was trained on.
         network: Its network.
         with_baseline: Whether to fit the baseline of `training.baselines`, too.
+        siblings: Runs on the same pictures, whose baseline will do.
         tell: Told what takes a while.
 
     Raises:
@@ -96,7 +99,7 @@ def evaluate(
         )
     if "val" in said:
         run.calibrate(calibration_of(found["val"].labels, said["val"]))
-    patches = _patches(run, dataset, found, tell) if with_baseline else {}
+    patches = _patches(run, dataset, found, siblings, tell) if with_baseline else {}
     return {
         split: _evaluation(run, split, found[split], probabilities, patches.get(split))
         for split, probabilities in said.items()
@@ -139,20 +142,27 @@ def as_calibrated(raw: NDArray[np.float32], calibration: Calibration | None) -> 
 
 
 def _patches(
-    run: Run, dataset: Dataset, found: Mapping[str, Pictures], tell: Callable[[str], None]
+    run: Run,
+    dataset: Dataset,
+    found: Mapping[str, Pictures],
+    siblings: Sequence[Path],
+    tell: Callable[[str], None],
 ) -> dict[str, NDArray[np.int32]]:
     """What the baseline says of each split: as it once did, or fitted now."""
-    if (kept := _kept_patches(run, found)) is not None:
-        return kept
+    for root in (run.root, *siblings):
+        if (kept := _kept_patches(root, run.record.species, found)) is not None:
+            return kept
     tell("Fitting the baseline without a network: whitened patches and a ridge classifier …")
     train = _load(run, dataset, "train")
     classifier = PatchClassifier.fitted(train.pixels, train.labels, seed=run.record.recipe.seed)
     return {split: classifier.say(pictures.pixels) for split, pictures in found.items()}
 
 
-def _kept_patches(run: Run, found: Mapping[str, Pictures]) -> dict[str, NDArray[np.int32]] | None:
+def _kept_patches(
+    root: Path, species: Sequence[str], found: Mapping[str, Pictures]
+) -> dict[str, NDArray[np.int32]] | None:
     try:
-        kept = predictions.read(run.root, run.record.species)
+        kept = predictions.read(root, species)
     except RunError:
         return None
     said = {}

@@ -56,19 +56,19 @@ def wilson(successes: int, n: int) -> Figure:
     )
 
 
-def student(values: Floats) -> Figure:
-    """The mean of independent runs with Student's interval; one run has no interval."""
+def student(shares: Floats) -> Figure:
+    """The mean of independent runs' shares with Student's interval; one run has no interval."""
     from scipy.stats import t
 
-    if not len(values):
+    n = len(shares)
+    if n == 0:
         return nothing(0, "student")
-    mean = float(values.mean())
-    if len(values) == 1:
+    mean = float(shares.mean())
+    if n == 1:
         return Figure(value=mean, low=None, high=None, n=1, interval="student")
-    reach = float(t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / math.sqrt(len(values)))
-    return Figure(
-        value=mean, low=mean - reach, high=mean + reach, n=len(values), interval="student"
-    )
+    reach = float(t.ppf(0.975, n - 1) * shares.std(ddof=1) / math.sqrt(n))
+    low, high = max(0.0, mean - reach), min(1.0, mean + reach)
+    return Figure(value=mean, low=low, high=high, n=n, interval="student")
 
 
 def percentiles(value: float, drawn: Floats, *, n: int) -> Figure:

@@ -23,6 +23,7 @@ from training.wording import (
     baseline_in_words,
     in_words,
     interval_in_words,
+    p_in_words,
     percent,
     points,
     verdict_in_words,
@@ -85,6 +86,7 @@ def render(template: str, **values: Any) -> str:
         "interval": interval_in_words,
         "percent": percent,
         "points": points,
+        "p_words": p_in_words,
         "verdict": verdict_in_words,
         "baseline": baseline_in_words,
     }

@@ -145,6 +145,8 @@ class Run:
         if folder.is_file():
             raise RunError(f"{root} is a file, and no run: {_WHY_NO_FILES}")
         path = folder / "run.json"
+        if (folder / "series.json").is_file():
+            raise RunError(f"{root} is a series of runs: name one of the folders in it")
         if not path.is_file():
             raise RunError(f"no run at {root}: make one with `bestiary train MODEL`")
         try:
