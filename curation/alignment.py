@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,8 @@ _FINE = 36
 _JUDGED = 48
 """Samples along each side on which they are compared in the end."""
 _STEPS = 6
+_HOPEFUL = 0.5
+"""Correlation that a pair must have on the coarse grid before it is aligned."""
 _WORTH_IT = 0.8
 """Correlation that a pair must reach on the coarse grid; copies reach 0.85 at least."""
 _TILES = 6
@@ -76,39 +79,70 @@ class Suggestions:
         )
 
 
-def likeness(thumbs: NDArray[np.uint8], inner: Floats, pairs: Suggestions) -> Floats:
+class Thumbs(Protocol):
+    """Small grey pictures, in memory or not."""
+
+    def __getitem__(self, places: NDArray[np.int64], /) -> NDArray[np.uint8]:
+        """Those at these places; shape (n, side, side)."""
+
+
+def likeness(thumbs: Thumbs, inner: Floats, pairs: Suggestions) -> Floats:
     """How alike the pictures of each pair are once aligned, -1 to 1; shape (n,).
 
     The mean correlation of their patches, less what the alignment had to bend.
 
     Args:
-        thumbs: Shape (pictures, side, side).
+        thumbs: Of all pictures.
         inner: Shape (pictures, 4): the boxes within the pictures' borders.
         pairs: What to compare.
     """
-    scores = [
-        _likeness(thumbs, inner, pairs.part(slice(start, start + _BATCH)))
+    return align(thumbs, inner, pairs)[0]
+
+
+def align(thumbs: Thumbs, inner: Floats, pairs: Suggestions) -> tuple[Floats, Floats]:
+    """The likeness of each pair, and the map from the first picture to the second.
+
+    The maps, shape (n, 3, 3), take points in shares of width and height; where pictures are
+    not alike at all they mean nothing.
+    """
+    found = [
+        _align(thumbs, inner, pairs.part(slice(start, start + _BATCH)))
         for start in range(0, len(pairs.first), _BATCH)
     ]
-    return np.concatenate([np.empty((0,), np.float32), *scores])
+    nothing = (np.empty(0, np.float32), np.empty((0, 3, 3), np.float32))
+    scores, maps = zip(nothing, *found, strict=True)
+    return np.concatenate(scores), np.concatenate(maps)
 
 
-def _likeness(thumbs: NDArray[np.uint8], inner: Floats, pairs: Suggestions) -> Floats:
+def _align(thumbs: Thumbs, inner: Floats, pairs: Suggestions) -> tuple[Floats, Floats]:
     first = thumbs[pairs.first].astype(np.float32)
     second = thumbs[pairs.second].astype(np.float32)
     here = _framed(pairs.first_box)
     there = _times(_framed(pairs.second_box), _turned(pairs.orientation))
-    warp, score = _aligned(_halved(first), _halved(second), here, there, _COARSE)
-    worth = np.flatnonzero(score >= _WORTH_IT)
-    result = np.full(len(score), -1.0, np.float32)
-    if not worth.size:
-        return result
-    first, second, here = first[worth], second[worth], here[worth]
-    there = _times(there, warp)[worth]
-    warp, _ = _aligned(first, second, here, there, _FINE)
-    boxes = inner[pairs.first[worth]], inner[pairs.second[worth]]
-    result[worth] = _judged(first, second, here, _times(there, warp), boxes)
-    return result
+    maps = _times(there, np.linalg.inv(here))
+    result = np.full(len(first), -1.0, np.float32)
+    small = _halved(first), _halved(second)
+    worth = np.flatnonzero(_overlaid(*small, here, there) >= _HOPEFUL)
+    if worth.size:
+        one, other = (halved[worth] for halved in small)
+        warp, score = _aligned(one, other, here[worth], there[worth], _COARSE)
+        there[worth] = _times(there[worth], warp)
+        worth = worth[score >= _WORTH_IT]
+    if worth.size:
+        first, second, here, there = first[worth], second[worth], here[worth], there[worth]
+        warp, _ = _aligned(first, second, here, there, _FINE)
+        there = _times(there, warp)
+        boxes = inner[pairs.first[worth]], inner[pairs.second[worth]]
+        result[worth] = _judged(first, second, here, there, boxes)
+        maps[worth] = _times(there, np.linalg.inv(here))
+    return result, maps
+
+
+def _overlaid(first: Floats, second: Floats, here: Floats, there: Floats) -> Floats:
+    """The correlation before any alignment."""
+    grid = _grid(_COARSE)
+    template, _ = _sampled(first, _times(here, grid))
+    return _compared(template, *_sampled(second, _times(there, grid)))[1]
 
 
 def _aligned(

@@ -1,81 +1,189 @@
 """Hamming search: which of many 64-bit hashes lie within a few bits of which others.
 
-Multi-index hashing. A hash is cut into four words of 16 bits; two hashes that differ in at
-most r bits agree in one word to within r // 4 bits. So each word has a table, and each
-query is looked up under its own word and all words that few flips away.
+Multi-index hashing (Norouzi, Punjani and Fleet, 2014). A hash is cut into words, each with a
+number of flips, so that two hashes within the radius agree in at least one word to within its
+flips: else they would differ in more bits than the radius. So each word has a table, and each
+query is looked up under its own word and all words that few flips away. Few long words mean
+many look-ups, many short ones many comparisons; the number of words is chosen by both.
 """
 
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-_WORDS = 4
-_WORD_BITS = 16
-_BLOCK = 1 << 21
-"""Comparisons made at once: bounds memory, some 50 MB."""
+_BITS = 64
+_MAX_WORD_BITS = 22
+"""A table of every such word takes 16 MB."""
+_LOOK_UP_COST = 3.0
+"""Of one look-up, in comparisons."""
+_BLOCK = 1 << 19
+"""Look-ups or comparisons made at once: bounds memory, some 40 MB."""
 
+Hashes = NDArray[np.uint64]
 Pairs = tuple[NDArray[np.int64], NDArray[np.int64]]
 """Indices of queries and of targets, in step."""
 
 
-def neighbours(queries: NDArray[np.uint64], targets: NDArray[np.uint64], *, max_bits: int) -> Pairs:
+def neighbours(queries: Hashes, targets: Hashes, *, max_bits: int) -> Pairs:
     """All pairs of a query and a target that differ in at most `max_bits` bits.
 
-    Equal hashes are collapsed for the search, so a picture that occurs a thousand times
-    costs one look-up; pairs are given once, by query and then by target.
+    Pairs are given once, by query and then by target. There may be as many as the product of
+    both counts: where that is too much, collapse equal hashes and take `near` in pieces.
     """
     lone_queries, query_of = np.unique(queries, return_inverse=True)
     lone_targets, target_of = np.unique(targets, return_inverse=True)
-    found = [
-        pair
-        for word in range(_WORDS)
-        for pair in _pairs_by_word(lone_queries, lone_targets, word, max_bits)
-    ]
-    keys = np.unique(np.concatenate([np.empty(0, np.int64), *found]))
-    width = max(1, len(lone_targets))
-    return _spread(keys // width, keys % width, query_of.ravel(), target_of.ravel())
+    found = [np.empty((2, 0), np.int64)]
+    found += [np.stack(block) for block in near(lone_queries, lone_targets, max_bits=max_bits)]
+    first, second = np.concatenate(found, axis=1)
+    first, second = _spread(first, second, query_of.ravel(), target_of.ravel())
+    order = np.lexsort((second, first))
+    return first[order], second[order]
 
 
-def _pairs_by_word(
-    queries: NDArray[np.uint64], targets: NDArray[np.uint64], word: int, max_bits: int
-) -> Iterator[NDArray[np.int64]]:
-    """Pairs that nearly agree in one word, as keys: query × number of targets + target."""
-    shift = np.uint64(_WORD_BITS * word)
-    words = (targets >> shift).astype(np.uint16)
-    order = np.argsort(words, kind="stable")
-    starts = np.searchsorted(words[order], np.arange((1 << _WORD_BITS) + 1))
-    asked = (queries >> shift).astype(np.uint16)
-    for mask in _masks(max_bits // _WORDS):
-        looked_up = asked ^ np.uint16(mask)
-        first, last = starts[looked_up], starts[looked_up + np.int64(1)]
-        for query, slot in _expanded(first, last - first):
-            target = order[slot]
-            near = np.bitwise_count(queries[query] ^ targets[target]) <= max_bits
-            yield query[near] * len(targets) + target[near]
+def near(queries: Hashes, targets: Hashes, *, max_bits: int) -> Iterator[Pairs]:
+    """The pairs of a query and a target within `max_bits`, each once, in blocks of no order."""
+    words = _words(len(targets), max_bits)
+    for nth, word in enumerate(words):
+        table = _Table.of(targets, word)
+        order = np.argsort(word.of(queries))  # Neighbours in a table are looked up together.
+        asked = queries[order]
+        for start in range(0, len(asked), _BLOCK):
+            some = asked[start : start + _BLOCK]
+            own = word.of(some)
+            for mask in word.masks():
+                looked_up = own ^ mask
+                first, last = table.starts[looked_up], table.starts[looked_up + 1]
+                for query, slot in _expanded(first, last - first):
+                    new = _new(some[query] ^ table.hashes[slot], words[:nth], max_bits)
+                    yield order[start + query[new]], table.order[slot[new]]
 
 
-def _masks(max_flips: int) -> Iterator[int]:
-    """Every 16-bit word with at most so many bits set."""
-    for flips in range(max_flips + 1):
-        for bits in itertools.combinations(range(_WORD_BITS), flips):
-            yield sum(1 << bit for bit in bits)
+def pairs_within(hashes: Hashes, *, max_bits: int) -> Iterator[Pairs]:
+    """The pairs of different hashes within `max_bits` of each other, each once, in blocks.
+
+    The hashes must be distinct. A million of them and 8 bits take some 200 MB.
+    """
+    words = _words(len(hashes), max_bits)
+    for nth, word in enumerate(words):
+        table = _Table.of(hashes, word)
+        own = word.of(table.hashes)
+        for mask in word.masks():
+            for query, slot in _met(table, own, mask):
+                new = _new(table.hashes[query] ^ table.hashes[slot], words[:nth], max_bits)
+                yield table.order[query[new]], table.order[slot[new]]
 
 
-def _expanded(first: NDArray[np.int64], counts: NDArray[np.int64]) -> Iterator[Pairs]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Word:
+    """Some bits of a hash in a row, and how many of them may differ."""
+
+    shift: int
+    bits: int
+    flips: int
+
+    def of(self, hashes: Hashes) -> NDArray[np.int64]:
+        mask = np.uint64((1 << self.bits) - 1)
+        return np.asarray((hashes >> np.uint64(self.shift)) & mask, np.int64)
+
+    def masks(self) -> Iterator[int]:
+        """Every word with at most so many bits set."""
+        for flips in range(self.flips + 1):
+            for bits in itertools.combinations(range(self.bits), flips):
+                yield sum(1 << bit for bit in bits)
+
+    def cost(self, targets: int) -> float:
+        """Of one query: its look-ups and the comparisons that follow if words are spread evenly."""
+        look_ups = sum(math.comb(self.bits, flips) for flips in range(self.flips + 1))
+        return look_ups * (_LOOK_UP_COST + targets / 2.0**self.bits)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Table:
+    """Hashes sorted by one of their words."""
+
+    hashes: Hashes
+    order: NDArray[np.int64]
+    """Where each stood before."""
+    starts: NDArray[np.int32]
+    """Where the hashes with each word begin."""
+
+    @classmethod
+    def of(cls, hashes: Hashes, word: _Word) -> _Table:
+        words = word.of(hashes)
+        order = np.argsort(words, kind="stable")
+        counts = np.bincount(words, minlength=1 << word.bits)
+        starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
+        return cls(hashes=hashes[order], order=order, starts=starts)
+
+
+def _words(targets: int, max_bits: int) -> tuple[_Word, ...]:
+    """The cheapest way to cut hashes into words for a search among so many targets."""
+    fewest = math.ceil(_BITS / _MAX_WORD_BITS)
+    cuts = [_cut(count, max_bits) for count in range(fewest, 9)]
+    return min(cuts, key=lambda words: sum(word.cost(targets) for word in words))
+
+
+def _cut(count: int, max_bits: int) -> tuple[_Word, ...]:
+    """So many words of about one length, whose flips, one more each, are one more than the radius.
+
+    A word without room for even no flips is left out: the others suffice.
+    """
+    edges = [nth * _BITS // count for nth in range(count + 1)]
+    allowed = [(max_bits + 1 + nth) // count - 1 for nth in range(count)]
+    return tuple(
+        _Word(shift=start, bits=end - start, flips=min(flips, end - start))
+        for start, end, flips in zip(edges[:-1], edges[1:], allowed, strict=True)
+        if flips >= 0
+    )
+
+
+def _met(table: _Table, own: NDArray[np.int64], mask: int) -> Iterator[Pairs]:
+    """Places in a table whose words differ by the mask, each two once."""
+    for start in range(0, len(own), _BLOCK):
+        if mask:
+            some = start + np.flatnonzero((own[start : start + _BLOCK] & _highest(mask)) == 0)
+            looked_up = own[some] ^ mask
+            first = table.starts[looked_up]
+        else:
+            some = np.arange(start, min(len(own), start + _BLOCK))
+            looked_up, first = own[some], some + 1
+        for query, slot in _expanded(first, table.starts[looked_up + 1] - first):
+            yield some[query], slot
+
+
+def _highest(mask: int) -> int:
+    return 1 << (mask.bit_length() - 1)
+
+
+def _new(apart: Hashes, before: tuple[_Word, ...], max_bits: int) -> NDArray[np.int64]:
+    """Places of the differences that are small, and were not met by an earlier word."""
+    new = np.flatnonzero(np.bitwise_count(apart) <= max_bits)
+    for word in before:
+        new = new[np.bitwise_count(word.of(apart[new])) > word.flips]
+    return new
+
+
+def _expanded(
+    first: NDArray[np.integer], counts: NDArray[np.integer]
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
     """Write ranges out: for each i, i with every number from first[i], counts[i] of them."""
+    filled = np.flatnonzero(counts)
+    first, counts = first[filled], counts[filled].astype(np.int64)
     ends = np.cumsum(counts)
     start = 0
-    while start < len(counts):
+    while start < len(filled):
         before = int(ends[start - 1]) if start else 0
         stop = max(start + 1, int(np.searchsorted(ends, before + _BLOCK, side="right")))
         some = counts[start:stop]
         owner = np.repeat(np.arange(start, stop), some)
         nth = np.arange(len(owner)) - np.repeat(ends[start:stop] - some - before, some)
-        yield owner, first[owner] + nth
+        yield filled[owner], first[owner] + nth
         start = stop
 
 

@@ -106,8 +106,8 @@ def sign(grey: Image.Image) -> Signature | None:
 def views_of(inner: NDArray[np.floating]) -> NDArray[np.float64]:
     """The box of every view of pictures, given their inner boxes; shape (n, views, 4)."""
     corner, size = inner[:, None, :2], inner[:, None, 2:] - inner[:, None, :2]
-    parts = np.asarray(CROPS).reshape(1, -1, 2, 2)
-    crops = (corner[:, :, None] + parts * size[:, :, None]).reshape(len(inner), -1, 4)
+    parts = np.asarray(CROPS).reshape(1, len(CROPS), 2, 2)
+    crops = (corner[:, :, None] + parts * size[:, :, None]).reshape(len(inner), len(CROPS), 4)
     whole = np.broadcast_to(np.asarray(WHOLE), (len(inner), 1, 4))
     return np.concatenate([whole, inner[:, None], crops], axis=1)
 

@@ -1,0 +1,236 @@
+"""Candidates: which pictures are worth comparing, by the hashes of their views.
+
+Every view of a picture is looked up among the whole pictures in their eight orientations. A
+thousand noisy copies of one picture are all near each other, half a million pairs of them; so
+what is kept is bounded for every picture: its nearest few among better ones, and the best few.
+The latter matter because a group is gathered round its best picture (`curation.stars`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from curation.hamming import near
+from curation.signature import ORIENTATIONS
+
+_FRAMINGS = 2
+"""The first views of every picture, which are targets too: the whole, and the inner part."""
+_WAYS = 3
+"""Ways in which two pictures may match that are kept, nearest hashes first."""
+_NEAREST = 64
+"""Better pictures that one is compared with, nearest hashes first …"""
+_BEST = 4
+"""… and best pictures first."""
+_TOO_MANY = 1 << 20
+"""Rows after which those that will not be wanted are thrown away: bounds memory, some 100 MB."""
+_TARGETS = _FRAMINGS * ORIENTATIONS
+_VIEWS = 64
+"""More than there are views: what packs rows."""
+
+Hashes = NDArray[np.uint64]
+Numbers = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Match:
+    """Ways in which pairs of pictures may match, in step."""
+
+    better: Numbers
+    """Place in line: the lower."""
+    worse: Numbers
+    view: Numbers
+    """Of the asker, see `signature.views_of`."""
+    framing: Numbers
+    """Of the one that was found: 0 the whole, 1 the inner picture."""
+    orientation: Numbers
+    """How that is turned to look like the asker's view, see `signature.ORIENTATIONS`."""
+    is_better_asking: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidates:
+    """Pairs worth comparing, by number, each with up to three ways to match, nearest first."""
+
+    pictures: int
+    pairs: Numbers
+    """Shape (rows,): worse picture × number of pictures + better one; rising."""
+    ways: NDArray[np.int32]
+    """Shape (rows,), packed: bits that differ, view, target, who asks."""
+    starts: Numbers
+    """The first row of each pair, and the number of rows."""
+
+    def __len__(self) -> int:
+        return len(self.starts) - 1
+
+    @property
+    def ends(self) -> tuple[Numbers, Numbers]:
+        """The better and the worse picture of every pair, by place in line."""
+        worse, better = np.divmod(self.pairs[self.starts[:-1]], max(1, self.pictures))
+        return better, worse
+
+    def has(self, numbers: Numbers, nth: int) -> NDArray[np.bool_]:
+        """Which pairs have an nth way."""
+        return np.asarray(self.starts[numbers] + nth < self.starts[numbers + 1])
+
+    def match(self, numbers: Numbers, nth: int) -> Match:
+        """The nth way of these pairs."""
+        rows = self.starts[numbers] + nth
+        worse, better = np.divmod(self.pairs[rows], max(1, self.pictures))
+        way, asks = np.divmod(self.ways[rows].astype(np.int64), 2)
+        view, target = np.divmod(way % (_VIEWS * _TARGETS), _TARGETS)
+        framing, orientation = np.divmod(target, ORIENTATIONS)
+        return Match(
+            better=better,
+            worse=worse,
+            view=view,
+            framing=framing,
+            orientation=orientation,
+            is_better_asking=asks.astype(bool),
+        )
+
+
+def candidates(
+    targets: Hashes, queries: Hashes, *, candidate_bits: int, crop_bits: int
+) -> Candidates:
+    """Find the pairs that are worth comparing, given pictures in line, the best first.
+
+    Args:
+        targets: shape (n, 2, 8), of every picture's whole and inner part in all orientations.
+        queries: shape (n, views), of all views.
+        candidate_bits: radius of the search for whole and inner pictures.
+        crop_bits: radius of the search for the other views.
+    """
+    count = len(queries)
+    wanted = _Wanted(count)
+    known = _Holders.of(targets.reshape(count, _TARGETS), most=_NEAREST)
+    for views, max_bits in (
+        (slice(0, _FRAMINGS), candidate_bits),
+        (slice(_FRAMINGS, queries.shape[1]), crop_bits),
+    ):
+        asking = _Holders.of(queries[:, views], most=count)
+        for asker, found in near(asking.hashes, known.hashes, max_bits=max_bits):
+            bits = np.bitwise_count(asking.hashes[asker] ^ known.hashes[found]).astype(np.int64)
+            for pair, one, other in _held_by_both(asking, asker, known, found):
+                view = asking.slot[one] + views.start
+                way = (bits[pair] * _VIEWS + view) * _TARGETS + known.slot[other]
+                wanted.add(asking.picture[one], known.picture[other], way)
+    return wanted.all()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Holders:
+    """Distinct hashes, and which pictures have them."""
+
+    hashes: Hashes
+    starts: Numbers
+    """Where the holders of each hash begin, the best picture first."""
+    picture: Numbers
+    slot: Numbers
+    """Which of the picture's hashes it is; the first of several equal ones."""
+
+    @classmethod
+    def of(cls, table: Hashes, *, most: int) -> _Holders:
+        """Sort a table, shape (pictures, hashes of each), keeping at most so many holders."""
+        pictures, slots = (place.ravel() for place in np.indices(table.shape))
+        hashes = table.ravel()
+        order = np.lexsort((slots, pictures, hashes))
+        hashes, pictures, slots = hashes[order], pictures[order], slots[order]
+        lone = _differs(hashes) | _differs(pictures)
+        hashes, pictures, slots = hashes[lone], pictures[lone], slots[lone]
+        few = _nth(_differs(hashes)) < most
+        hashes, pictures, slots = hashes[few], pictures[few], slots[few]
+        starts = np.flatnonzero(_differs(hashes))
+        return cls(
+            hashes=hashes[starts],
+            starts=np.append(starts, len(hashes)),
+            picture=pictures,
+            slot=slots,
+        )
+
+    def counts(self, numbers: Numbers) -> Numbers:
+        return self.starts[numbers + 1] - self.starts[numbers]
+
+
+def _held_by_both(
+    asking: _Holders, asker: Numbers, known: _Holders, found: Numbers
+) -> Iterator[tuple[Numbers, Numbers, Numbers]]:
+    """Every holder of one hash with every holder of the other, some pairs of hashes at a time."""
+    there = known.counts(found)
+    counts = asking.counts(asker) * there
+    portions = np.cumsum(counts) // _TOO_MANY
+    for start in np.flatnonzero(_differs(portions)):
+        some = slice(start, int(np.searchsorted(portions, portions[start], side="right")))
+        pair, nth = _flat(counts[some])
+        pair += start
+        one, other = np.divmod(nth, there[pair])
+        yield pair, asking.starts[asker[pair]] + one, known.starts[found[pair]] + other
+
+
+class _Wanted:
+    """Rows that are wanted so far."""
+
+    def __init__(self, pictures: int) -> None:
+        self._pictures = pictures
+        self._blocks: list[tuple[Numbers, NDArray[np.int32]]] = []
+        self._rows = self._kept = 0
+
+    def add(self, asker: Numbers, found: Numbers, way: Numbers) -> None:
+        """Take in what was found; `way` sorts by the bits that differ."""
+        apart = asker != found
+        asker, found, way = asker[apart], found[apart], way[apart]
+        pair = np.maximum(asker, found) * self._pictures + np.minimum(asker, found)
+        self._blocks.append((pair, (way * 2 + (asker < found)).astype(np.int32)))
+        self._rows += len(pair)
+        if self._rows > self._kept * 5 // 4 + _TOO_MANY:
+            self._sift()
+
+    def all(self) -> Candidates:
+        self._sift()
+        ((pairs, ways),) = self._blocks
+        starts = np.append(np.flatnonzero(_differs(pairs)), len(pairs))
+        return Candidates(pictures=self._pictures, pairs=pairs, ways=ways, starts=starts)
+
+    def _sift(self) -> None:
+        """Keep the nearest ways of each pair, and the nearest and the best pairs of a picture."""
+        pair = np.concatenate([np.empty(0, np.int64), *(pair for pair, _ in self._blocks)])
+        way = np.concatenate([np.empty(0, np.int32), *(way for _, way in self._blocks)])
+        self._blocks.clear()
+        order = np.lexsort((way, pair))
+        pair, way = pair[order], way[order]
+        few = _nth(_differs(pair)) < _WAYS
+        pair, way = pair[few], way[few]
+        starts = np.flatnonzero(_differs(pair))
+        good = self._good(pair[starts], way[starts] // (2 * _VIEWS * _TARGETS))
+        rows = np.repeat(good, np.diff(np.append(starts, len(pair))))
+        self._blocks = [(pair[rows], way[rows])]
+        self._rows = self._kept = int(rows.sum())
+
+    def _good(self, pair: Numbers, bits: Numbers) -> NDArray[np.bool_]:
+        """Which pairs to keep; they come sorted, so those of a picture with better ones first."""
+        worse, better = np.divmod(pair, max(1, self._pictures))
+        good = _nth(_differs(worse)) < _BEST
+        order = np.lexsort((better, bits, worse))
+        good[order] |= _nth(_differs(worse[order])) < _NEAREST
+        return np.asarray(good)
+
+
+def _differs(values: NDArray[np.integer]) -> NDArray[np.bool_]:
+    """Where a sorted row of values takes a new one."""
+    is_new = np.ones(len(values), bool)
+    is_new[1:] = values[1:] != values[:-1]
+    return is_new
+
+
+def _nth(is_new: NDArray[np.bool_]) -> Numbers:
+    """The place of each element in its run."""
+    starts = np.flatnonzero(is_new)
+    return np.arange(len(is_new)) - np.repeat(starts, np.diff(np.append(starts, len(is_new))))
+
+
+def _flat(counts: Numbers) -> tuple[Numbers, Numbers]:
+    owner = np.repeat(np.arange(len(counts)), counts)
+    return owner, np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts)
