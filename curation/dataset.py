@@ -171,9 +171,17 @@ class Dataset:
         Raises:
             DatasetError: there is no dataset at `root`, or another Bestiary wrote it.
         """
-        path = root / MANIFEST
-        if not path.is_file():
+        if not (root / MANIFEST).is_file():
             raise DatasetError(f"no dataset at {root}: make one with `bestiary curate`")
+        return cls.read(root / MANIFEST)
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read a manifest wherever it is; the dataset's folder is taken to be around it.
+
+        Raises:
+            DatasetError: it is no manifest, or another Bestiary wrote it.
+        """
         try:
             table = pq.read_table(path)
             record = _record_in(table.schema)
@@ -184,7 +192,7 @@ class Dataset:
             raise DatasetError(
                 f"cannot read {path} ({error}): run `bestiary curate` again"
             ) from error
-        return cls(root=root, recipe=recipe, rows=rows, refused=refused)
+        return cls(root=path.parent, recipe=recipe, rows=rows, refused=refused)
 
     @functools.cached_property
     def species(self) -> tuple[str, ...]:

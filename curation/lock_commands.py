@@ -1,20 +1,21 @@
-"""`bestiary verify`, `restore`, `diff` and `data`: what the lock is there for."""
+"""`bestiary verify`, `restore` and `diff`: what the lock is there for."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from curation.errors import UsageError
+from curation.errors import CurationError
 
 if TYPE_CHECKING:
-    from curation.dataset import Dataset, Difference
-    from curation.pins import Pin, PinnedFile
+    from curation.dataset import Dataset, Difference, Row
+    from curation.restoring import Locked, Restored
     from scraper.harvest import Harvest
 
 Document = dict[str, Any]
@@ -46,14 +47,11 @@ def verify(
     corrupt, or the same picture in other bytes. With --harvest, the originals are read too,
     and a changed file is compared with its original to the pixel.
     """
-    from contextlib import ExitStack
-
     from curation.dataset import open_locked, require_none
     from scraper.harvest import Harvest
 
     opened = open_locked(dataset)
-    with ExitStack() as stack:
-        harvest = stack.enter_context(Harvest.open(harvest_path)) if harvest_path else None
+    with Harvest.open(harvest_path) if harvest_path else nullcontext() as harvest:
         found = _verified(opened, harvest, workers)
     require_none(found, dataset)
     kept = sum(row.kept for row in opened.rows)
@@ -90,116 +88,193 @@ def _verified(
 
 
 @click.command()
-@click.argument("name", default="")
+@click.argument("source", type=click.Path(exists=True, path_type=Path))
 @click.option(
-    "--classes",
-    default="",
-    help="Of CIFAR, take these alone, like hamster,mouse,rabbit.  [default: all]",
+    "--manifest",
+    type=click.Path(dir_okay=False, exists=True, path_type=Path),
+    help="The dataset's manifest.parquet, where SOURCE is a lock.",
 )
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
-    help="The folder to make.  [default: the data's name]",
+    required=True,
+    help="The dataset to make; its lock entry is written beside it.",
 )
 @click.option(
-    "--format",
-    "form",
-    type=click.Choice(["folders", "npz"]),
-    default="folders",
-    show_default=True,
-    help="PNG files in class folders, for `bestiary scrape --source folder`; or train.npz and"
-    " test.npz.",
-)
-@click.option(
-    "--file",
-    type=click.Path(path_type=Path),
-    help="The data, where it is on this machine already; checked, and nothing is fetched.",
-)
-@click.option(
-    "--cache",
+    "--harvest",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Where fetched files are kept.  [default: the system's cache folder]",
+    default=Path("harvest"),
+    show_default=True,
+    help="Where originals go, and are not fetched again if they are there.",
 )
-def data(
-    *, name: str, classes: str, out: Path | None, form: str, file: Path | None, cache: Path | None
+@click.option("--offline", is_flag=True, help="Ask no host: take what --harvest has.")
+@click.option(
+    "--allow-host",
+    multiple=True,
+    metavar="CIDR",
+    help="As of `bestiary scrape`: a private network that may be asked. May be repeated.",
+)
+@click.option("--pause", help="As of `bestiary scrape`: seconds of rest for a host.")
+@click.option("--contact", help="As of `bestiary scrape`: your address, for the user agent.")
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    help="Threads that render; the result does not depend on it.  [default: one per processor]",
+)
+def restore(
+    *,
+    source: Path,
+    manifest: Path | None,
+    out: Path,
+    harvest: Path,
+    offline: bool,
+    allow_host: tuple[str, ...],
+    pause: str | None,
+    contact: str | None,
+    workers: int | None,
 ) -> tuple[Document, str]:
-    """Get data that a lock pins by its digest: cifar-10, cifar-100, and your own.
+    """Rebuild a dataset elsewhere, of its lock and its manifest.
 
-    What is pinned is listed where no NAME is given. A file is fetched once, checked against
-    its size and digests, and kept. CIFAR is unpacked, with its official division into
-    training and test images. `demo` is drawn, not fetched: --file checks the pictures.
-
-    \b
-      bestiary data cifar100 --classes hamster,mouse,rabbit,shrew,squirrel
-      bestiary scrape --source folder --from cifar-100/train
-      bestiary curate --size 32 --splits 400,100,0/species
+    SOURCE is a dataset's folder or a datasets.lock. Each original is fetched from its
+    recorded address, as politely as `bestiary scrape` does it, must have its recorded
+    digest, and is rendered by the recorded recipe. Exits with 4 where the web has lost
+    some, and tells which; the dataset is made of the others all the same.
     """
-    from curation.lock import FILE_NAME
-    from curation.pins import PinnedDrawing, pin_named, pins, require_drawn
+    from curation.restoring import locked, missing
+    from scraper.harvest import Harvest
 
-    known = pins(beside=Path(FILE_NAME))
-    if not name:
-        return _pinned(known)
-    pin = pin_named(name, known)
-    if isinstance(pin, PinnedDrawing):
-        command = f"bestiary draw DIR --seed {pin.seed} --per-species {pin.per_species}"
-        if file is None:
-            raise UsageError(f"{pin.name} is drawn and not fetched: `{command}`")
-        require_drawn(file, pin)
-        document = {"name": pin.name, "file": str(file), "files": pin.files}
-        return document, f"{file} is {pin.name} as it is pinned: {pin.files} files."
-    path = _had(pin, file, cache)
-    wanted = tuple(part.strip() for part in classes.split(",") if part.strip())
-    return _unpacked(pin.name, path, wanted, out, form)
-
-
-def _pinned(known: Mapping[str, Pin]) -> tuple[Document, str]:
-    from curation.pins import PinnedFile
-
-    lines = [
-        f"{name:12}  {pin.bytes:>13,} bytes  {pin.url}"
-        if isinstance(pin, PinnedFile)
-        else f"{name:12}  {pin.files:>13,} files  bestiary draw DIR --seed {pin.seed}"
-        f" --per-species {pin.per_species}"
-        for name, pin in sorted(known.items())
+    wanted = locked(source, manifest)
+    options = [word for network in allow_host for word in ("--allow-host", network)]
+    options += [
+        w for name, v in (("--pause", pause), ("--contact", contact)) if v for w in (name, v)
     ]
-    return {"pinned": {name: asdict(pin) for name, pin in known.items()}}, "\n".join(lines)
+    rows = wanted.manifest.rows
+    for turn in range(0 if offline else _ADDRESSES):
+        with _opened(harvest) as opened:
+            lacking = missing(rows, opened)
+        _fetch_originals(lacking, harvest, turn=turn, options=options)
+    with Harvest.open(harvest) as opened:
+        return _restored(wanted, opened, out, workers)
 
 
-def _had(pin: PinnedFile, file: Path | None, cache: Path | None) -> Path:
-    """The pinned file: the one that was named, or else the cached one, or else the web's."""
-    from curation.fetching import default_cache, fetch, require_pinned
-
-    if file is not None:
-        return require_pinned(file, pin)
-    with click.progressbar(
-        length=pin.bytes, label=f"Fetching {pin.name}", file=sys.stderr, hidden=_is_quiet()
-    ) as bar:
-        return fetch(
-            pin,
-            cache=cache or default_cache(),
-            advanced=lambda so_far: bar.update(so_far - bar.pos),
-        )
+_ADDRESSES = 2
+"""An original may have: the one that was found, and the one where that led."""
 
 
-def _unpacked(
-    name: str, path: Path, classes: tuple[str, ...], out: Path | None, form: str
+def _opened(harvest: Path) -> AbstractContextManager[Harvest | None]:
+    from scraper.harvest import Harvest
+
+    return Harvest.open(harvest) if (harvest / "harvest.sqlite").is_file() else nullcontext()
+
+
+def _fetch_originals(
+    rows: Sequence[Row], harvest: Path, *, turn: int, options: Sequence[str]
+) -> None:
+    """Have `bestiary scrape` fetch them: how hosts are asked is its business alone."""
+    import subprocess
+
+    from curation.errors import DatasetError
+    from curation.restoring import write_list
+
+    harvest.mkdir(parents=True, exist_ok=True)
+    listed = harvest.absolute() / "restore.csv"
+    if not write_list(listed, rows, turn=turn):
+        return
+    flags = ["--quiet"] if _is_quiet() else []
+    command = [sys.executable, "-m", "bestiary", *flags, "scrape", "--source", "urls"]
+    command += ["--from", str(listed), "--harvest", str(harvest.absolute()), "--retry-failed"]
+    # There, no bestiary.toml or species.toml of the user's project has a say.
+    done = subprocess.run([*command, *options], cwd=harvest, stdout=subprocess.DEVNULL, check=False)
+    if done.returncode not in {0, 1, 3}:  # 1 and 3 say that some, or all, did not come.
+        raise DatasetError("the originals could not be fetched, as it says above")
+
+
+def _restored(
+    wanted: Locked, harvest: Harvest, out: Path, workers: int | None
 ) -> tuple[Document, str]:
-    from curation.cifar import LAYOUTS, read_cifar, write_folders, write_npz
-    from curation.unpacking import new_folder
+    from curation.curate import default_workers
+    from curation.restoring import Restored, lost, missing
+    from curation.restoring import restore as restored
 
-    document: Document = {"name": name, "file": str(path)}
-    if name not in LAYOUTS:
-        if classes:
-            raise UsageError(f"--classes is for CIFAR; {name} is kept as it is, at {path}")
-        return document, f"{path} is {name} as it is pinned."
-    parts = read_cifar(path, LAYOUTS[name])
-    chosen = classes or parts["train"].classes
-    parts = {part: whole.of(chosen) for part, whole in parts.items()}
-    folder = out or Path(name)
-    with new_folder(folder) as site:
-        (write_folders if form == "folders" else write_npz)(parts, chosen, site)
-    counts = {part: len(found.names) for part, found in parts.items()}
-    document |= {"out": str(folder), "classes": list(chosen), "images": counts}
-    listed = ", ".join(f"{count} {part}" for part, count in counts.items())
-    return document, f"{folder} has {listed} images of {len(chosen)} classes."
+    rows = wanted.manifest.rows
+    gone = lost(missing(rows, harvest), harvest)
+    steps = restored(wanted, harvest, out, gone=gone, workers=workers or default_workers())
+    kept = sum(row.kept for row in rows)
+    with click.progressbar(
+        length=kept, label="Rendering", file=sys.stderr, hidden=_is_quiet()
+    ) as bar:
+        for step in steps:
+            if isinstance(step, Restored):
+                break
+            bar.update(1)
+    assert isinstance(step, Restored)
+    return _told(step, kept)
+
+
+def _told(restored: Restored, kept: int) -> tuple[Document, str]:
+    from collections import Counter
+
+    from curation.errors import LockMismatchError
+
+    root, there = restored.dataset.root, kept - len(restored.lost)
+    fates = Counter(one.fate for one in restored.lost)
+    document: Document = {
+        "dataset": str(root),
+        "images": there,
+        "is_as_locked": restored.is_as_locked,
+        "lost": [asdict(one) for one in restored.lost],
+        "fates": dict(fates.most_common()),
+        "rendered_otherwise": list(restored.otherwise),
+        "lock_digest": restored.dataset.lock_digest,
+    }
+    if restored.is_as_locked:
+        return document, f"{root} is as locked: {there} images, none lost."
+    said = []
+    if restored.lost:
+        counts = ", ".join(f"{count} {fate}" for fate, count in fates.most_common())
+        some = "; ".join(f"{one.url}: {one.detail}" for one in restored.lost[:5])
+        said.append(f"{len(restored.lost)} of {kept} originals are lost ({counts}): {some}")
+    if restored.otherwise:
+        said.append(
+            f"{len(restored.otherwise)} pictures have other bytes than they had, of the same"
+            " originals: install the libraries that the lock names to have them again"
+        )
+    raise LockMismatchError(f"{root} has {there} images. {'. '.join(said)}.", document=document)
+
+
+class _DifferentError(CurationError):
+    """Two versions differ, and --exit-code was given; not a failure."""
+
+
+@click.command()
+@click.argument("before")
+@click.argument("after")
+@click.option("--exit-code", is_flag=True, help="Exit with 1 where they differ, as diff does.")
+def diff(*, before: str, after: str, exit_code: bool) -> tuple[Document, str]:
+    """Tell what changed between two versions of a dataset.
+
+    BEFORE and AFTER are datasets' folders, manifests, locks, or entries of a lock
+    (datasets.lock:dataset). Locks tell how recipe, classes and counts differ; folders and
+    manifests also which images came, went, or changed side.
+    """
+    from curation.changes import changes, in_words, versions
+
+    old, new = versions(before), versions(after)
+    if len(old) == len(new) == 1:
+        (name,), (other,) = old, new
+        old = {other: old[name]}
+    found = {name: changes(old[name], new[name]) for name in sorted(old.keys() & new.keys())}
+    document: Document = {
+        "added": sorted(new.keys() - old.keys()),
+        "removed": sorted(old.keys() - new.keys()),
+        "changed": {name: one.document() for name, one in found.items() if one},
+    }
+    lines = [f"+ {name}" for name in document["added"]]
+    lines += [f"− {name}" for name in document["removed"]]
+    for name, one in found.items():
+        lines += [f"{name}:", *(f"  {line}" for line in in_words(one))] if one else []
+    document["identical"] = not lines
+    text = "\n".join(lines) if lines else f"{before} and {after} are the same."
+    if exit_code and lines:
+        raise _DifferentError(f"they differ\n{text}", document=document)
+    return document, text
