@@ -12,6 +12,8 @@ import numpy as np
 
 from curation import reasons
 from curation.dataset import REPORT, Dataset, Row, counts
+from curation.flags import traits, words
+from curation.suspicion import suspects
 
 _MOST_HOSTS = 20
 _MOST_SUSPECTS = 50
@@ -137,6 +139,8 @@ class Audit:
     dropped: dict[str, int]
     flags: dict[str, int]
     """Kept images with each flag, the most frequent first."""
+    traits: tuple[str, ...]
+    """Flags on so many images that they are the dataset's nature and no fault of each."""
     suspects: tuple[Row, ...]
     """Kept images that a person should look at, the most suspicious first."""
 
@@ -202,17 +206,17 @@ class Audit:
                 name: one.dropped for name, one in self.species.items() if one.dropped
             },
             "flags": self.flags,
+            "traits": list(self.traits),
             "suspects": [_suspect(row) for row in self.suspects[:_MOST_SUSPECTS]],
         }
 
 
 def _suspect(row: Row) -> dict[str, object]:
-    reasons_of_it = row.suspicion_reasons
     return {
         "digest": row.digest,
         "species": row.species,
         "suspicion": row.suspicion,
-        "reasons": reasons_of_it,
+        "reasons": row.suspicion_reasons,
         "file": row.file,
     }
 
@@ -239,7 +243,8 @@ def audit(rows: Iterable[Row], *, target: int | None = None) -> Audit:
         origins=Origins.of(kept),
         look_alikes=_look_alikes(rows),
         dropped=dropped_by_word(rows),
-        flags=_ordered(Counter(flag for row in kept for flag in words(row.flags))),
+        flags=_ordered(Counter(flag for row in kept for flag in words(row))),
+        traits=traits(rows),
         suspects=tuple(suspects(kept)),
     )
 
@@ -253,17 +258,6 @@ def document_of(dataset: Dataset, figures: Audit) -> dict[str, object]:
         "report": str(dataset.root / REPORT),
         "lock_digest": dataset.lock_digest,
     }
-
-
-def words(joined: str) -> list[str]:
-    """The words of a column that joins them with commas."""
-    return [word.strip() for word in joined.split(",") if word.strip()]
-
-
-def suspects(rows: Iterable[Row]) -> list[Row]:
-    """Those of the rows that a person should look at, the most suspicious first."""
-    doubtful = [row for row in rows if row.suspicion]
-    return sorted(doubtful, key=lambda row: (-(row.suspicion or 0), row.species, row.digest))
 
 
 def host_of(row: Row) -> str:

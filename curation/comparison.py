@@ -60,17 +60,12 @@ class Comparison:
 
     @property
     def harm(self) -> dict[str, int]:
-        """How many pictures of each test split the other dataset trains on, or looks like it."""
+        """How many test pictures of each dataset the other trains on, or trains on a look-alike."""
         there, back = ("train", "test"), ("test", "train")
-        alike = {pair: self._alike_files(pair) for pair in (there, back)}
         return {
-            self._test_of(self.second): self.shared.get(there, 0) + len(alike[there]),
-            self._test_of(self.first): self.shared.get(back, 0) + len(alike[back]),
+            self.second.name: self.shared.get(there, 0) + len(self._alike_files(there)),
+            self.first.name: self.shared.get(back, 0) + len(self._alike_files(back)),
         }
-
-    @staticmethod
-    def _test_of(side: Side) -> str:
-        return f"test of {side.name}"
 
     def _alike_files(self, splits: tuple[str, str]) -> set[str]:
         """The test pictures among look-alikes in these splits, once each."""
@@ -178,11 +173,13 @@ def _differing(
 
 def verdict(comparison: Comparison) -> str:
     """What the comparison means for a model that is trained on one and measured on the other."""
-    harmed = [f"{count} pictures of the {name}" for name, count in comparison.harm.items() if count]
+    harmed = [
+        f"{count} test pictures of {name}" for name, count in comparison.harm.items() if count
+    ]
     if not harmed:
         return "Neither dataset trains on a test picture of the other."
     return (
-        f"{' and '.join(harmed)} are what the other dataset trains on, or look like it:"
+        f"The other dataset trains on {' and on '.join(harmed)}, or on look-alikes of them:"
         " do not measure a model of one on the other."
     )
 

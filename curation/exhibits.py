@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from curation import reasons
-from curation.audit import suspects, words
+from curation import flags, reasons
+from curation.audit import Audit
 from curation.dataset import Dataset, Row
 from curation.leaks import LeakCheck, Near
 from curation.thumbnails import Picture, Thumbnails
@@ -106,22 +106,18 @@ def _shown(found: Iterable[tuple[str, list[Row]]], thumbnails: Thumbnails) -> It
         )
 
 
-def suspicious(dataset: Dataset, thumbnails: Thumbnails) -> tuple[Picture, ...]:
+def suspicious(figures: Audit, thumbnails: Thumbnails) -> tuple[Picture, ...]:
     """What a person should look at, the most suspicious first."""
-    worst = suspects(row for row in dataset.rows if row.kept)[:_MAX_SUSPECTS]
-    return tuple(thumbnails.picture(row) for row in worst)
+    return tuple(thumbnails.picture(row) for row in figures.suspects[:_MAX_SUSPECTS])
 
 
-def flagged(
-    dataset: Dataset, flags: Mapping[str, int], thumbnails: Thumbnails
-) -> dict[str, tuple[Picture, ...]]:
-    """Some pictures with each flag."""
-    found: dict[str, list[Picture]] = {flag: [] for flag in flags}
-    for row in dataset.rows:
-        for flag in words(row.flags) if row.kept else ():
-            if len(found[flag]) < _PER_FLAG:
-                found[flag].append(thumbnails.picture(row))
-    return {flag: tuple(pictures) for flag, pictures in found.items()}
+def flagged(dataset: Dataset, thumbnails: Thumbnails) -> dict[str, tuple[Picture, ...]]:
+    """Some kept pictures with each flag that is no trait of the dataset."""
+    found = flags.flagged([row for row in dataset.rows if row.kept])
+    return {
+        flag: tuple(thumbnails.picture(row) for row in rows[:_PER_FLAG])
+        for flag, rows in found.items()
+    }
 
 
 def sheets(dataset: Dataset, thumbnails: Thumbnails) -> dict[str, Sheet]:

@@ -14,7 +14,7 @@ from pathlib import Path
 import jinja2
 
 from curation import charts, exhibits, reasons
-from curation.audit import NOT_STATED, Audit, audit, host_of, words
+from curation.audit import NOT_STATED, Audit, audit, host_of
 from curation.comparison import Comparison, lines, verdict
 from curation.dataset import REPORT, Dataset, Row
 from curation.leaks import LeakCheck
@@ -101,8 +101,8 @@ def page(
         facing=facing,
         conflicts=conflicts,
         groups=groups,
-        suspicious=exhibits.suspicious(dataset, thumbnails),
-        flagged=exhibits.flagged(dataset, figures.flags, thumbnails),
+        suspicious=exhibits.suspicious(figures, thumbnails),
+        flagged=exhibits.flagged(dataset, thumbnails),
         sheets=exhibits.sheets(dataset, thumbnails),
         in_sight=_IN_SIGHT,
         refused=dataset.refused,
@@ -157,7 +157,6 @@ def render(template: str, **context: object) -> str:
         script=script,
         script_digest=digest,
         word=reasons.word,
-        words=words,
         host_of=host_of,
         not_stated=NOT_STATED,
         **context,
