@@ -22,9 +22,6 @@ from training.cifar import FINE_LABELS
 from training.errors import ModelMismatchError, PicturesError
 from training.pictures import Pictures
 
-MAX_BYTES = 2**31
-"""Of an .npz file's pictures: it is read into memory, and may claim anything."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Labelled:
@@ -85,11 +82,11 @@ def read_npz(path: Path, *, species: Sequence[str] | None = None) -> Labelled:
 
 def _arrays(path: Path) -> dict[str, NDArray[Any]]:
     try:
-        with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            return {name: arrays[name] for name in arrays.files}
     except FileNotFoundError as error:
         raise PicturesError(f"there is no file {path}") from error
-    except (OSError, ValueError, KeyError, AttributeError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, ValueError, KeyError, AttributeError, zipfile.BadZipFile) as error:
         raise PicturesError(f"{path} is no .npz file of arrays: {error}") from error
 
 

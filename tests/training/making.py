@@ -15,7 +15,7 @@ from PIL import Image
 from curation import lock
 from curation.dataset import Dataset, Row, file_name, identity, write_manifest
 from curation.recipe import CurationRecipe
-from training import commands, measure_commands, predict_commands
+from training import commands, measure_commands, predict_commands, reproduce_commands
 
 Counts = Mapping[str, tuple[int, int, int]]
 
@@ -80,6 +80,7 @@ for command in (
     *(commands.models, commands.train),
     *(measure_commands.evaluate, measure_commands.compare),
     predict_commands.predict,
+    reproduce_commands.reproduce,
 ):
     shell.add_command(command)
 

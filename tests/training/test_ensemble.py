@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from training import backend, ensemble, presets
+from training.bare import Task, digest_of, train_bare
+from training.errors import ModelMismatchError, PicturesError, RunError
+from training.image_evaluation import evaluate_images
+from training.labelled import Labelled
+from training.models import find
+from training.run import Run
+
+
+def _labelled(count: int = 20, *, side_px: int = 32) -> Labelled:
+    """Noise, brighter where it shows a wren."""
+    rng = np.random.default_rng(0)
+    labels = (np.arange(count) % 2).astype(np.int32)
+    pixels = rng.integers(0, 100, (count, side_px, side_px, 3)) + 120 * labels[:, None, None, None]
+    return Labelled(pixels=pixels.astype(np.uint8), labels=labels, species=("robin", "wren"))
+
+
+def _train(root: Path, *, seed: int) -> list[Any]:
+    entry = find("cifar-vgg")
+    recipe = presets.recipe("study", entry, epochs=4, batch_size=10, seed=seed, monitor="none")
+    task = Task(entry=entry, recipe=recipe, first_weights=None, source="drawn")
+    return list(
+        train_bare(root, task, _labelled(), on_step=lambda _: None, is_interrupted=lambda: False)
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An ensemble of two, in a folder of final models."""
+    root = tmp_path_factory.mktemp("final") / "scratch"
+    for seed in (0, 1):
+        _train(root / f"member-{seed}", seed=seed)
+    ensemble.write(root, [Run.open(root / f"member-{seed}") for seed in (0, 1)], "flip")
+    return root
+
+
+def _npz(path: Path, labelled: Labelled) -> Path:
+    names = [labelled.species[label] for label in labelled.labels]
+    np.savez(path, images=labelled.pixels, labels=names)
+    return path
+
+
+def test_an_ensemble_says_the_mean_of_what_its_members_say_of_each_view(folder: Path) -> None:
+    pixels = _labelled().pixels
+    alone = [
+        ensemble.load(folder / f"member-{seed}").probabilities(view)
+        for seed in (0, 1)
+        for view in (pixels, pixels[:, :, ::-1])
+    ]
+
+    together = ensemble.load(folder).probabilities(pixels)
+
+    assert together == pytest.approx(np.mean(alone, axis=0), abs=1e-6)
+    assert together.sum(axis=1) == pytest.approx(np.ones(20), abs=1e-5)
+
+
+def test_a_folder_of_final_models_is_measured_model_by_model(folder: Path, tmp_path: Path) -> None:
+    told: list[str] = []
+
+    document, text = evaluate_images(
+        folder.parent, _npz(tmp_path / "some.npz", _labelled()), views=None, tell=told.append
+    )
+
+    (row,) = document["classifiers"]
+    assert row["classifier"] == str(folder)
+    assert (row["members"], row["views"]) == (2, "flip")
+    assert 0 <= row["accuracy"] <= 1
+    assert row["measures"]["accuracy"]["n"] == 20
+    assert "n = 20" in text
+    assert len(told) == 1
+
+
+def test_views_can_be_named(folder: Path, tmp_path: Path) -> None:
+    file = _npz(tmp_path / "some.npz", _labelled())
+
+    document, _ = evaluate_images(folder, file, views="one", tell=lambda _: None)
+
+    assert document["classifiers"][0]["views"] == "one"
+
+
+def test_ten_views_are_the_picture_its_mirror_image_and_four_corners() -> None:
+    pixels = _labelled(2).pixels
+
+    views = list(ensemble.seen(pixels, "shifts"))
+
+    assert len(views) == 10
+    assert (views[0] == pixels).all()
+    assert (views[1] == pixels[:, :, ::-1]).all()
+    assert (views[2][:, 2:, 2:] == pixels[:, :-2, :-2]).all()
+    assert {view.shape for view in views} == {pixels.shape}
+
+
+def test_pictures_of_another_side_are_refused(folder: Path, tmp_path: Path) -> None:
+    file = _npz(tmp_path / "some.npz", _labelled(4, side_px=16))
+
+    with pytest.raises(ModelMismatchError, match="16 px, and the model takes 32 px"):
+        evaluate_images(folder, file, views=None, tell=lambda _: None)
+
+
+def test_a_folder_without_any_model_and_a_file_that_is_missing_are_told(
+    folder: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(RunError, match="no run and no ensemble"):
+        evaluate_images(tmp_path, tmp_path / "some.npz", views=None, tell=lambda _: None)
+    with pytest.raises(PicturesError, match="there is no file"):
+        evaluate_images(folder, tmp_path / "some.npz", views=None, tell=lambda _: None)
+
+
+@pytest.mark.parametrize("text", ["", "{}", json.dumps({"runs": [], "views": "flip"})])
+def test_an_ensemble_that_cannot_be_read_is_told(tmp_path: Path, text: str) -> None:
+    (tmp_path / ensemble.FILE).write_text(text)
+
+    with pytest.raises(RunError, match="make the ensemble anew"):
+        ensemble.load(tmp_path)
+
+
+def test_a_training_that_is_done_is_not_done_again_and_counts_its_cpu(folder: Path) -> None:
+    epochs = _train(folder / "member-0", seed=0)
+
+    assert epochs == []
+    assert json.loads((folder / "member-0" / "cpu.json").read_text())["cpu_s"] > 0
+
+
+def test_the_digest_of_pictures_tells_them_apart() -> None:
+    backend.start()
+    labelled = _labelled()
+
+    assert digest_of(labelled) == digest_of(_labelled())
+    assert digest_of(labelled) != digest_of(replace(labelled, labels=1 - labelled.labels))
