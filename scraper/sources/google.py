@@ -137,5 +137,5 @@ class GoogleSource:
     def _hopeless(lost: int, error: BrowserError) -> BrowserError:
         return BrowserError(
             f"{lost} browsers in a row were lost ({error}): everything gathered is kept;"
-            " run `bestiary doctor`, see that there is memory left, and start again"
+            " run 'bestiary doctor', see that there is memory left, and start again"
         )

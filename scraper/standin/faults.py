@@ -12,8 +12,10 @@ from scraper.errors import UsageError
 
 Layout = Literal["2019", "2020", "2022", "2023", "2024", "basic"]
 """By the year in which Google Images looked so; `basic` is for browsers without scripts."""
-SearchAnswer = Literal["results", "js-shell", "sign-in", "unsupported-browser", "hang-up"]
-Consent = Literal["interstitial", "overlay", "off"]
+SearchAnswer = Literal[
+    "results", "js-shell", "sign-in", "unsupported-browser", "unknown-layout", "hang-up"
+]
+Consent = Literal["interstitial", "overlay", "again", "off"]
 ImageFault = Literal[
     "429",
     "503",
@@ -52,7 +54,8 @@ class Faults:
     answer: SearchAnswer = "results"
     """What a search is answered with: results, or a page that has none of them."""
     consent: Consent = "interstitial"
-    """`interstitial` sends a first visit to a consent page, `overlay` covers the results."""
+    """`interstitial` sends a first visit to a consent page, `again` every visit, and `overlay`
+    covers the results."""
     block_after: int | None = None
     """Results pages and batches answered before the "unusual traffic" page; None: never."""
     block_for_s: float = 60.0

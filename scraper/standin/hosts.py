@@ -254,7 +254,8 @@ class SearchHost:
         return _redirect(f"{self._addresses.search}/sorry/index?{urlencode(where)}")
 
     def _ask_consent(self, ask: Ask) -> Answer | None:
-        if self._faults.consent != "interstitial" or "SOCS" in ask.cookies:
+        is_asked = self._faults.consent == "interstitial" and "SOCS" not in ask.cookies
+        if not (is_asked or self._faults.consent == "again"):
             return None
         where = {
             "continue": self._addresses.search + ask.target,

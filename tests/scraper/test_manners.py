@@ -9,8 +9,12 @@ from __future__ import annotations
 
 import contextlib
 import re
+import subprocess
+import sys
+import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
@@ -20,14 +24,17 @@ from scraper.addresses import AddressRule
 from scraper.clock import SystemClock
 from scraper.crawl import Crawl, CrawlPlan
 from scraper.fetch import Web
-from scraper.harvest import Harvest, Record
+from scraper.harvest import Candidate, Harvest, Record
 from scraper.hosts import Downloads, storing
 from scraper.policy import FetchPolicy
+from scraper.queries import Query, queries_of
+from scraper.sources.offers import Batch
 from scraper.sources.urls import UrlsSource
 from scraper.species import Species
 from scraper.standin.faults import Faults
 from scraper.standin.site import Site
 from scraper.standin.wire import Request
+from scraper.summary import document_of, nothing_found, text_of
 from tests.fakes import NoJitter, png
 
 PAUSE_S = 0.05
@@ -44,8 +51,17 @@ def site(folder: Path, *, pictures: int, image_hosts: int = 4, faults: Faults) -
         yield running
 
 
-def crawl(running: Site, folder: Path, policy: FetchPolicy) -> list[Record]:
-    """Download all that the site has, and return the rows of the harvest."""
+@dataclass(frozen=True, kw_only=True)
+class Gathered:
+    """What a crawl left behind: the rows of the harvest, and what its user is told."""
+
+    rows: list[Record]
+    text: str
+    exit_code: int
+
+
+def gather(running: Site, folder: Path, policy: FetchPolicy) -> Gathered:
+    """Download all that the site has."""
     table = folder / "urls.csv"
     lines = [f"{offer.image_url},shrew" for offer in running.offers()]
     table.write_text("\n".join(["url,species", *lines]))
@@ -66,7 +82,22 @@ def crawl(running: Site, folder: Path, policy: FetchPolicy) -> list[Record]:
         source = UrlsSource(table)
         run = Crawl(plan, harvest=harvest, source=source, downloads=downloads, clock=clock)
         list(run.outcomes())
-        return list(harvest.records())
+        return _gathered(plan, harvest)
+
+
+def _gathered(plan: CrawlPlan, harvest: Harvest) -> Gathered:
+    rows = list(harvest.records())
+    document = document_of(
+        plan, harvest, None, source="urls", warnings=(), command="bestiary scrape"
+    )
+    if any(row.state == "kept" for row in rows):
+        return Gathered(rows=rows, text=text_of(document), exit_code=0)
+    return Gathered(rows=rows, text=f"Error: {nothing_found(document, source='urls')}", exit_code=1)
+
+
+def crawl(running: Site, folder: Path, policy: FetchPolicy) -> list[Record]:
+    """Download all that the site has, and return the rows of the harvest."""
+    return gather(running, folder, policy).rows
 
 
 def by_host(log: Sequence[Request]) -> dict[str, list[Request]]:
@@ -197,6 +228,99 @@ def test_a_host_at_which_nobody_listens_does_not_hold_up_the_others(tmp_path: Pa
     states = Counter(row.state for row in rows)
     assert states["pending"] + states["kept"] == 40
     assert 0 < states["pending"] < 20
+
+
+_SEARCHER = """
+import contextlib, sys
+from pathlib import Path
+import requests
+from scraper.budget import Budget
+from scraper.clock import SystemClock
+from scraper.evidence import Evidence
+from scraper.sources.google import GoogleSource, SearchPolicy
+from scraper.sources.offers import rested
+
+class PlainWindow:
+    def open(self, url):
+        self._url, self._html = url, requests.get(url, timeout=30).text
+    def url(self):
+        return self._url
+    def html(self):
+        return self._html
+    def run(self, script, *arguments):
+        step = {"cards": 2, "results": 2, "isScrolled": True, "ended": True}
+        return {**step, "html": self._html, "url": self._url}
+
+base_url, folder, pause_s = sys.argv[1], Path(sys.argv[2]), float(sys.argv[3])
+clock = SystemClock()
+source = GoogleSource(
+    lambda: contextlib.nullcontext(PlainWindow()),
+    policy=SearchPolicy(base_url=base_url, search_pause_s=pause_s, patience_s=0.01),
+    evidence=Evidence(folder=folder / "evidence", clock=clock),
+    budget=Budget(folder / "turns.sqlite"),
+)
+for _ in range(4):
+    found = [c for b in rested(source.search("shrew", wanted=9), clock) for c in b.candidates]
+    assert len(found) == 2, found
+"""
+
+
+def test_two_processes_share_the_pause_between_searches(tmp_path: Path) -> None:
+    pause_s = 0.25
+    with site(tmp_path, pictures=2, faults=Faults(consent="off")) as running:
+        command = [sys.executable, "-c", _SEARCHER, running.base_url, str(tmp_path), str(pause_s)]
+        searching = [subprocess.Popen(command) for _ in range(2)]
+        assert [process.wait() for process in searching] == [0, 0]
+        (searches,) = by_host(running.log).values()
+
+    assert len(searches) == 8
+    for earlier, later in pairwise(searches):
+        assert later.start_s - earlier.start_s >= pause_s
+
+
+class LongSearch:
+    """A list that is read slowly: a batch of three, and a rest."""
+
+    name, is_local = "google", False
+
+    def __init__(self, addresses: Sequence[str]) -> None:
+        self._addresses = addresses
+        self.ended_s = 0.0
+
+    def queries(self, species: Species) -> tuple[Query, ...]:
+        return queries_of(species)
+
+    def search(self, query: Query, *, wanted: int) -> Iterator[Batch]:
+        for start in range(0, len(self._addresses), 3):
+            found = self._addresses[start : start + 3]
+            yield Batch(candidates=tuple(Candidate(image_url=one) for one in found), rest_s=0.1)
+        self.ended_s = time.monotonic()
+        yield Batch(ended_because="the end")
+
+
+def test_images_are_asked_for_while_the_search_goes_on_and_no_faster(tmp_path: Path) -> None:
+    clock, policy = SystemClock(), PATIENT
+    rule = AddressRule.of([Site.address_range])
+    with (
+        site(tmp_path, pictures=24, faults=Faults()) as running,
+        contextlib.closing(Web(policy=policy, rule=rule, clock=clock)) as web,
+        Harvest.create(tmp_path / "harvest") as harvest,
+        Downloads(
+            web.ask, policy=policy, clock=clock, rng=NoJitter(), ask_rules=web.ask_rules
+        ) as downloads,
+    ):
+        plan = CrawlPlan(species=(Species(name="shrew"),), per_species=24)
+        source = LongSearch([offer.image_url for offer in running.offers()])
+        run = Crawl(plan, harvest=harvest, source=source, downloads=downloads, clock=clock)
+        list(run.outcomes())
+        log = running.log
+        assert harvest.count("kept") == 24
+
+    images = [request for request in log if request.path.startswith("/photos")]
+    assert sum(request.start_s < source.ended_s for request in images) >= 3
+    for requests in by_host(log).values():
+        for earlier, later in pairwise(requests):
+            assert later.start_s - earlier.start_s >= PAUSE_S
 
 
 # --- what the user sees ----------------------------------------------------------------

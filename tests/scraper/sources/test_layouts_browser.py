@@ -93,6 +93,7 @@ def test_the_layout_for_browsers_without_scripts_gives_its_first_page(
         ("js-shell", BlockedError, "wants JavaScript proof of a browser, saved as"),
         ("sign-in", BlockedError, "turned us away with a sign-in page, saved as"),
         ("unsupported-browser", LayoutError, "browsers that it does not support, saved as"),
+        ("unknown-layout", LayoutError, "a page of an unknown layout, saved as"),
         ("hang-up", BrowserError, "cannot open"),
     ],
 )
