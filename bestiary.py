@@ -58,6 +58,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "evaluate": ("training.measure_commands:evaluate", "Measure a trained network again."),
     "compare": ("training.measure_commands:compare", "Tell which of two runs is better, if any."),
     "predict": ("training.predict_commands:predict", "Name the species in pictures."),
+    "export": ("training.predict_commands:export", "Write a network for ONNX, LiteRT, TensorFlow."),
     "demo": ("scraper.standin.demo:demo", "Walk the whole road offline, on drawn pictures."),
     "draw": ("scraper.standin.commands:draw", "Draw pictures of imaginary mammals."),
     "standin": ("scraper.standin.commands:standin", "Serve a folder as an image-search site."),

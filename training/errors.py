@@ -9,7 +9,8 @@ TrainingError              stop; the shell exits with `exit_code`
 │   └── OtherDataError     the dataset is not the one that the run was trained on (4)
 ├── DivergedError          the loss is no longer a number (1)
 ├── PausedError            the user stopped the training; the same command goes on (1)
-└── PredictionError        not one image could be read (1)
+├── ExportError            a run cannot be written in another format here (1)
+└── PredictionError        images could not be read (1)
 
 What curation raises (`curation.errors`) passes through unchanged. One image that cannot be
 read is a row with a reason, never an exception.
@@ -69,5 +70,9 @@ class PausedError(TrainingError):
     """The user stopped the training between two checkpoints; the same command goes on."""
 
 
+class ExportError(TrainingError):
+    """A run cannot be written in another format here; the message says what is missing."""
+
+
 class PredictionError(TrainingError):
-    """Not one of the images could be read; `document` has the reason of each."""
+    """Images could not be read; `document` has the reason of each, and what was predicted."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from training.export import ExportFormat
     from training.predict import Fetch
 
 Result = tuple[dict[str, Any], str]
@@ -78,6 +79,61 @@ def predict(
             click.echo(text, err=not sys.stdout.isatty())  # The error takes the answer's place.
         raise
     return document, text
+
+
+@click.command()
+@click.argument("run_root", metavar="RUN", type=click.Path(path_type=Path))
+@click.option(
+    "--format",
+    "kind",
+    type=click.Choice(["onnx", "litert", "saved-model"]),
+    required=True,
+    help="ONNX Runtime, phones and small boards, or TensorFlow.",
+)
+@click.option("--int8", "is_int8", is_flag=True, help="A quarter of the size; for onnx and litert.")
+@click.option(
+    "--to",
+    "folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where the export goes.  [default: RUN/export]",
+)
+@click.option(
+    "--dataset",
+    "dataset_root",
+    type=click.Path(path_type=Path),
+    help="Where the run's dataset lies now.  [default: where it lay]",
+)
+def export(
+    run_root: Path,
+    kind: ExportFormat,
+    is_int8: bool,
+    folder: Path | None,
+    dataset_root: Path | None,
+) -> Result:
+    """Write RUN for use without Bestiary, and hold the result against it on the test pictures.
+
+    The table shows size, time of one picture on this CPU, how often both agree, and the
+    largest difference of any probability. labels.txt and preprocessing.json lie beside.
+    """
+    from dataclasses import asdict
+
+    from curation.dataset import Dataset
+    from training import backend
+    from training.evaluate import require_same_data
+    from training.export import in_table, require_possible
+    from training.exporting import exported
+    from training.run import Run
+
+    require_possible(kind, is_int8=is_int8, backend=backend.named())
+    run = Run.open(run_root)
+    dataset = Dataset.open(dataset_root or Path(run.record.dataset))
+    require_same_data(run, dataset)
+    backend.start()
+    target = folder or run.root / "export"
+    found = exported(run, dataset, target, kind=kind, is_int8=is_int8)
+    document = {"run": str(run.root), "exported": [asdict(one) for one in found]}
+    path = found[-1].path
+    return document, f"{in_table(found)}\nWrote {path}, labels.txt and preprocessing.json."
 
 
 def _fetch(named: Sequence[str], allowed: Sequence[str]) -> Fetch | None:

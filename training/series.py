@@ -93,7 +93,7 @@ def trials(question: Question, *, seed: int) -> tuple[Trial, ...]:
     """
     return tuple(
         Trial(
-            name="-".join(filter(None, (_portion_name(portion), _seed_name(question, one)))),
+            name=_name(question, portion, one),
             seed=one,
             portion=portion,
         )
@@ -102,16 +102,15 @@ def trials(question: Question, *, seed: int) -> tuple[Trial, ...]:
     )
 
 
-def _portion_name(portion: Portion) -> str:
-    if portion.folds is not None:
-        return f"fold-{portion.fold}"
-    return "" if portion.is_whole else f"share-{round(100 * portion.share)}"
-
-
-def _seed_name(question: Question, seed: int) -> str:
+def _name(question: Question, portion: Portion, seed: int) -> str:
+    parts = []
+    if question.kind == "folds":
+        parts.append(f"fold-{portion.fold}")
     if question.kind == "learning-curve":
-        return f"seed-{seed}"
-    return f"seed-{seed}" if question.kind == "seeds" or question.seeds > 1 else ""
+        parts.append(f"share-{round(100 * portion.share)}")
+    if question.kind == "seeds" or question.seeds > 1:
+        parts.append(f"seed-{seed}")
+    return "-".join(parts)
 
 
 class Series:

@@ -1,0 +1,36 @@
+"""SavedModel: runs with TensorFlow and TensorFlow Serving, without Keras."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+
+
+def write(
+    network: Any,
+    path: Path,
+    *,
+    samples: Iterable[Floats] | None,  # noqa: ARG001 - it has no int8
+    notes: Any,  # noqa: ARG001 - and no room for notes
+) -> None:
+    """Write a network as a folder."""
+    network.export(str(path), format="tf_saved_model", verbose=False)
+
+
+def reader(path: Path) -> Any:
+    """A function that asks the network in a folder that was just written."""
+    import keras
+
+    layer = keras.layers.TFSMLayer(str(path), call_endpoint="serve")
+
+    def say(pixels: Floats) -> Floats:
+        said: Floats = keras.ops.convert_to_numpy(layer(pixels))
+        return said
+
+    return say
