@@ -125,6 +125,7 @@ def out_of_fold(
     from sklearn.model_selection import StratifiedGroupKFold
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
+    from threadpoolctl import threadpool_limits
 
     classifier = make_pipeline(
         StandardScaler(), LogisticRegression(C=_REGULARISATION, max_iter=300)
@@ -132,8 +133,8 @@ def out_of_fold(
     chances = np.zeros((len(labels), int(labels.max()) + 1))
     dealer = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=0)
     for seen, unseen in dealer.split(features, labels, groups):
-        with warnings.catch_warnings():  # Nearly converged ranks as well.
-            warnings.simplefilter("ignore", ConvergenceWarning)
+        with warnings.catch_warnings(), threadpool_limits(1):  # More wait for each other.
+            warnings.simplefilter("ignore", ConvergenceWarning)  # Nearly converged ranks as well.
             classifier.fit(features[seen], labels[seen])
         columns = classifier[-1].classes_  # A rare class may be all in the unseen fold.
         chances[np.ix_(unseen, columns)] = classifier.predict_proba(features[unseen])
