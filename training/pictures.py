@@ -6,6 +6,7 @@ goes on with the very batches that it would have seen.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import os
@@ -21,8 +22,8 @@ from training.errors import ModelMismatchError, PicturesError
 from training.models import ModelEntry
 from training.recipe import TrainRecipe
 
-IN_MEMORY_BYTES = 256 * 2**20
-"""A larger split lies in a memory-mapped file, where the run keeps its cache."""
+IN_MEMORY_BYTES = 32 * 2**20
+"""A larger split is decoded once, into a memory-mapped file that all runs share."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,23 +100,48 @@ def load(dataset: Dataset, split: str, *, side_px: int, cache: Path) -> Pictures
         return _pictures(dataset, rows, pixels, _decode_all(dataset, rows, pixels))
     stem = cache / f"{dataset.lock_digest[:16]}-{split}-{side_px}"
     data, notes = stem.with_suffix(".npy"), stem.with_suffix(".json")
-    if not notes.exists():  # It is written last, so what stands before it is whole.
-        _fill_cache(dataset, rows, shape, data=data, notes=notes)
-    skipped = {int(place): reason for place, reason in json.loads(notes.read_text()).items()}
+    skipped = _noted(data, notes)
+    if skipped is None:
+        skipped = _fill_cache(dataset, rows, shape, data=data, notes=notes)
     return _pictures(dataset, rows, np.load(data, mmap_mode="r"), skipped)
+
+
+def _noted(data: Path, notes: Path) -> dict[int, str] | None:
+    """What was left out of the cache; None where there is none, or a byte of it has changed."""
+    try:
+        noted = json.loads(notes.read_text("utf-8"))
+        with data.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        if digest != noted["sha256"]:
+            return None
+        return {int(place): reason for place, reason in noted["skipped"].items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
 
 
 def _fill_cache(
     dataset: Dataset, rows: tuple[Row, ...], shape: tuple[int, ...], *, data: Path, notes: Path
-) -> None:
+) -> dict[int, str]:
+    """Decode into the cache; its notes are written last, so what stands before them is whole."""
     data.parent.mkdir(parents=True, exist_ok=True)
-    unready = data.with_suffix(".unready")
-    pixels = np.lib.format.open_memmap(unready, mode="w+", dtype=np.uint8, shape=shape)
-    skipped = _decode_all(dataset, rows, pixels)
-    pixels.flush()
-    unready.replace(data)
-    unready.write_text(json.dumps(skipped))
-    unready.replace(notes)
+    unready = data.with_suffix(f".{os.getpid()}")
+    try:
+        pixels = np.lib.format.open_memmap(unready, mode="w+", dtype=np.uint8, shape=shape)
+        skipped = _decode_all(dataset, rows, pixels)
+        pixels.flush()
+        with unready.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        unready.replace(data)
+        unready.write_text(json.dumps({"sha256": digest, "skipped": skipped}), "utf-8")
+        unready.replace(notes)
+    except OSError as error:
+        raise PicturesError(
+            f"cannot write decoded pictures to {data} ({error}): make room, or choose another"
+            " folder with --run"
+        ) from error
+    finally:
+        unready.unlink(missing_ok=True)
+    return skipped
 
 
 def _decode_all(

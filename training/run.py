@@ -187,8 +187,8 @@ class Run:
 
     @property
     def cache(self) -> Path:
-        """Where pictures lie that are too many for memory."""
-        return self.root / "cache"
+        """Where decoded pictures lie, for all runs beside this one."""
+        return self.root.parent / ".pictures"
 
     @property
     def weights_path(self) -> Path:

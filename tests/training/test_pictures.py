@@ -129,6 +129,24 @@ def test_a_split_too_large_for_memory_is_mapped_from_a_file_and_decoded_once(
         assert found.skipped == in_memory.skipped
 
 
+def test_a_cache_in_which_a_byte_has_changed_is_made_anew(
+    make_dataset: Callable[..., Dataset], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset = make_dataset(COUNTS)
+    whole = load(dataset, "train", side_px=32, cache=tmp_path / "cache").pixels
+    monkeypatch.setattr(pictures, "IN_MEMORY_BYTES", 0)
+    load(dataset, "train", side_px=32, cache=tmp_path / "cache")
+    (data,) = (tmp_path / "cache").glob("*.npy")
+    body = bytearray(data.read_bytes())
+    body[-1] ^= 1
+    data.write_bytes(body)
+
+    again = load(dataset, "train", side_px=32, cache=tmp_path / "cache")
+
+    assert (again.pixels == whole).all()
+    assert sorted(path.suffix for path in (tmp_path / "cache").iterdir()) == [".json", ".npy"]
+
+
 def test_pictures_are_scaled_in_memory_when_asked(
     make_dataset: Callable[..., Dataset], tmp_path: Path
 ) -> None:
