@@ -194,7 +194,7 @@ class Downloads:
         self._schedule(host, slot)
 
     def _slot(self, host: str) -> _Slot:
-        least_s = self._policy.pause_s if host else 0.0
+        least_s = self._policy.least_pause(host)
         return self._slots.setdefault(host, _Slot(least_s=least_s, pause_s=least_s))
 
     def _schedule(self, host: str, slot: _Slot) -> None:

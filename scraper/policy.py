@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,6 +14,18 @@ TOO_LARGE: Final = "too large: "
 def too_large(max_bytes: int) -> str:
     """Why an image of more bytes is skipped."""
     return f"{TOO_LARGE}more than {max_bytes} bytes (--max-bytes allows more)"
+
+
+LEAST_PAUSES_S: Final[Mapping[str, float]] = {
+    # Wikimedia's robot policy: two requests at once at most, and 429 for who asks for more.
+    "upload.wikimedia.org": 0.5,
+    # iNaturalist's recommended practices: 5 GB of media an hour.
+    "static.inaturalist.org": 1.0,
+    "inaturalist-open-data.s3.amazonaws.com": 1.0,
+    # GBIF's image cache: a single connection for scripts.
+    "api.gbif.org": 0.5,
+}
+"""Hosts that have said how robots should ask them: no option makes a pause shorter than that."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +94,10 @@ class FetchPolicy:
         """Seconds to wait after 1-based `attempt` failed; `jitter` is in [0, 1)."""
         doubled = self.backoff_s * 2.0 ** min(attempt - 1, 60)
         return min(self.backoff_max_s, doubled * (1 + jitter))
+
+    def least_pause(self, host: str) -> float:
+        """The pause of a host while all is well; none where nobody is asked."""
+        return max(self.pause_s, LEAST_PAUSES_S.get(host, 0.0)) if host else 0.0
 
     def longer(self, pause_s: float) -> float:
         """The pause of a host that was in trouble with this one: twice it, up to the cap."""

@@ -78,6 +78,33 @@ def test_a_host_rests_between_two_requests(clock: JumpingClock) -> None:
     assert web.times("a") == [0.0, 2.0, 4.0, 6.0]
 
 
+def test_no_option_makes_us_hurry_a_host_that_has_said_how_robots_should_ask(
+    clock: JumpingClock,
+) -> None:
+    web = Web({}, clock)
+    addresses = [f"http://upload.wikimedia.org/{n}" for n in range(3)]
+
+    run(web, clock, addresses, pause_s=0.0, connections=8)
+
+    assert web.times("upload.wikimedia.org") == [0.0, 0.5, 1.0]
+
+
+def test_time_that_must_pass_is_used_and_not_exceeded(clock: JumpingClock) -> None:
+    web = Web({}, clock)
+    policy = FetchPolicy(pause_s=1.0)
+    with Downloads(web.ask, policy=policy, clock=clock, rng=NoJitter()) as downloads:
+        for key in range(9):
+            downloads.add(key, f"http://a/{key}")
+        done = list(downloads.done_within(3.5))
+        assert clock.monotonic() == pytest.approx(3.5)
+        assert [one.key for one in done] == [0, 1, 2, 3]
+        assert list(downloads.done_within(0.2)) == []
+        assert clock.monotonic() == pytest.approx(3.7)
+        rest = list(_all(downloads))
+
+    assert [one.key for one in rest] == [4, 5, 6, 7, 8]
+
+
 def test_hosts_do_not_wait_for_each_other(clock: JumpingClock) -> None:
     web = Web({}, clock)
 
