@@ -209,10 +209,14 @@ def _images(before: Sequence[Row], after: Sequence[Row]) -> Images:
 def _moves(both: Sequence[tuple[Row, Row]], column: str) -> tuple[Move, ...]:
     pairs = ((one.digest, getattr(one, column), getattr(other, column)) for one, other in both)
     return tuple(
-        Move(digest=digest, before=str(old), after=str(new))
+        Move(digest=digest, before=_place(old), after=_place(new))
         for digest, old, new in pairs
         if old != new
     )
+
+
+def _place(value: object) -> str:
+    return "–" if value is None else str(value)
 
 
 def in_words(found: Changes) -> Iterator[str]:

@@ -199,7 +199,8 @@ def _warnings(dataset: Dataset, harvest: Harvest) -> Iterator[str]:
         share = dataset.recipe.splits[SPLITS.index(name)]
         missing = sorted(set(dataset.species) - {row.species for row in dataset.images(name)})
         if share > 0 and missing:
-            yield f"too few images for {name} of {', '.join(missing)}"
+            what = "images" if dataset.recipe.group_by == "look-alikes" else "groups of images"
+            yield f"too few {what} for {name} of {', '.join(missing)}"
 
 
 def default_workers() -> int:

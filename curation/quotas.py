@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
@@ -30,10 +31,11 @@ def read_splits(text: str) -> tuple[tuple[float, float, float], SplitUnit]:
             f"{text!r} is no split: write three shares (0.7,0.15,0.15), three counts of images"
             " (468,0,83, or rest,0,83), or counts of each species (rest,20,20/species)"
         ) from error
-    if numbers != text:
-        return (train, val, test), "images-per-species"
-    is_counted = "rest" in text or max(parts) > 1
-    return (train, val, test), "images" if is_counted else "share"
+    if numbers == text and "rest" not in text and not max(parts) > 1:
+        return (train, val, test), "share"
+    if all(math.isfinite(part) and part == int(part) for part in parts):
+        train, val, test = map(int, parts)
+    return (train, val, test), "images" if numbers == text else "images-per-species"
 
 
 def write_splits(recipe: CurationRecipe) -> str:

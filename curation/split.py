@@ -307,11 +307,11 @@ def _serve(
 def _require_enough(groups: Iterable[_Group], count: int) -> None:
     """Refuse folds that would lack a species."""
     found = Counter(species for group in groups for species in group.counts)
-    for species, number in sorted(found.items()):
-        if number < count:
-            what = "group of images that stays" if number == 1 else "groups of images that stay"
-            raise SplitError(
-                f"{species} has {number} {what} together, too few for {count} folds: gather more"
-                f" with `bestiary scrape`, ask for --folds {max(2, number)} or fewer, or remove"
-                f" the species with `bestiary forget --species`"
-            )
+    few = {species: number for species, number in sorted(found.items()) if number < count}
+    if few:
+        listed = ", ".join(f"{species} has {number}" for species, number in few.items())
+        raise SplitError(
+            f"too few images that may be apart for {count} folds: {listed}; gather more with"
+            f" `bestiary scrape`, ask for --folds {max(2, min(few.values()))} or fewer, or remove"
+            " species with `bestiary forget --species`"
+        )

@@ -61,6 +61,8 @@ def demo(directory: Path, epochs: int, headed: bool, serve: bool) -> tuple[dict[
     drawn = sum(1 for _ in draw(walk.directory / "pictures", recipe=DRAWN))
     unseen = [path for path in draw(walk.directory / "unseen", recipe=UNSEEN) if _is_photo(path)]
     walk.say(f"{counted(drawn - 1, 'picture')} in {walk.directory / 'pictures'}.")
+    if not walk.succeeds(["data", "demo", "--file", "pictures"]):
+        walk.say("This machine draws them a little otherwise, so figures may differ a little.")
     with _site(walk.directory / "pictures") as site:
         walk.say(f"The stand-in image search is at {site.base_url}.")
         for arguments in road(site, epochs=epochs, headed=headed, unseen=unseen):
@@ -116,15 +118,22 @@ class _Walk:
 
     def run(self, arguments: Sequence[str]) -> None:
         """Run one command, its output going where the demo's own goes."""
+        if code := self._code(arguments):
+            raise DemoError(
+                f"`bestiary {arguments[0]}` ended with code {code}, as it says above;"
+                " `bestiary doctor` checks what it needs"
+            )
+
+    def succeeds(self, arguments: Sequence[str]) -> bool:
+        """Run one command without which the demo can go on."""
+        return not self._code(arguments)
+
+    def _code(self, arguments: Sequence[str]) -> int:
         self.say(click.style(f"\n$ bestiary {shlex.join(arguments)}", bold=True))
         sys.stdout.flush()
         flags = ["--quiet"] if self._is_quiet else []
         done = subprocess.run([*_BESTIARY, *flags, *arguments], cwd=self.directory, check=False)
-        if done.returncode:
-            raise DemoError(
-                f"`bestiary {arguments[0]}` ended with code {done.returncode}, as it says above;"
-                " `bestiary doctor` checks what it needs"
-            )
+        return done.returncode
 
     def ask(self, arguments: Sequence[str]) -> dict[str, Any]:
         """Run one command for its JSON document."""

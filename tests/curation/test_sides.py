@@ -98,7 +98,7 @@ def test_pages_and_hosts_stay_whole_through_the_whole_curation(tmp_path):
     made = curated(harvest, tmp_path / "dataset", CurationRecipe(group_by="page", folds=3)).dataset
     assert torn_groups(made.rows, "page") == ()
     assert {row.split for row in Dataset.open(made.root).rows} == {"train", "val", "test"}
-    with pytest.raises(SplitError, match="has 1 group of images"):
+    with pytest.raises(SplitError, match="mouse has 1, shrew has 1"):
         curated(harvest, tmp_path / "dataset", CurationRecipe(group_by="host", folds=3))
     assert Dataset.open(made.root).recipe.group_by == "page"
 

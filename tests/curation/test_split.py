@@ -176,7 +176,7 @@ def test_a_species_with_too_few_groups_for_the_folds_is_named_with_what_can_be_d
     rows = alone(9, "mouse") + [
         Ticket(digest=f"{number}", species="shrew", group=f"{number % 3}") for number in range(9)
     ]
-    with pytest.raises(SplitError, match="shrew has 3 groups") as caught:
+    with pytest.raises(SplitError, match="for 5 folds: shrew has 3;") as caught:
         folds(rows, count=5, seed=0)
     assert "--folds 3" in str(caught.value)
     assert len(set(folds(rows, count=3, seed=0).values())) == 3
