@@ -1,6 +1,10 @@
 from __future__ import annotations
 
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -98,3 +102,38 @@ def test_the_code_of_a_browsers_error_page_is_translated() -> None:
     )
     assert network_error("net::ERR_NEW_ONE") == "ERR_NEW_ONE"
     assert network_error("fine") == ""
+
+
+_KILLED = """
+import os, signal
+from scraper.browser import BrowserPolicy, window
+with window(BrowserPolicy()) as opened:
+    numbers = opened._driver.service.process.pid, opened._driver.capabilities["goog:processID"]
+    print(*numbers, flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@needs_browser
+@pytest.mark.skipif(
+    sys.platform != "linux" or not shutil.which("setpriv"), reason="only Linux can promise that"
+)
+def test_a_scrape_that_is_killed_leaves_no_browser_behind() -> None:
+    command = [sys.executable, "-c", _KILLED]
+    killed = subprocess.run(command, capture_output=True, text=True, check=False)
+    left = [int(number) for number in killed.stdout.split()]
+
+    assert killed.returncode == -signal.SIGKILL
+    assert len(left) == 2
+    deadline = time.monotonic() + 20
+    while any(map(is_running, left)):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def is_running(number: int) -> bool:
+    """Whether there is such a process, and not only what its parent has not taken note of."""
+    try:
+        return Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
