@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import numpy as np
+
+from training.learning_curve import drawn, in_lines
+from training.predictions import Predictions
+from training.series import Question, trials
+
+SPECIES = ("mouse", "shrew")
+N = 40
+
+
+def _said(right: dict[str, int]) -> Predictions:
+    """Of each species' 40 pictures, so many are recognised."""
+    labels = np.repeat(np.array([0, 1], np.int32), N)
+    said = labels.copy()
+    for label, name in enumerate(SPECIES):
+        wrong = np.flatnonzero(labels == label)[right[name] :]
+        said[wrong] = 1 - label
+    digests = tuple(f"{place:04}" for place in range(2 * N))
+    return Predictions(
+        digests=digests, labels=labels, probabilities=np.eye(2, dtype=np.float32)[said]
+    )
+
+
+def _curve(rights: list[dict[str, int]]) -> object:
+    asked = trials(Question(learning_curve=True), seed=0)
+    done = [(trial, {"species": list(SPECIES)}) for trial in asked]
+    return drawn(done, [_said(right) for right in rights])
+
+
+def test_the_species_that_gained_by_the_second_half_of_its_pictures_is_named() -> None:
+    curve = _curve([{"mouse": 36, "shrew": n} for n in (8, 12, 20, 30)])
+
+    assert curve.advice.startswith(  # type: ignore[attr-defined]
+        "More pictures would likely help most with shrew (+45.0 points from half to all"
+    )
+    assert "mouse" not in curve.advice  # type: ignore[attr-defined]
+    assert [round(one.value, 3) for one in curve.species[1].recalls] == [0.2, 0.3, 0.5, 0.75]  # type: ignore[attr-defined]
+    assert in_lines(curve)[-1] == curve.advice  # type: ignore[arg-type, attr-defined]
+
+
+def test_where_nothing_can_be_told_the_advice_is_called_a_guess() -> None:
+    curve = _curve([{"mouse": 30, "shrew": n} for n in (20, 21, 21, 22)])
+
+    assert "cannot tell of any species" in curve.advice  # type: ignore[attr-defined]
+    assert "shrew is recognised least" in curve.advice  # type: ignore[attr-defined]
+    assert curve.advice.endswith("to begin there is a guess.")  # type: ignore[attr-defined]

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from curation.review import read_review
+from training.predictions import Predictions
+from training.suspects import suspects, to_csv, usual_confidence
+
+SPECIES = ("hamster", "mouse", "shrew")
+
+
+def _predictions(labels: list[int], rows: list[list[float]]) -> Predictions:
+    return Predictions(
+        digests=tuple(f"{place:064x}" for place in range(len(labels))),
+        labels=np.array(labels, np.int32),
+        probabilities=np.array(rows, np.float32),
+    )
+
+
+SURE = [0.9, 0.05, 0.05]
+
+
+def test_swapped_labels_are_suspect_and_the_worst_comes_first() -> None:
+    rows = [SURE, SURE, SURE[::-1], SURE[::-1], [0.02, 0.0, 0.98], [0.95, 0.0, 0.05]]
+    found = suspects("test", _predictions([0, 0, 2, 2, 0, 2], rows), SPECIES)
+
+    assert [(one.species, one.to) for one in found] == [("hamster", "shrew"), ("shrew", "hamster")]
+    assert found[0].note == "test: the network says shrew 98% and hamster 2%"
+
+
+def test_a_mistake_that_the_network_is_not_sure_of_doubts_no_label() -> None:
+    rows = [SURE, SURE, [0.4, 0.35, 0.25]]
+
+    assert suspects("val", _predictions([0, 0, 1], rows), SPECIES) == []
+
+
+def test_a_species_without_pictures_is_never_usual() -> None:
+    usual = usual_confidence(np.array([0, 0]), np.array([[0.8, 0.2, 0], [0.6, 0.4, 0]]))
+
+    assert usual.tolist() == [0.7, np.inf, np.inf]
+
+
+def test_curation_reads_the_file_and_takes_what_a_person_decided(tmp_path: Path) -> None:
+    rows = [SURE, SURE, SURE[::-1], SURE[::-1], [0.02, 0.0, 0.98]]
+    text = to_csv(suspects("test", _predictions([0, 0, 2, 2, 0], rows), SPECIES))
+    path = tmp_path / "suspects.csv"
+    path.write_text(text)
+
+    assert text.splitlines()[0] == "digest,species,decision,to,note"
+    assert read_review(path) == (), "nothing was decided yet"
+    path.write_text(text.replace("hamster,,shrew", "hamster,move,shrew"))
+    (decision,) = read_review(path)
+    assert (decision.decision, decision.species, decision.to) == ("move", "hamster", "shrew")
