@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import importlib.metadata
 import logging
+import os
 import struct
 import threading
 import warnings
@@ -17,13 +19,12 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from io import BytesIO
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image, ImageCms, UnidentifiedImageError, features
+from PIL import Image, UnidentifiedImageError, features
 
-from curation import reasons
+from curation import jpegs, reasons
+from curation.colours import srgb
 from curation.recipe import CurationRecipe
 
 FORMATS = (
@@ -69,8 +70,7 @@ _TRANSPOSITIONS = {
 }
 """What makes a picture with this EXIF orientation upright."""
 
-_LOSSLESS_JPEG = b"\xff\xc3"
-"""A frame that libjpeg decodes, but not at a reduced scale."""
+_JPEGS = frozenset({"JPEG", "MPO"})
 
 _SIDEWAYS = frozenset({5, 6, 7, 8})
 _ORIENTATION_TAG = 0x0112
@@ -123,6 +123,8 @@ def libraries() -> dict[str, str]:
     versions = {"numpy": np.__version__, "pillow": features.version("pil")}
     for name in ("libjpeg_turbo", "webp", "avif", "littlecms2"):
         versions[name] = features.version(name)
+    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+        versions["pillow_heif"] = importlib.metadata.version("pillow_heif")
     return {name: str(version or "") for name, version in versions.items()}
 
 
@@ -133,10 +135,11 @@ def _decode(body: bytes, recipe: CurationRecipe, refuse: Callable[[Header], str]
             return refusal
         if header.width * header.height > recipe.max_pixels:
             return f"{reasons.TOO_LARGE}: {header.width} × {header.height} px"
-        if _LOSSLESS_JPEG not in body[:65536]:
-            image.draft(None, _wanted_size(image.size, recipe))
-        image.load()
-        picture = _to_rgb(_shrunk(image, recipe), image, recipe.background)
+        if image.format in _JPEGS and (objection := _load_jpeg(image, body, recipe)):
+            return objection
+        with _quiet_libtiff() if image.format == "TIFF" else contextlib.nullcontext():
+            image.load()
+        picture = srgb(image, _spare_factor(image.size, recipe), recipe.background)
     if transposition := _TRANSPOSITIONS.get(header.orientation):
         picture = picture.transpose(transposition)
     return Decoded(header=header, picture=picture)
@@ -144,7 +147,12 @@ def _decode(body: bytes, recipe: CurationRecipe, refuse: Callable[[Header], str]
 
 @functools.cache
 def _formats() -> tuple[str, ...]:
+    """What is read here. HEIC is, where the extra `heic` brings its decoder."""
     Image.init()
+    with contextlib.suppress(ImportError):
+        import pillow_heif
+
+        pillow_heif.register_heif_opener(thumbnails=False)
     return tuple(name for name in FORMATS if name in Image.OPEN)
 
 
@@ -181,83 +189,38 @@ def _wanted_size(size: tuple[int, int], recipe: CurationRecipe) -> tuple[int, in
     return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
 
-def _shrunk(image: Image.Image, recipe: CurationRecipe) -> Image.Image:
-    """Reduce by a whole factor what the decoder could not, before costly conversions."""
-    if image.mode not in {"L", "RGB", "RGBA", "CMYK", "LA"} or "transparency" in image.info:
-        return image
+def _spare_factor(size: tuple[int, int], recipe: CurationRecipe) -> int:
+    """By how much the picture may be reduced, before costly conversions, and not be missed."""
+    wanted = _wanted_size(size, recipe)
+    return min(size[0] // wanted[0], size[1] // wanted[1]) // 2
+
+
+def _load_jpeg(image: Image.Image, body: bytes, recipe: CurationRecipe) -> str:
+    """Decode at a reduced scale; say why it cannot be used, if so."""
+    if (scans := jpegs.scans(body)) > jpegs.MAX_SCANS:
+        return f"{reasons.CORRUPT}: {scans} scans"
     wanted = _wanted_size(image.size, recipe)
-    factor = min(image.width // wanted[0], image.height // wanted[1]) // 2
-    return image.reduce(factor) if factor > 1 else image
+    if not jpegs.outline(body).is_lossless:
+        image.draft(None, wanted)
+    image.load()
+    return reasons.TRUNCATED if _ends_grey(image) and _is_cut(image, body, wanted) else ""
 
 
-def _to_rgb(
-    picture: Image.Image, source: Image.Image, background: tuple[int, int, int]
-) -> Image.Image:
-    """Bring a picture of any mode to sRGB on an opaque background."""
-    picture = _to_8_bits(picture)
-    if picture.has_transparency_data:
-        picture = _flattened(picture.convert("RGBA"), background)
-    elif picture.mode in {"1", "P", "PA"}:
-        picture = picture.convert("RGB")
-    return _to_srgb(picture, source.info.get("icc_profile"))
+def _ends_grey(image: Image.Image) -> bool:
+    """Whether the last pixel is what libjpeg makes of missing data."""
+    corner = image.getpixel((image.width - 1, image.height - 1))
+    return set(corner if isinstance(corner, tuple) else (corner,)) == {128}
 
 
-def _to_8_bits(picture: Image.Image) -> Image.Image:
-    if not picture.mode.startswith(("I", "F")):
-        return picture
-    pixels = np.asarray(picture)
-    if picture.mode.startswith("I;16"):
-        low, high = 0.0, 65535.0
-    else:  # No full scale is stated: take 8 or 16 bits where they hold, else what occurs.
-        low = min(0.0, *(float(values.min()) for _, values in _strips(pixels)))
-        top = max(float(values.max()) for _, values in _strips(pixels))
-        high = next((full for full in (255.0, 65535.0) if top <= full), top)
-    scaled = np.empty(pixels.shape, np.uint8)
-    for rows, values in _strips(pixels):
-        within = (values - low) * (255.0 / max(high - low, 1e-9))
-        scaled[rows] = np.clip(np.rint(within), 0, 255).astype(np.uint8)
-    return Image.fromarray(scaled)
-
-
-def _strips(pixels: NDArray[Any]) -> Iterator[tuple[slice, NDArray[np.float64]]]:
-    """The rows of a large picture a few at a time, as finite numbers: eight bytes a pixel."""
-    for start in range(0, len(pixels), _STRIP_ROWS):
-        rows = slice(start, start + _STRIP_ROWS)
-        yield rows, np.nan_to_num(pixels[rows].astype(np.float64), posinf=0.0, neginf=0.0)
-
-
-_STRIP_ROWS = 64
-
-
-def _flattened(picture: Image.Image, background: tuple[int, int, int]) -> Image.Image:
-    ground = Image.new("RGBA", picture.size, (*background, 255))
-    return Image.alpha_composite(ground, picture).convert("RGB")
-
-
-def _to_srgb(picture: Image.Image, profile: bytes | None) -> Image.Image:
-    """Convert by the embedded colour profile; without a usable one, by Pillow's own rule."""
-    source = _profile(profile) if profile else None
-    if picture.mode == "LAB":
-        source = source or ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB"))
-    if source is None or _is_srgb(source):
-        return picture.convert("RGB")
-    target = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
-    try:
-        converted = ImageCms.profileToProfile(picture, source, target, outputMode="RGB")
-    except ImageCms.PyCMSError:  # A profile for another kind of picture than this one.
-        return picture.convert("RGB")
-    return converted or picture
-
-
-def _profile(profile: bytes) -> ImageCms.ImageCmsProfile | None:
-    try:
-        return ImageCms.ImageCmsProfile(BytesIO(profile))
-    except (OSError, TypeError):
-        return None
-
-
-def _is_srgb(profile: ImageCms.ImageCmsProfile) -> bool:
-    return "sRGB" in (profile.profile.profile_description or "")
+def _is_cut(image: Image.Image, body: bytes, wanted: tuple[int, int]) -> bool:
+    """Whether a JPEG ends before its picture does, though it has an end: by trying more data."""
+    longer = jpegs.prolonged(body)
+    if longer is None:
+        return False
+    with Image.open(BytesIO(longer), formats=("JPEG",)) as again:
+        again.draft(None, wanted)
+        again.load()
+        return again.size == image.size and again.tobytes() != image.tobytes()
 
 
 def _reason(error: BaseException, body: bytes) -> str:
@@ -267,14 +230,22 @@ def _reason(error: BaseException, body: bytes) -> str:
 
 
 def _unidentified(body: bytes) -> str:
-    if body[4:8] == b"ftyp" and body[8:12] in {b"heic", b"heix", b"hevc", b"mif1", b"msf1"}:
-        return f"{reasons.UNSUPPORTED}: HEIC"
-    if any(body.startswith(mark) for mark in _SIGNATURES):
-        return reasons.CORRUPT
-    return reasons.NOT_AN_IMAGE
+    if body[4:8] == b"ftyp" and body[8:12] in _HEIF_BRANDS:
+        is_readable = "HEIF" in Image.OPEN
+        return reasons.CORRUPT if is_readable else f"{reasons.UNSUPPORTED}: {_HEIC_HINT}"
+    bits = jpegs.outline(body).precision if body.startswith(b"\xff\xd8") else 0
+    if bits > 8:
+        return f"{reasons.UNSUPPORTED}: JPEG of {bits} bits a sample"
+    is_image = body.startswith(_SIGNATURES) or body[8:12] == b"WEBP" or body[4:8] == b"ftyp"
+    return reasons.CORRUPT if is_image else reasons.NOT_AN_IMAGE
 
 
-_SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a", b"BM")
+_HEIF_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"})
+_HEIC_HINT = "HEIC (pip install bestiary[heic])"
+_SIGNATURES = (
+    *(b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a", b"BM"),
+    *(b"II*\0", b"MM\0*", b"\0\0\0\x0cjP  ", b"\xff\x4f\xff\x51"),
+)
 """Beginnings that promise an image: what cannot be opened after them is a broken one."""
 
 logging.getLogger("PIL").addHandler(logging.NullHandler())
@@ -305,3 +276,27 @@ def _without_pillow_warnings() -> Iterator[None]:
             _quiet_depth -= 1
             if _quiet_depth == 0:
                 _quiet_state.close()
+
+
+@contextlib.contextmanager
+def _quiet_libtiff() -> Iterator[None]:
+    """Keep libtiff's own lines about broken files off stderr, which it writes to directly.
+
+    For a moment nothing else can write there either; a worker's stderr goes nowhere anyway.
+    """
+    with _libtiff_lock:
+        try:
+            stderr = os.dup(2)
+        except OSError:  # Closed: nothing to keep quiet.
+            yield
+            return
+        try:
+            with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - `os.devnull` is no path.
+                os.dup2(nowhere.fileno(), 2)
+            yield
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
+
+
+_libtiff_lock = threading.Lock()

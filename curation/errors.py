@@ -8,6 +8,7 @@ CurationError                stop; the shell exits with `exit_code`
 ├── SplitError               the images cannot be split as asked for (1)
 ├── LeakError                two splits share a picture, which was forbidden (1)
 ├── LockMismatchError        the data is not what the lock says (4)
+├── WorkerError              no process can be started to look at images (1)
 └── UnusableImageError       one image cannot be rendered, for `reason`
 """
 
@@ -59,6 +60,10 @@ class LockMismatchError(CurationError):
     """The data is not what `datasets.lock` says; `document["differences"]` lists where."""
 
     exit_code = 4
+
+
+class WorkerError(CurationError):
+    """The processes that look at images cannot be started."""
 
 
 class UnusableImageError(CurationError):

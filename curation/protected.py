@@ -20,13 +20,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, ParamSpec, Self, TypeVar
 
-from curation.worker import Answer
+from curation.errors import WorkerError
+from curation.worker import Answer, ready
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 _TICK_S = 0.1
 """How often running calls are checked for being too slow."""
+_START_S = 120
+"""What a worker may take to start and to import what it will call, on a busy machine."""
 _SINGLE_THREADED = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 """The work is divided among workers already."""
 
@@ -50,37 +53,36 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True)
 class GivenUp:
-    """A call that ended with its worker."""
+    """A call that went beyond its bounds, or took its worker down."""
 
-    because: Literal["crashed", "too slow"]
+    because: Literal["crashed", "too slow", "too much memory"]
 
 
 class _Worker:
     """One process, which serves one call at a time."""
 
     def __init__(self, bounds: Bounds) -> None:
-        self._bounds = bounds
         self._deadline = float("inf")
         self._is_late = False
         self._process = subprocess.Popen(
-            [
-                *(sys.executable, "-P", "-m", "curation.worker"),
-                *(str(bounds.seconds), str(bounds.megabytes)),
-            ],
+            [sys.executable, "-P", "-m", "curation.worker", str(bounds.megabytes)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             env={**os.environ, **_SINGLE_THREADED, "PYTHONPATH": os.pathsep.join(sys.path)},
         )
 
-    def call(self, function: Callable[..., object], arguments: tuple[object, ...]) -> Answer | None:
+    def call(
+        self, function: Callable[..., object], arguments: tuple[object, ...], seconds: int
+    ) -> Answer | None:
         """What the function answers; None if the process is no more."""
         requests, answers = self._process.stdin, self._process.stdout
         assert requests is not None
         assert answers is not None
-        self._deadline = time.monotonic() + self._bounds.seconds
+        self._deadline = time.monotonic() + seconds
         try:
-            pickle.dump((function, arguments), requests, pickle.HIGHEST_PROTOCOL)
+            call = pickle.dumps((function, arguments))
+            pickle.dump((seconds, call), requests)
             requests.flush()
             answer: Answer = pickle.load(answers)  # noqa: S301 - from our own process.
         except (EOFError, OSError, pickle.UnpicklingError):
@@ -136,6 +138,7 @@ class Workers:
         system that was short of memory.
 
         Raises:
+            WorkerError: there are no worker processes to be had.
             Exception: what the function raises.
         """
         outcome = self._attempt(function, arguments)
@@ -144,24 +147,32 @@ class Workers:
         return outcome
 
     def _attempt(self, function: Callable[..., T], arguments: tuple[object, ...]) -> T | GivenUp:
-        worker = self._taken()
-        answer = worker.call(function, arguments)
+        try:
+            worker = self._idle.pop()
+        except IndexError:
+            worker = self._started(function)
+        answer = worker.call(function, arguments, self._bounds.seconds)
         if answer is None:
             return self._end(worker)
         self._idle.append(worker)
-        did_return, value = answer
-        if not did_return:
-            raise value  # type: ignore[misc] # The worker says that it is an exception.
-        return value  # type: ignore[return-value]
+        if isinstance(answer[1], MemoryError):
+            return GivenUp("too much memory")
+        return _returned(answer)  # type: ignore[return-value] # What the function returns.
 
-    def _taken(self) -> _Worker:
-        with contextlib.suppress(IndexError):
-            return self._idle.pop()
+    def _started(self, function: Callable[..., object]) -> _Worker:
         worker = _Worker(self._bounds)
         with self._lock:
             self._all.add(worker)
-            if len(self._all) == 1 and not self._watch.is_alive():
+            if not self._watch.is_alive():
                 self._watch.start()
+        answer = worker.call(ready, (function,), _START_S)
+        if answer is None:
+            self._end(worker)
+            raise WorkerError(
+                f"no worker process can be started with {sys.executable}:"
+                " see whether `bestiary doctor` finds fault with this Python"
+            )
+        _returned(answer)
         return worker
 
     def _end(self, worker: _Worker) -> GivenUp:
@@ -174,3 +185,11 @@ class Workers:
             with self._lock:
                 for worker in self._all:
                     worker.end_if_late()
+
+
+def _returned(answer: Answer) -> object:
+    did_return, value = answer
+    if not did_return:
+        assert isinstance(value, Exception)
+        raise value
+    return value

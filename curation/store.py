@@ -105,8 +105,8 @@ def _sources(name: str, known: dict[str, bytes]) -> dict[str, bytes]:
 class Store:
     """Results of one key, in a folder of their own; safe to use from many threads."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, *, is_lasting: bool = True) -> None:
+        self._folder, self._is_lasting = folder, is_lasting
         self._lock = threading.Lock()
         folder.mkdir(parents=True, exist_ok=True)
         self._rows: sqlite3.Connection | None = _opened(folder / "results.sqlite")
@@ -116,7 +116,7 @@ class Store:
     def beside(
         cls, root: Path, recipe: CurationRecipe, *, otherwise: Path, fresh: bool = False
     ) -> Self:
-        """The store of the dataset at `root`; one in `otherwise` where that cannot be had."""
+        """The store of the dataset at `root`; where none can be had, a passing one elsewhere."""
         place = place_of(root)
         try:
             if fresh and place.exists():
@@ -126,7 +126,7 @@ class Store:
             (place / "CACHEDIR.TAG").write_text(_NO_BACKUP, encoding="utf-8")
             return cls(place / key_of(recipe))
         except (OSError, SyntaxError):
-            return cls(otherwise)
+            return cls(otherwise, is_lasting=False)
 
     def __enter__(self) -> Self:
         return self
@@ -138,6 +138,8 @@ class Store:
                     self._rows.commit()
                 self._rows.close()
             self._rows = None
+        if not self._is_lasting:
+            shutil.rmtree(self._folder, ignore_errors=True)
 
     def rendered(self, digest: str) -> Path:
         """Where the rendered picture of an original lies, or should be put."""
@@ -168,6 +170,8 @@ class Store:
 
     def forget_all_but(self, digests: set[str]) -> None:
         """Delete what is kept of other originals, and the results of other keys."""
+        if not self._is_lasting:
+            return
         for other in self._folder.parent.iterdir():
             if other.is_dir() and other != self._folder:
                 shutil.rmtree(other, ignore_errors=True)

@@ -7,11 +7,12 @@ started it was killed.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pickle
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -19,20 +20,22 @@ _PATIENCE_S = 5
 """By how much a worker outlives its time limit before it ends itself: it should have been
 killed by then, unless whoever started it is gone."""
 
-Request = tuple[Callable[..., object], tuple[object, ...]]
+Request = tuple[int, bytes]
+"""How many seconds there are for it, and a function with its arguments: pickled once more, so
+that it can be answered, too, if they cannot be found here."""
 Answer = tuple[bool, object]
 """Whether the function returned, and what it returned or else raised."""
 
 
 def main() -> None:
-    """Answer requests until there are no more. Arguments: seconds and megabytes per request."""
-    seconds, megabytes = int(sys.argv[1]), int(sys.argv[2])
+    """Answer requests until there are no more, each with so many megabytes as the argument says."""
+    megabytes = int(sys.argv[1])
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for whoever started it.
     requests, answers = sys.stdin.buffer, _only_answers()
-    _bound_memory(megabytes)
     while (request := _next(requests)) is not None:
+        seconds, call = request
         _alarm(seconds + _PATIENCE_S)
-        answer = _answer(request)
+        answer = _answer(call, megabytes)
         _alarm(0)
         pickle.dump(answer, answers, pickle.HIGHEST_PROTOCOL)
         answers.flush()
@@ -45,15 +48,25 @@ def _only_answers() -> BinaryIO:
     return answers
 
 
-def _bound_memory(megabytes: int) -> None:
-    """Let no allocation grow the process by more than this (Linux; elsewhere nothing)."""
+@contextlib.contextmanager
+def _bounded_memory(megabytes: int) -> Iterator[None]:
+    """Let the process grow by no more than this, on top of what it has by now.
+
+    Linux alone: elsewhere the limit is not kept, or cannot be set.
+    """
     if sys.platform != "linux":
+        yield
         return
     import resource
 
     pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
-    limit = pages * resource.getpagesize() + megabytes * 2**20
-    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    bound = pages * resource.getpagesize() + megabytes * 2**20
+    resource.setrlimit(resource.RLIMIT_AS, (bound if hard < 0 else min(bound, hard), hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 
 
 def _alarm(seconds: int) -> None:
@@ -70,10 +83,11 @@ def _next(requests: BinaryIO) -> Request | None:
     return request
 
 
-def _answer(request: Request) -> Answer:
-    function, arguments = request
+def _answer(call: bytes, megabytes: int) -> Answer:
     try:
-        return True, function(*arguments)
+        function, arguments = pickle.loads(call)  # noqa: S301 - from whoever started this.
+        with _bounded_memory(megabytes):
+            return True, function(*arguments)
     except Exception as error:  # noqa: BLE001 - not swallowed: raised again by whoever asked.
         return False, _portable(error)
 
@@ -85,6 +99,11 @@ def _portable(error: Exception) -> Exception:
     except (pickle.PickleError, TypeError, AttributeError):
         return RuntimeError(f"{type(error).__name__}: {error}")
     return error
+
+
+def ready(function: object) -> bool:
+    """Be called first with the function that will be called: so its module is imported here."""
+    return callable(function)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import struct
+import sys
 import zlib
 
 import imagehash
@@ -15,11 +16,21 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
 from curation import reasons
+from curation.colours import srgb
 from curation.inspect import Dropped, Inspected, inspect
+from curation.protected import Bounds, Workers
 from curation.recipe import CurationRecipe
 from tests.curation.making import SHARED, encoded, jpeg, picture
 
 RECIPE = CurationRecipe(side_px=64, min_side_px=16)
+
+
+NO_HEIC = f"{reasons.UNSUPPORTED}: HEIC (pip install bestiary[heic])"
+TWELVE_BITS = f"{reasons.UNSUPPORTED}: JPEG of 12 bits a sample"
+
+
+def scan_of(body: bytes) -> int:
+    return body.index(b"\xff\xda")
 
 
 def used(body: bytes, recipe: CurationRecipe = RECIPE) -> Inspected:
@@ -53,7 +64,15 @@ def test_a_good_image_has_its_facts_and_a_square_jpeg():
         (jpeg(1)[: len(jpeg(1)) // 2], reasons.TRUNCATED),
         (encoded(picture(1), "PNG")[:2000], reasons.TRUNCATED),
         (b"\xff\xd8\xff\xe0" + b"\x00" * 50, reasons.CORRUPT),
-        (b"\0\0\0\x18ftypheic" + b"\0" * 40, f"{reasons.UNSUPPORTED}: HEIC"),
+        (
+            b"\0\0\0\x18ftypheic" + b"\0" * 40,
+            NO_HEIC,
+        ),
+        (jpeg(1)[:2000] + b"\xff\xd9", reasons.TRUNCATED),
+        (jpeg(1)[:-200] + b"\xff\xd9", reasons.TRUNCATED),
+        (jpeg(1).replace(b"\xff\xc0\0\x11\x08", b"\xff\xc0\0\x11\x0c"), TWELVE_BITS),
+        (jpeg(1)[:-2] + jpeg(1)[scan_of(jpeg(1)) :] * 300, f"{reasons.CORRUPT}: 301 scans"),
+        (b"II*\0" + b"\xff" * 60, reasons.CORRUPT),
         (jpeg(1, (200, 10)), f"{reasons.TOO_SMALL}: 200 × 10 px"),
         (jpeg(1, (1200, 40)), f"{reasons.TOO_NARROW}: 1200 × 40 px"),
     ],
@@ -63,13 +82,34 @@ def test_what_cannot_be_used_has_a_reason(body, reason):
 
 
 def png_that_claims(width: int, height: int) -> bytes:
-    def chunk(name: bytes, data: bytes) -> bytes:
-        whole = name + data
-        return struct.pack(">I", len(data)) + whole + struct.pack(">I", zlib.crc32(whole))
+    return png(struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0), zlib.compress(b"\0"))
 
-    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    pixels = chunk(b"IDAT", zlib.compress(b"\0"))
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + pixels + chunk(b"IEND", b"")
+
+def deep_png(width: int, height: int, depth: int) -> bytes:
+    """A soft grey PNG, made a row at a time."""
+    packer = zlib.compressobj(1)
+    row = b"\0" + bytes(range(256)) * (width * depth // 8 // 256 + 1)
+    row = row[: 1 + width * depth // 8]
+    data = b"".join(packer.compress(row) for _ in range(height)) + packer.flush()
+    return png(struct.pack(">IIBBBBB", width, height, depth, 0, 0, 0, 0), data)
+
+
+def png(header: bytes, data: bytes, *others: bytes) -> bytes:
+    chunks = (chunk(b"IHDR", header), *others, chunk(b"IDAT", data), chunk(b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
+
+
+def chunk(name: bytes, data: bytes) -> bytes:
+    whole = name + data
+    return struct.pack(">I", len(data)) + whole + struct.pack(">I", zlib.crc32(whole))
+
+
+def test_texts_and_profiles_that_unpack_to_gigabytes_are_not_unpacked():
+    bomb = zlib.compress(b"\0" * 2**26)
+    header = struct.pack(">IIBBBBB", 60, 60, 8, 0, 0, 0, 0)
+    for name in (b"zTXt", b"iCCP"):
+        body = png(header, zlib.compress(bytes(61 * 60)), chunk(name, b"k\0\0" + bomb))
+        assert dropped(body) == reasons.CORRUPT
 
 
 @pytest.mark.parametrize("side", [8_000, 11_000, 60_000])
@@ -113,12 +153,71 @@ def test_colours_are_brought_to_srgb():
     assert used(encoded(plain, "PNG", icc_profile=profile))
 
 
-def test_of_an_animation_the_first_frame_is_taken():
+@pytest.mark.parametrize("format_", ["WEBP", "GIF", "PNG", "AVIF"])
+def test_of_an_animation_the_first_frame_is_taken(format_):
     frames = [picture(seed) for seed in (1, 2, 3)]
-    body = encoded(frames[0], "WEBP", save_all=True, append_images=frames[1:], lossless=True)
+    body = encoded(frames[0], format_, save_all=True, append_images=frames[1:])
     result = used(body)
     assert result.header.frames == 3
-    assert np.abs(rendered(result) - rendered(used(encoded(frames[0], "PNG")))).mean() < 2
+    assert np.abs(rendered(result) - rendered(used(encoded(frames[0], "PNG")))).mean() < 12
+
+
+@pytest.mark.parametrize("bottom", [(128, 128, 128), (127, 128, 129)])
+def test_a_picture_that_is_grey_below_is_not_taken_for_a_cut_one(bottom):
+    image = picture(1)
+    image.paste(bottom, (0, 40, 96, 72))
+    for options in ({}, {"progressive": True}, {"restart_marker_blocks": 4}):
+        assert used(encoded(image, **options))
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"subsampling": 0}])
+def test_a_jpeg_of_four_colours_is_the_picture_it_was(options):
+    image = picture(2).convert("CMYK")
+    result = used(encoded(image, **options))
+    difference = np.abs(rendered(result) - rendered(used(encoded(image.convert("RGB"), "PNG"))))
+    assert difference.mean() < 6
+
+
+MODES = ["1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "LAB", "I;16", "I", "F"]
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_large_picture_that_is_shrunk_in_bands_is_the_one_shrunk_whole(mode):
+    image = wide(mode)
+    whole = srgb(image, 1, (0, 0, 255)).reduce(5)
+    in_bands = srgb(image, 5, (0, 0, 255))
+    assert in_bands.size == whole.size == (241, 201)
+    assert np.abs(np.asarray(whole).astype(int) - np.asarray(in_bands)).max() <= 2
+
+
+def wide(mode: str) -> Image.Image:
+    """A picture of more than one band."""
+    image = picture(6, (1203, 1001))
+    values = np.asarray(image.convert("L")).astype(np.uint16) * 257
+    if mode == "LAB":
+        return Image.merge("LAB", image.split())
+    if mode in {"LA", "RGBA", "PA"}:
+        image.putalpha(Image.linear_gradient("L").resize(image.size))
+    match mode:
+        case "I;16":
+            return Image.fromarray(values)
+        case "I":
+            return Image.fromarray(values.astype(np.int32))
+        case "F":
+            return Image.fromarray(values.astype(np.float32) / 9e4)
+        case _:
+            return image.convert(mode)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is measured as Linux tells it")
+def test_a_picture_of_49_megapixels_in_16_bits_is_seen_within_a_quarter_gigabyte():
+    with Workers(Bounds(seconds=60, megabytes=256)) as workers:
+        assert workers.call(reason_of, 7000, 7000, 16) == ""
+
+
+def reason_of(width: int, height: int, depth: int) -> str:
+    result = inspect(deep_png(width, height, depth), RECIPE)
+    return result.reason if isinstance(result, Dropped) else ""
 
 
 def test_how_small_is_too_small_follows_the_size_of_the_dataset():

@@ -1,0 +1,60 @@
+"""JPEGs: what their bytes tell and Pillow does not.
+
+Segments and markers: ITU-T T.81, Annex B.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+"""Markers that begin a frame: SOF0 to SOF15."""
+_LOSSLESS = frozenset({0xC3, 0xC7, 0xCB, 0xCF})
+_SCAN = 0xDA
+_END = b"\xff\xd9"
+_FILL = 0xFF
+_FILLER = bytes((37 * number + 11) % 255 for number in range(256))
+"""What a decoder that has come to the end of the picture passes over, and one that has not
+takes for more of it. Without the byte 255, so no marker."""
+MAX_SCANS = 200
+"""Encoders write a dozen. Each may cover the whole picture, so thousands take minutes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outline:
+    """What a JPEG says of itself before its first scan."""
+
+    precision: int
+    """Bits a sample; 0 where it is not said."""
+    is_lossless: bool
+    """A frame that can be decoded, but not at a reduced scale."""
+    scan: int | None
+    """Where the first scan begins; None if the segments do not lead there."""
+
+
+def outline(body: bytes) -> Outline:
+    """Walk the segments as far as they lead."""
+    place, frame, precision = 2, 0, 0
+    while place + 5 <= len(body) and body[place] == _FILL:
+        marker = body[place + 1]
+        if marker == _SCAN:
+            return Outline(precision=precision, is_lossless=frame in _LOSSLESS, scan=place)
+        if marker in _FRAMES:
+            frame, precision = marker, body[place + 4]
+        is_fill = marker == _FILL
+        place += 1 if is_fill else 2 + int.from_bytes(body[place + 2 : place + 4])
+    return Outline(precision=precision, is_lossless=frame in _LOSSLESS, scan=None)
+
+
+def scans(body: bytes) -> int:
+    """How many scans there are: where entropy-coded data has begun, bytes like a marker are one."""
+    return body.count(bytes([_FILL, _SCAN]), outline(body).scan or 0)
+
+
+def prolonged(body: bytes) -> bytes | None:
+    """The JPEG with more data before its end: the same picture, unless some was missing.
+
+    None where the end is not the last thing in the file, as it is in one that was cut and
+    closed again.
+    """
+    return body[: -len(_END)] + _FILLER + _END if body.endswith(_END) else None
