@@ -160,13 +160,20 @@ def _hex(colour: tuple[int, int, int]) -> str:
 @click.option(
     "--workers",
     type=click.IntRange(min=1),
-    help="Threads; the result does not depend on it.  [default: one per processor]",
+    help="Processes; the result does not depend on it.  [default: one per processor]",
+)
+@click.option(
+    "--fresh",
+    "is_fresh",
+    is_flag=True,
+    help="Look at every image again, rather than trust what earlier runs saw.",
 )
 def curate(
     *,
     harvest_path: Path,
     dataset: Path,
     workers: int | None,
+    is_fresh: bool,
     review_paths: tuple[Path, ...],
     **choices: Any,
 ) -> tuple[Document, str]:
@@ -183,7 +190,7 @@ def curate(
     recipe = _recipe(choices)
     decisions = [one for path in review_paths for one in read_review(path)]
     with Harvest.open(harvest_path) as harvest:
-        curated = _run(harvest, dataset, recipe, workers, decisions)
+        curated = _run(harvest, dataset, recipe, workers, decisions, is_fresh=is_fresh)
     return _told(curated)
 
 
@@ -208,6 +215,8 @@ def _run(
     recipe: CurationRecipe,
     workers: int | None,
     decisions: Sequence[Decision],
+    *,
+    is_fresh: bool,
 ) -> Curated:
     """Curate under two progress bars: for the images, and for the pairs that may be alike."""
     from curation.curate import curate, default_workers
@@ -217,6 +226,7 @@ def _run(
         root,
         recipe=recipe,
         workers=workers or default_workers(),
+        is_fresh=is_fresh,
         decisions=decisions,
     )
     images = len({record.sha256 for record in harvest.records("kept")})

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from curation import lock
+from curation import lock, reasons
 from curation.audit import dropped_by_word
 from curation.building import building_site, furnish
 from curation.dataset import MANIFEST, Dataset, Row, identity, write_manifest
@@ -31,6 +31,9 @@ from curation.sides import NONE_BEFORE, Sides, sides_of
 from curation.stars import Compared
 from curation.store import Store
 from scraper.harvest import Harvest, Record
+
+_BY_CHANCE = frozenset({reasons.CRASHED, reasons.TOO_SLOW, reasons.TOO_MUCH_MEMORY})
+"""Reasons that the machine has a part in."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +66,8 @@ def curate(
 
     Before it come one `Looked` for every digest, and then `Compared` where any were suggested.
 
-    Until then whatever was at `root` stays as it was. `before` says where images were, for a
+    Until then whatever was at `root` stays as it was. `workers` is how many processes look at
+    images; what earlier runs saw is taken over unless `is_fresh`. `before` says where images were, for a
     recipe that keeps splits; it is the dataset at `root` unless given. `decisions` are a
     person's (`curation.review`).
 
@@ -190,6 +194,12 @@ def _require_some(rows: Iterable[Row], harvest: Harvest) -> None:
 
 
 def _warnings(dataset: Dataset, harvest: Harvest) -> Iterator[str]:
+    given_up = {row.digest for row in dataset.rows if reasons.word(row.reason) in _BY_CHANCE}
+    if given_up:
+        yield (
+            f"images that crashed their decoder, or took too long or too much memory:"
+            f" {len(given_up)}; on another machine they may be kept"
+        )
     gathered = {record.species for record in harvest.records()}
     if lost := sorted(gathered - set(dataset.species)):
         yield f"no image is left of {', '.join(lost)}: gather more with `bestiary scrape`"
