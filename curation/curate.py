@@ -67,9 +67,9 @@ def curate(
     Before it come one `Looked` for every digest, and then `Compared` where any were suggested.
 
     Until then whatever was at `root` stays as it was. `workers` is how many processes look at
-    images; what earlier runs saw is taken over unless `is_fresh`. `before` says where images were, for a
-    recipe that keeps splits; it is the dataset at `root` unless given. `decisions` are a
-    person's (`curation.review`).
+    images; what earlier runs saw is taken over unless `is_fresh`. `before` says where images
+    were, for a recipe that keeps splits; it is the dataset at `root` unless given. `decisions`
+    are a person's (`curation.review`).
 
     Raises:
         UsageError: the decisions contradict each other.
