@@ -30,6 +30,8 @@ _SEAM = 10
 """Steps beyond this, all along a line, are a seam."""
 _BLOCK_PX = 16
 """Of the blocks in which text is looked for: two or three lines of a page's print."""
+_MIN_BLOCKS = 24
+"""In a picture of fewer, 96 × 64 px, a few hard edges would be a large share of print."""
 _MIN_SEAMED_PX = 40
 """A narrower picture can have no two pictures side by side."""
 
@@ -153,7 +155,7 @@ def _tones(counts: NDArray[np.int64], spread: int) -> float:
 def _text(across: Grey) -> float:
     """See `Measures.text`: strokes in some of a block's rows, gaps in others, flat ground."""
     rows, columns = (side // _BLOCK_PX for side in across.shape)
-    if rows == 0 or columns == 0:
+    if rows * columns < _MIN_BLOCKS:
         return 0.0
     whole = across[: rows * _BLOCK_PX, : columns * _BLOCK_PX]
     strokes = _per_row_of_blocks(whole > _STROKE)
