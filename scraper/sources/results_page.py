@@ -48,7 +48,7 @@ class SearchPolicy:
     base_url: str = "https://www.google.com"
     pause_s: float = 0.2
     """Between two scroll steps; a step asks the site for one batch of results at most."""
-    poll_s: float = 0.1
+    poll_s: float = 0.05
     """Between two looks at a page that is not there yet, or not whole."""
     search_pause_s: float = 2.0
     """Between two searches."""
@@ -251,7 +251,7 @@ class _Growth:
         The longer the page, the more must be new: reading takes as long as the page is. Where
         no more come at the moment, any will do.
         """
-        is_quiet = self.results > self.known and now - self._quiet_since >= self._policy.poll_s
+        is_quiet = self.results > self.known and now - self._quiet_since >= 2 * self._policy.poll_s
         least = 1 if is_quiet else max(_MIN_CARDS_PER_READING, self.known // 8)
         return self._is_stalled(now), self.known, self.results, least
 
