@@ -150,11 +150,11 @@ def test_a_checkpoint_of_another_network_is_refused(tmp_path: Path) -> None:
 
 def test_memory_that_runs_out_is_told_with_the_batch_size() -> None:
     backend.start()
-    from training.fit import _out_of_memory_told
+    from training.steps import out_of_memory_told
 
     with (
         pytest.raises(TrainingError, match="batches of 32 pictures: try a smaller --batch-size"),
-        _out_of_memory_told(TrainRecipe()),
+        out_of_memory_told(TrainRecipe()),
     ):
         raise MemoryError
 
