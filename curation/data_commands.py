@@ -65,7 +65,7 @@ def data(
     \b
       bestiary data cifar100 --classes hamster,mouse,rabbit,shrew,squirrel
       bestiary scrape --source folder --from cifar-100/train
-      bestiary curate --size 32 --splits 400,100,0/species
+      bestiary curate --size 32 --splits rest,100,0/species
     """
     from curation.lock import FILE_NAME
     from curation.pins import PinnedDrawing, pin_named, pins, require_drawn
