@@ -34,9 +34,13 @@ class Calibration:
     n: int
     """Validation pictures that it was fitted on."""
     unknown_below: float
-    """A picture whose best probability is lower shows none of the species, as far as can be
-    told: of the validation pictures, which do show one, this share is lost:"""
+    """A picture whose best probability is lower is called unknown."""
     lost: float
+    """The share of the validation pictures, which do show a known species, that this costs."""
+
+    def __post_init__(self) -> None:
+        if not self.temperature > 0 or not np.isfinite(self.temperature):
+            raise ValueError(f"a temperature is a number above 0, not {self.temperature}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

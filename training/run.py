@@ -41,6 +41,9 @@ from training.portions import WHOLE, Portion
 from training.recipe import TrainRecipe
 
 RUN_VERSION = 1
+_MOST_PX = 4096
+_UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, MemoryError)
+"""What a damaged or hostile file of weights makes h5py and Keras raise."""
 _WHY_NO_FILES = (
     "a model file from elsewhere could run code when it is loaded, so name the folder of a run,"
     " which `bestiary train` makes"
@@ -103,7 +106,21 @@ class RunRecord:
         document["portion"] = Portion(**document.get("portion", {}))
         if document.get("calibration") is not None:
             document["calibration"] = Calibration(**document["calibration"])
-        return cls(**document)
+        record = cls(**document)
+        record.require_sensible()
+        return record
+
+    def require_sensible(self) -> None:
+        """Make sure that a network can be built of it: the file may come from a stranger.
+
+        Raises:
+            ValueError: it cannot be meant.
+        """
+        if not isinstance(self.side_px, int) or not 8 <= self.side_px <= _MOST_PX:
+            raise ValueError(f"side_px must be a number from 8 to {_MOST_PX}")
+        names = (self.model, *self.species)
+        if len(self.species) < 2 or not all(isinstance(name, str) for name in names):
+            raise ValueError("model and species must be names, and species at least two")
 
     def differences(self, other: RunRecord) -> list[str]:
         """What keeps a run of `other` from going on as one of this."""
@@ -254,7 +271,7 @@ class Run:
         )
         try:
             network.load_weights(self.weights_path)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except _UNREADABLE as error:
             raise RunError(
                 f"{self.weights_path} does not fit {self.record.model} as this Bestiary builds it"
                 " (another version wrote it?): train again"

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,14 +11,22 @@ from PIL import Image
 from curation.render import render
 from tests.training.making import Trained
 from training import backend
-from training.calibration import calibrated
+from training.calibration import Calibration, calibrated
+from training.errors import PredictionError
 from training.pictures import load
-from training.predict import Prediction, predict, probabilities_of
+from training.predict import (
+    Prediction,
+    Unread,
+    images_of,
+    predict,
+    probabilities_of,
+    to_csv,
+)
 from training.run import Run
 
 
-def _photo(path: Path) -> bytes:
-    rng = np.random.default_rng(1)
+def _photo(path: Path, *, seed: int = 1) -> bytes:
+    rng = np.random.default_rng(seed)
     noise = rng.integers(0, 255, (9, 7, 3), dtype=np.uint8)
     file = io.BytesIO()
     Image.fromarray(noise).resize((280, 360)).save(file, "PNG")
@@ -54,3 +63,94 @@ def test_the_size_of_a_batch_does_not_matter(trained: Trained, tmp_path: Path) -
     assert whole.shape == (14, 3)
     assert probabilities_of(network, pixels, batch_size=4) == pytest.approx(whole, abs=1e-5)
     assert probabilities_of(network, pixels[:0]).shape == (0, 3)
+
+
+def test_a_picture_of_the_dataset_predicts_from_its_original_as_it_was_measured(
+    trained: Trained, tmp_path: Path
+) -> None:
+    """What `evaluate` measured is what `predict` says of the photo before curation."""
+    backend.start()
+    run = Run.open(trained.root)
+    network = run.load_network()
+    bodies = [_photo(tmp_path / f"{n}.png", seed=n) for n in range(3)]
+    rendered = [render(body, trained.dataset.recipe) for body in bodies]
+    measured = probabilities_of(network, np.stack([np.asarray(one) for one in rendered]))
+
+    found = list(predict(network, run.record, [tmp_path / f"{n}.png" for n in range(3)]))
+
+    assert run.record.calibration is not None
+    expected = calibrated(measured, run.record.calibration.temperature)
+    for one, row in zip(found, expected, strict=True):
+        assert isinstance(one, Prediction)
+        assert [one.probabilities[name] for name in run.record.species] == pytest.approx(row)
+
+
+def test_a_picture_that_shows_none_of_the_species_is_unknown(trained: Trained) -> None:
+    backend.start()
+    run = Run.open(trained.root)
+    strict = replace(
+        run.record,
+        calibration=Calibration(temperature=1.0, n=9, unknown_below=1.01, lost=1.0),
+    )
+    file = trained.dataset.path(trained.dataset.images("test")[0])
+
+    (found,) = predict(run.load_network(), strict, [file])
+
+    assert isinstance(found, Prediction)
+    assert found.is_unknown
+    assert found.record()["unknown"] is True
+    assert ": unknown (at best " in found.in_words()
+
+
+def test_an_address_is_fetched_with_what_is_given_for_it_and_not_asked_otherwise(
+    trained: Trained, tmp_path: Path
+) -> None:
+    backend.start()
+    run = Run.open(trained.root)
+    network, body = run.load_network(), _photo(tmp_path / "photo.png")
+
+    def fetch(url: str) -> bytes:
+        if url.endswith("gone.png"):
+            raise PredictionError("gone (404)")
+        return body
+
+    images = ["https://example.org/photo.png", "http://example.org/gone.png"]
+    there, gone = predict(network, run.record, images, fetch=fetch)
+    refused, _ = predict(network, run.record, images)
+    (from_disk,) = predict(network, run.record, [tmp_path / "photo.png"])
+
+    assert isinstance(there, Prediction)
+    assert isinstance(from_disk, Prediction)
+    assert there.probabilities == from_disk.probabilities
+    assert (there.image, gone) == (images[0], Unread(image=images[1], reason="gone (404)"))
+    assert isinstance(refused, Unread)
+    assert "download the image" in refused.reason
+
+
+def test_the_table_has_a_line_for_every_image(tmp_path: Path) -> None:
+    found = [
+        Prediction(image="a.jpg", probabilities={"shrew": 0.75, "mouse": 0.25}),
+        Prediction(image="b.jpg", probabilities={"mouse": 0.6, "shrew": 0.4}, is_unknown=True),
+        Unread(image="c.jpg", reason="not an image"),
+    ]
+
+    assert to_csv(found, ("mouse", "shrew")).splitlines() == [
+        "image,said,species,probability,error,mouse,shrew",
+        "a.jpg,shrew,shrew,0.750000,,0.250000,0.750000",
+        "b.jpg,unknown,mouse,0.600000,,0.600000,0.400000",
+        "c.jpg,,,,not an image,,",
+    ]
+
+
+def test_folders_files_and_addresses_may_be_mixed(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    for name in ("b.jpg", "a.jpg", ".hidden"):
+        (tmp_path / "folder" / name).touch()
+    folder = str(tmp_path / "folder")
+
+    assert images_of(["x.jpg", "HTTPS://example.org/y", folder]) == [
+        "x.jpg",
+        "HTTPS://example.org/y",
+        f"{folder}/a.jpg",
+        f"{folder}/b.jpg",
+    ]
