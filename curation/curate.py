@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from curation import lock, reasons
+from curation import grouping, lock, reasons
 from curation.audit import dropped_by_word
 from curation.building import building_site, furnish
 from curation.dataset import MANIFEST, Dataset, Row, identity, write_manifest
@@ -30,6 +30,7 @@ from curation.seeing import Eyes, seen_by
 from curation.sides import NONE_BEFORE, Sides, sides_of
 from curation.stars import Compared
 from curation.store import Store
+from curation.study_split import split_libraries
 from scraper.harvest import Harvest, Record
 
 _BY_CHANCE = frozenset({reasons.CRASHED, reasons.TOO_SLOW, reasons.TOO_MUCH_MEMORY})
@@ -108,7 +109,7 @@ def curate(
             yield outcome
         rows = decide(review, findings, pairs, recipe, before)
         _require_some(rows, harvest)
-        entry = {**identity(rows, recipe), "libraries": libraries()}
+        entry = {**identity(rows, recipe), "libraries": {**libraries(), **split_libraries(recipe)}}
         furnish(site, rows, store.rendered)
         write_manifest(site / MANIFEST, rows, recipe, refused=harvest.reasons())
         write_report(Dataset.open(site), name=name, lock_digest=lock.digest_of(entry))
@@ -211,6 +212,7 @@ def _warnings(dataset: Dataset, harvest: Harvest) -> Iterator[str]:
         if share > 0 and missing:
             what = "images" if dataset.recipe.group_by == "look-alikes" else "groups of images"
             yield f"too few {what} for {name} of {', '.join(missing)}"
+    yield from grouping.warnings(dataset.rows, dataset.recipe.group_by)
 
 
 def default_workers() -> int:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from curation.dataset import Row
 from curation.recipe import GroupBy
-from curation.split import Ticket, torn
+from curation.split import Ticket, images, torn
 from scraper.harvest import host_of
 
 
@@ -39,6 +39,20 @@ def torn_groups(rows: Sequence[Row], by: GroupBy) -> tuple[tuple[str, ...], ...]
         tuple(sorted(ticket.digest for ticket in dealt if ticket.group == group))
         for group in torn(dealt, home)
     )
+
+
+def warnings(rows: Sequence[Row], by: GroupBy) -> Iterator[str]:
+    """What a user should know who asked for groups: that there are none, or one of nearly all."""
+    if by == "look-alikes":
+        return
+    dealt = tickets(rows, by)
+    sizes = Counter((ticket.group, ticket.species) for ticket in dealt if ticket.group is not None)
+    if not sizes:
+        yield f"no two images are known to be of one {by}: --group-by {by} changed nothing"
+    total = images(dealt)
+    for (_, species), size in sorted(sizes.items(), key=lambda item: item[0][1]):
+        if 2 * size > total[species]:
+            yield f"{size} of the {total[species]} images of {species} are of one {by}"
 
 
 def _links(row: Row, by: GroupBy) -> Iterator[str]:

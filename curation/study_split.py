@@ -7,6 +7,7 @@ study's 468 and 83 of 551 images can be had again.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from importlib.metadata import version
 
 from curation.errors import SplitError
 from curation.recipe import CurationRecipe, Split
@@ -42,3 +43,8 @@ def study_split(tickets: Iterable[Ticket], recipe: CurationRecipe) -> dict[str, 
         for number in numbers:
             home.update(dict.fromkeys(groups[number][1], name))
     return home
+
+
+def split_libraries(recipe: CurationRecipe) -> dict[str, str]:
+    """The version of what dealt the images, where that is not Bestiary itself."""
+    return {"scikit-learn": version("scikit-learn")} if recipe.split_by == "study" else {}

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from curation.dataset import Row
-from curation.grouping import tickets, torn_groups
+from curation.grouping import tickets, torn_groups, warnings
 
 
 def row(digest: str, *, page: str = "", image: str = "", group: str | None = None, kept=True):
@@ -78,3 +78,11 @@ def test_a_leak_is_found_in_a_manifest_alone(by):
     torn = [together[0], replace(together[1], split="test"), together[2]]
     (found,) = torn_groups(torn, by)
     assert found == (("a", "b") if by == "look-alikes" else ("a", "b", "c"))
+
+
+def test_groups_of_nothing_and_of_nearly_all_are_warned_of():
+    rows = [row("a", page="https://one.example/1"), row("b"), row("c")]
+    assert list(warnings(rows, "look-alikes")) == []
+    assert "--group-by page changed nothing" in next(warnings(rows, "page"))
+    rows[1] = row("b", page="https://one.example/2")
+    assert list(warnings(rows, "host")) == ["2 of the 3 images of shrew are of one host"]
