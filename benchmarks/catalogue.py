@@ -109,7 +109,7 @@ def product(seed: int) -> Image.Image:
     """One thing of a catalogue before a bright wall; a third of them grey."""
     rng = random.Random(f"product:{seed}")
     size = rng.choice(SIZES)
-    drawn = _dressed(rng.choice(tuple(CUTS.values())), rng, jitter=rng.choice((0.0, 0.004, 0.012)))
+    drawn = _dressed(rng.choice(tuple(CUTS.values())), rng, jitter=rng.choice((0.004, 0.01, 0.025)))
     if rng.random() < 0.35:
         drawn = drawn.convert("L").convert("RGB")
     if rng.random() < 0.4:  # Cut close, as catalogues do.

@@ -15,6 +15,7 @@ that counts against the pair.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -46,12 +47,21 @@ _MIN_CONTRAST = 16.0
 """Deviation to which the grey values of a fainter picture are spread before that."""
 _NOISE = 0.5
 """Variance that recompression alone may cause."""
+_FAINT = 4.0
+"""Deviation within a patch up to which it counts as faint detail."""
+_FULL_EVIDENCE = 150.0
+"""Texture, summed over the patches, from which there is enough to go by."""
+_FAINT_DOUBT, _FEW_DOUBT = 0.15, 0.2
+"""How much likeness a pair loses where all is faint, and where there is no texture at all."""
 _UNHEARD = 0.1
 """Share of the textured patches, the worst, that has no say."""
 _SKEW_COST, _STRETCH_COST = 2.0, 0.3
 """How much likeness a pair loses for each unit of shear or turn, and of log aspect."""
 _BATCH = 128
 _MIN_OVERLAP = 0.75
+_LEAST_SHARED = 0.6
+"""Share of each side that two pictures must have in common."""
+_ALL = np.asarray([0, 0, 1, 1], np.float32)
 
 Floats = NDArray[np.float32]
 
@@ -112,6 +122,40 @@ def align(thumbs: Thumbs, inner: Floats, pairs: Suggestions) -> tuple[Floats, Fl
     nothing = (np.empty(0, np.float32), np.empty((0, 3, 3), np.float32))
     scores, maps = zip(nothing, *found, strict=True)
     return np.concatenate(scores), np.concatenate(maps)
+
+
+def by_map(first: NDArray[np.int64], second: NDArray[np.int64], maps: Floats) -> Suggestions:
+    """Pairs of which the map from the first to the second picture is known roughly.
+
+    What they share is compared; pairs that share less than a small part are left with that.
+    """
+    shared = _clipped(_mapped(np.linalg.inv(maps), np.tile(_ALL, (len(maps), 1))))
+    linear = maps[:, :2, :2]
+    is_turned = np.abs(linear[:, [0, 1], [1, 0]]).sum(1) > np.abs(linear[:, [0, 1], [0, 1]]).sum(1)
+    across = np.where(is_turned, linear[:, 1, 0], linear[:, 0, 0])
+    down = np.where(is_turned, linear[:, 0, 1], linear[:, 1, 1])
+    return Suggestions(
+        first=first,
+        second=second,
+        first_box=shared,
+        second_box=_mapped(maps, shared),
+        orientation=(across < 0) + 2 * (down < 0) + 4 * is_turned.astype(np.int64),
+    )
+
+
+def _mapped(maps: Floats, boxes: Floats) -> Floats:
+    """The boxes round what maps make of boxes; shape (n, 4)."""
+    corners = boxes[:, [[0, 1], [2, 1], [0, 3], [2, 3]]]
+    places = corners @ maps[:, :2, :2].transpose(0, 2, 1) + maps[:, None, :2, 2]
+    return np.concatenate([places.min(axis=1), places.max(axis=1)], axis=1)
+
+
+def _clipped(boxes: Floats) -> Floats:
+    """The part of each box that lies in the picture, or the picture where hardly any does."""
+    inside = np.clip(boxes, 0, 1)
+    sides = inside[:, 2:] - inside[:, :2]
+    is_enough = np.asarray((sides > _LEAST_SHARED).all(axis=1), bool)
+    return np.where(is_enough[:, None], inside, _ALL)
 
 
 def _align(thumbs: Thumbs, inner: Floats, pairs: Suggestions) -> tuple[Floats, Floats]:
@@ -193,7 +237,10 @@ def _judged(
 
 
 def _patchwise(one: Floats, other: Floats, inside: NDArray[np.bool_]) -> Floats:
-    """The mean correlation within patches, weighted by their texture, without the worst."""
+    """The mean correlation within patches, weighted by their texture, without the worst.
+
+    Less what is left to doubt where few patches have texture.
+    """
     held = _patches(inside.astype(np.float32))
     area = np.maximum(held.sum(axis=2), 1)
     centred = []
@@ -205,8 +252,28 @@ def _patchwise(one: Floats, other: Floats, inside: NDArray[np.bool_]) -> Floats:
     shared = np.einsum("npk,npk->np", *centred) / area
     correlation = shared / np.sqrt((variances[0] + _NOISE) * (variances[1] + _NOISE))
     texture = np.sqrt(np.maximum(*variances))
-    is_telling = (texture > _MIN_TEXTURE) & (area > _PATCH**2 / 2)
-    return _mean_of_best(correlation, np.where(is_telling, np.minimum(texture, _FULL_TEXTURE), 0))
+    is_seen = area > _PATCH**2 / 2
+    weights = np.where(is_seen & (texture > _MIN_TEXTURE), np.minimum(texture, _FULL_TEXTURE), 0)
+    faint = np.where(is_seen & (texture <= _FAINT), area, 0)
+    agreement = _pooled(shared, variances, faint)
+    return _mean_of_best(correlation, weights) - _doubt(weights, faint > 0, agreement)
+
+
+def _pooled(shared: Floats, variances: Sequence[Floats], weights: Floats) -> Floats:
+    """One correlation over all patches of a pair together; shape (n,)."""
+    one, other = ((variance * weights).sum(axis=1) + 0.2 for variance in variances)
+    return np.asarray((shared * weights).sum(axis=1) / np.sqrt(one * other), np.float32)
+
+
+def _doubt(weights: Floats, is_faint: NDArray[np.bool_], agreement: Floats) -> Floats:
+    """What outlines alone leave open, unless even the faintest detail within them agrees.
+
+    Two plain shirts of one cut have the same few edges, and a copy of one has them too; but
+    in a copy the folds agree as well.
+    """
+    lack = np.clip(1 - weights.sum(axis=1) / _FULL_EVIDENCE, 0, 1)
+    open_ = _FAINT_DOUBT * is_faint.mean(axis=1) + _FEW_DOUBT * lack
+    return np.asarray(open_ * (1 - np.clip(agreement, 0, 1)), np.float32)
 
 
 def _evened(one: Floats, other: Floats, inside: NDArray[np.bool_]) -> tuple[Floats, Floats]:

@@ -9,22 +9,25 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
+from itertools import pairwise
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from curation.alignment import Suggestions, align
+from curation.alignment import Suggestions, align, by_map
 from curation.candidates import Candidates, candidates
 from curation.recipe import CurationRecipe
 from curation.signature import THUMB_PX, Signature, hashed_views, views_of
-from curation.stars import Compared, Pair, Standing, compared
+from curation.stars import Compared, Pair, Path, Standing, compared
 
 _THUMB_BYTES = THUMB_PX**2
 _AT_ONCE = 512
 """Pictures that are hashed together."""
+_BRIDGED = 0.12
+"""How much less alike two pictures may be that others have shown how to lay on each other."""
 
 Numbers = NDArray[np.int64]
 
@@ -84,11 +87,16 @@ class Album:
         line = sorted(range(len(self)), key=lambda place: standings[place].rank)
         suggested = self._suggested(recipe, np.asarray(line, np.int64))
 
-        def verified(numbers: Numbers) -> list[Pair]:
-            found = suggested.verified(numbers)
-            return [pair for pair in found if (pair.first, pair.second) not in apart]
+        def together(pairs: Iterable[Pair]) -> list[Pair]:
+            return [pair for pair in pairs if (pair.first, pair.second) not in apart]
 
-        yield from compared(suggested.ends, verified, standings, species)
+        yield from compared(
+            suggested.ends,
+            lambda numbers: together(suggested.verified(numbers)),
+            standings,
+            species,
+            lambda paths: together(suggested.bridged(paths)),
+        )
 
     def _suggested(self, recipe: CurationRecipe, line: Numbers) -> Suggested:
         """What is worth comparing; `line` has the places of all pictures, the best first."""
@@ -126,6 +134,7 @@ class Suggested:
     ) -> None:
         self._album, self._inner, self._found, self._line = album, inner, found, line
         self._min_likeness = min_likeness
+        self._maps: dict[tuple[int, int], NDArray[np.float32]] = {}
 
     def __len__(self) -> int:
         return len(self._found)
@@ -142,12 +151,38 @@ class Suggested:
         nth = 0
         while numbers.size:
             way = self._way(numbers, nth)
-            scores, _ = align(self._album, self._inner, way)
+            scores, maps = align(self._album, self._inner, way)
             alike = scores >= self._min_likeness
             found += _pairs(way.part(alike), scores[alike])
+            self._note(way.part(alike), maps[alike])
             nth += 1
             numbers = numbers[~alike & self._found.has(numbers, nth)]
         return found
+
+    def bridged(self, paths: Sequence[Path]) -> list[Pair]:
+        """The ends of those paths that look alike, laid on each other by way of the others."""
+        if not paths:
+            return []
+        maps = np.stack([self._along(path) for path in paths])
+        ends = np.asarray([(path[0], path[-1]) for path in paths], np.int64)
+        ways = by_map(ends[:, 0], ends[:, 1], maps)
+        scores, maps = align(self._album, self._inner, ways)
+        alike = scores >= self._min_likeness - _BRIDGED
+        self._note(ways.part(alike), maps[alike])
+        return list(_pairs(ways.part(alike), scores[alike]))
+
+    def _along(self, path: Path) -> NDArray[np.float32]:
+        """The map from the first to the last picture of a path."""
+        whole: NDArray[np.floating] = np.eye(3, dtype=np.float32)
+        for one, other in pairwise(path):
+            known = self._maps.get((one, other))
+            step = np.linalg.inv(self._maps[other, one]) if known is None else known
+            whole = step @ whole
+        return whole.astype(np.float32)
+
+    def _note(self, ways: Suggestions, maps: NDArray[np.float32]) -> None:
+        ends = zip(ways.first.tolist(), ways.second.tolist(), strict=True)
+        self._maps.update(zip(ends, maps, strict=True))
 
     def _way(self, numbers: Numbers, nth: int) -> Suggestions:
         """The nth way to match of pairs, the asker first."""

@@ -2,7 +2,8 @@
 
 Groups are stars, not chains: a picture joins a group only if it was verified against the
 very picture that the group keeps, so a row of small changes cannot tie two different
-pictures together.
+pictures together. A captioned picture and a crop of it may each be found by a third one alone;
+then the way by that one says how to lay them on each other, and they are verified so.
 """
 
 from __future__ import annotations
@@ -20,6 +21,10 @@ _AT_ONCE = 1024
 Numbers = NDArray[np.int64]
 Verify = Callable[[Numbers], Sequence["Pair"]]
 """Of the suggested pairs with these numbers, those that look alike."""
+Path = tuple[int, ...]
+"""Pictures by place, of which each was verified against the next."""
+Bridge = Callable[[Sequence[Path]], Sequence["Pair"]]
+"""The first and the last picture of those paths that show both to look alike."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +67,7 @@ def compared(
     verify: Verify,
     standings: Sequence[Standing],
     species: Sequence[AbstractSet[str]],
+    bridge: Bridge = lambda _: (),
 ) -> Iterator[Compared]:
     """Verify as few suggested pairs as `stars` and conflicts between species need.
 
@@ -73,21 +79,24 @@ def compared(
         verify: tells which of them look alike.
         standings: of every picture.
         species: under which every picture was gathered.
+        bridge: tells which pictures look alike by way of others.
     """
     comparison = _Comparison(ends, standings)
     found: list[Pair] = []
     for outcome in comparison.rounds(verify):
         found += outcome.pairs
         yield outcome
-    home = {place: star[0] for star in stars(standings, found) for place in star}
-    yield from comparison.between(home, species, verify)
+    for outcome in comparison.bridged(found, verify, bridge):
+        found += outcome.pairs
+        yield outcome
+    yield from comparison.between(_homes(standings, found), species, verify)
 
 
 class _Comparison:
     """Where the comparison stands; pictures go by their place in line, the best first."""
 
     def __init__(self, ends: tuple[Numbers, Numbers], standings: Sequence[Standing]) -> None:
-        self._ends, self._count = ends, len(standings)
+        self._ends, self._count, self._standings = ends, len(standings), standings
         line = sorted(range(self._count), key=lambda place: standings[place].rank)
         self._nth = np.empty(self._count, np.int64)
         self._nth[line] = np.arange(self._count)
@@ -118,6 +127,61 @@ class _Comparison:
             freed = self._worse[self._pairs_of(np.concatenate(told))]
             self._waits_for -= np.bincount(freed, minlength=self._count)
 
+    def bridged(self, found: Sequence[Pair], verify: Verify, bridge: Bridge) -> Iterator[Compared]:
+        """Let stars join of which two pictures look alike, where their middles do by that way.
+
+        Of the members those come along that look like the new middle, too.
+        """
+        home = _homes(self._standings, found)
+        links = {
+            two: pair
+            for pair in found
+            if len(two := frozenset((home[pair.first], home[pair.second]))) > 1
+        }
+        numbers = np.asarray(
+            [number for number, one, other in self._left() if home[one] != home[other]], np.int64
+        )
+        for start in range(0, len(numbers), _AT_ONCE):
+            pairs = self._asked(
+                self._unlinked(numbers[start : start + _AT_ONCE], home, links), verify
+            )
+            links |= {frozenset((home[pair.first], home[pair.second])): pair for pair in pairs}
+            yield self._outcome(pairs, settled=0)
+        paths = [self._path(pair, home) for pair in links.values()]
+        tied = bridge(paths)
+        joined = {frozenset((pair.first, pair.second)) for pair in tied}
+        yield self._outcome(tied, settled=0)
+        members: dict[int, list[int]] = {}
+        for place, middle in home.items():
+            if place != middle:
+                members.setdefault(middle, []).append(place)
+        further = [
+            (*path, place)
+            for path in paths
+            if frozenset((path[0], path[-1])) in joined
+            for place in members.get(path[-1], ())
+        ]
+        yield self._outcome(bridge(further), settled=0)
+
+    def _unlinked(
+        self, numbers: Numbers, home: Mapping[int, int], links: Mapping[frozenset[int], Pair]
+    ) -> Numbers:
+        """Of these pairs, the first one between every two stars that are not linked yet."""
+        first: dict[frozenset[int], int] = {}
+        for number, one, other in self._told(numbers):
+            two = frozenset((home[one], home[other]))
+            if two not in links:
+                first.setdefault(two, number)
+        return np.asarray(sorted(first.values()), np.int64)
+
+    def _path(self, link: Pair, home: Mapping[int, int]) -> Path:
+        """From the better middle, by the two linked members, to the other middle."""
+        ends = sorted(
+            (link.first, link.second), key=lambda place: self._standings[home[place]].rank
+        )
+        path = [home[ends[0]], *ends, home[ends[1]]]
+        return tuple(place for nth, place in enumerate(path) if not nth or place != path[nth - 1])
+
     def between(
         self, home: Mapping[int, int], species: Sequence[AbstractSet[str]], verify: Verify
     ) -> Iterator[Compared]:
@@ -136,7 +200,9 @@ class _Comparison:
 
     def _left(self) -> Iterator[tuple[int, int, int]]:
         """The pairs that were not compared: number and both ends."""
-        numbers = np.flatnonzero(~self._is_asked)
+        return self._told(np.flatnonzero(~self._is_asked))
+
+    def _told(self, numbers: Numbers) -> Iterator[tuple[int, int, int]]:
         first, second = (end[numbers] for end in self._ends)
         return zip(numbers.tolist(), first.tolist(), second.tolist(), strict=True)
 
@@ -176,6 +242,11 @@ def stars(standings: Sequence[Standing], pairs: Iterable[Pair]) -> list[list[int
         middle = _middle(alike.get(place, {}), groups, standings)
         groups.setdefault(place if middle is None else middle, []).append(place)
     return list(groups.values())
+
+
+def _homes(standings: Sequence[Standing], pairs: Iterable[Pair]) -> dict[int, int]:
+    """The middle of the star of every picture."""
+    return {place: star[0] for star in stars(standings, pairs) for place in star}
 
 
 def _middle(
