@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from curation.errors import CurationError
+from curation.errors import CurationError, EmptyHarvestError
 
 if TYPE_CHECKING:
     from curation.dataset import Dataset, Difference, Row
@@ -153,6 +153,11 @@ def restore(
         with _opened(harvest) as opened:
             lacking = missing(rows, opened)
         _fetch_originals(lacking, harvest, turn=turn, options=options)
+    if not offline and not (harvest / "harvest.sqlite").is_file():
+        raise EmptyHarvestError(
+            "no original has an address on the web, they were gathered from a folder: name the"
+            " harvest that has them, with --harvest"
+        )
     with Harvest.open(harvest) as opened:
         return _restored(wanted, opened, out, workers)
 

@@ -132,8 +132,8 @@ class CurationRecipe:
     def _check_study(self) -> None:
         """The founding study had no validation set, knew no groups and began anew each time."""
         _require(self.splits[1] == 0, "split_by study has no val: splits must say 0", self.splits)
-        is_plain = self.group_by == "look-alikes" and not self.keep_splits
-        _require(is_plain, "split_by study takes no group_by and no keep_splits", self.split_by)
+        if self.group_by != "look-alikes" or self.keep_splits:
+            raise UsageError("split_by study takes no group_by and no keep_splits: leave them out")
 
     def record(self) -> dict[str, object]:
         """The recipe as JSON can hold it; `from_record` reads it back."""

@@ -132,6 +132,15 @@ def test_what_a_harvest_has_is_not_fetched_and_offline_it_must_be_enough(made, w
     assert "no harvest at nowhere" in nowhere["error"]
 
 
+def test_what_came_from_a_folder_can_be_had_of_its_harvest_alone(tmp_path, drawn_pictures):
+    bestiary("scrape", "--source", "folder", "--from", str(drawn_pictures), cwd=tmp_path)
+    bestiary("curate", "--size", "32", cwd=tmp_path)
+    arguments = ("restore", "dataset", "--out", "anew")
+    error = bestiary(*arguments, "--harvest", "other", cwd=tmp_path, code=1)["error"]
+    assert "name the harvest that has them, with --harvest" in error
+    assert bestiary(*arguments, cwd=tmp_path)["is_as_locked"]
+
+
 def test_the_lock_must_vouch_for_the_manifest(made, tmp_path):
     other = Dataset.open(made / "dataset")
     write_manifest(tmp_path / "m.parquet", other.rows[1:], other.recipe)
