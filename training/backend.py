@@ -15,6 +15,8 @@ import tempfile
 from collections.abc import Iterator
 from typing import Literal
 
+import numpy as np
+
 from training.errors import TrainingError
 
 
@@ -56,6 +58,38 @@ def gpus() -> list[str]:
         return [str(one) for one in keras.distribution.list_devices("gpu")]
     except (AttributeError, NotImplementedError, RuntimeError, ValueError):
         return []  # What backends say where they know of none.
+
+
+def share_among_devices() -> int:
+    """Let all devices share every batch from now on (data parallel); return how many they are.
+
+    Call it before the network is built: its variables are laid out for them then.
+
+    Raises:
+        TrainingError: there is one device alone, or the backend cannot share.
+    """
+    start()
+    import keras
+
+    if keras.backend.backend() != "jax":
+        raise TrainingError(
+            f"the backend {named()!r} does not share batches among devices: KERAS_BACKEND=jax does"
+        )
+    devices = gpus() or keras.distribution.list_devices()
+    if len(devices) < 2:
+        raise TrainingError("there is one device alone: leave out --data-parallel")
+    keras.distribution.set_distribution(
+        keras.distribution.DataParallel(devices=devices, auto_shard_dataset=False)
+    )
+    return len(devices)
+
+
+def sharers() -> int:
+    """How many devices share a batch: it must be a multiple of that."""
+    import keras
+
+    distribution = keras.distribution.distribution()
+    return 1 if distribution is None else int(np.prod(distribution.device_mesh.shape))
 
 
 def start() -> None:

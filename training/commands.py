@@ -107,6 +107,7 @@ def _recounted(entry: registry.ModelEntry, classes: int) -> registry.ModelEntry:
     show_default=True,
     help="What to train on.",
 )
+@click.option("--data-parallel", is_flag=True, help="Let all devices share each batch.")
 @series_options
 def train(
     *,
@@ -116,6 +117,7 @@ def train(
     weights: str | None,
     preset: str,
     device: Device,
+    data_parallel: bool,
     seeds: int,
     folds: int | None,
     learning_curve: bool,
@@ -134,6 +136,8 @@ def train(
 
     question = Question(seeds=seeds, folds=folds, learning_curve=learning_curve)
     backend.choose_device(device)
+    if data_parallel:
+        _tell(f"{backend.share_among_devices()} devices share each batch.")
     entry = registry.find(model)
     given = {**values(options), "weights": pretrained.meant(entry, weights)}
     chosen = presets.recipe(preset, entry, **given)

@@ -20,7 +20,7 @@ from typing import Any, Literal, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from training import transfer
+from training import backend, transfer
 from training.checkpoint import Checkpoints
 from training.errors import DivergedError, PausedError
 from training.history import Epoch, Progress, Tally, best, is_stalled
@@ -194,6 +194,7 @@ class _Training:
             seed=recipe.seed,
             epoch=self.progress.epochs,
             labels=self._train.labels if recipe.balance == "sampling" else None,
+            multiple=backend.sharers(),
         )
 
     def _step(self, places: NDArray[np.intp]) -> None:

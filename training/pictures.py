@@ -253,6 +253,7 @@ def epoch_batches(
     seed: int,
     epoch: int,
     labels: NDArray[np.int32] | None = None,
+    multiple: int = 1,
 ) -> list[NDArray[np.intp]]:
     """The places of each batch of one epoch, counted from 0.
 
@@ -261,12 +262,14 @@ def epoch_batches(
     backend compiles a step for the sizes that it has met, and would round differently after
     a pause.
 
+    Their size is a multiple of `multiple`, which may be a little above `batch_size`.
+
     With `labels`, the species take turns instead: each fills as many places as the others,
     those with few pictures by showing them several times.
     """
     rng = np.random.default_rng((seed, epoch))
     steps = steps_in_epoch(pictures, batch_size)
-    places = steps * math.ceil(pictures / steps)
+    places = steps * multiple * math.ceil(pictures / steps / multiple)
     if labels is None:
         return np.split(np.resize(rng.permutation(pictures), places), steps)
     species = [rng.permutation(np.flatnonzero(labels == label)) for label in np.unique(labels)]

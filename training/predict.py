@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from curation.errors import UnusableImageError
 from curation.recipe import CurationRecipe
 from curation.render import render
+from training import backend
 from training.calibration import calibrated
 from training.errors import PredictionError
 from training.pictures import scaled
@@ -250,7 +251,9 @@ def probabilities_of(
     """
     if not len(pixels):
         return np.empty((0, network.output_shape[-1]), np.float32)
+    # A little more than there is, where several devices share a batch evenly.
     size = min(batch_size, len(pixels))
+    size += -size % backend.sharers()
     parts = [
         np.asarray(network.predict_on_batch(_filled(pixels[first : first + size], size)))
         for first in range(0, len(pixels), size)
