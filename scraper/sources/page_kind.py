@@ -36,6 +36,9 @@ _BLOCK_WORDS: Final = (
     "this page checks to see if it's really you sending the requests",
     "google automatically detects requests coming from your computer network",
     "to continue, please type the characters below",
+    "may be sending automated queries",
+    "you have sent too many requests",
+    "your client does not have permission to get url",
 )
 _NO_RESULTS_WORDS: Final = (
     "did not match any",

@@ -241,6 +241,16 @@ SORRY = (
 SORRY_STUB = (
     '<html><head><meta http-equiv="refresh" content="0;url=/sorry/index?continue=x"></head></html>'
 )
+TOO_MANY = (
+    "<html lang=en><title>Error 429 (Too Many Requests)!!1</title><p><b>429.</b> <ins>That’s an"
+    " error.</ins><p>We're sorry, but you have sent too many requests to us recently. Please try"
+    " again later. <ins>That’s all we know.</ins></html>"
+)
+FORBIDDEN = (
+    "<html lang=en><title>Error 403 (Forbidden)!!1</title><p><b>403.</b> <ins>That’s an error."
+    "</ins><p>Your client does not have permission to get URL <code>/search</code> from this"
+    " server. <ins>That’s all we know.</ins></html>"
+)
 JS_SHELL = (
     "<html><head><title>Google Search</title></head><body><noscript>"
     '<meta content="0;url=/httpservice/retry/enablejs?sei=x" http-equiv="refresh">'

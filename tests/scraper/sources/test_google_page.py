@@ -192,6 +192,8 @@ def test_results_are_results_though_scripts_speak_of_captcha_and_consent(layout:
         (pages.SORRY, SEARCH, PageKind.BLOCKED),
         ("", "https://sorry.google.com/x", PageKind.BLOCKED),
         (pages.SORRY_STUB, SEARCH, PageKind.BLOCKED),
+        (pages.TOO_MANY, SEARCH, PageKind.BLOCKED),
+        (pages.FORBIDDEN, SEARCH, PageKind.BLOCKED),
         (pages.CONSENT + pages.SORRY, SEARCH, PageKind.BLOCKED),
         (pages.JS_SHELL, SEARCH, PageKind.JS_SHELL),
         (pages.CONSENT, "https://consent.google.com/ml?continue=x", PageKind.CONSENT),
