@@ -6,9 +6,10 @@ Keras nor NumPy, so that `bestiary --help` and `bestiary models` answer at once.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -195,6 +196,7 @@ def _train(
     from training import train as training
     from training import weights
     from training.conclude import conclude
+    from training.journal import journals
 
     first_weights = weights.file_of(entry, recipe.weights, cache=weights.keras_cache())
     dataset = portion.of(whole)
@@ -213,6 +215,7 @@ def _train(
         tell=_tell,
         rewrite=_rewrite if sys.stderr.isatty() and not _is_quiet() else None,
     )
+    notes = journals(run.root, {"model": entry.name, **asdict(recipe)}, environment=os.environ)
     with interruption(_tell) as is_interrupted:
         epochs = training.train(
             run,
@@ -225,6 +228,8 @@ def _train(
         )
         for epoch in epochs:
             line.on_epoch(epoch)
+            for note in notes:
+                note(epoch)
     return conclude(
         run,
         whole,

@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from training.errors import TrainingError
+from training.history import Epoch
+from training.journal import figures, journals, mlflow, tensorboard
+
+EPOCH = Epoch(epoch=3, loss=0.5, accuracy=0.75, val_loss=None, learning_rate=1e-3, duration_s=2.0)
+
+
+def test_what_was_not_measured_is_not_written_down() -> None:
+    assert figures(EPOCH) == {
+        "loss": 0.5,
+        "accuracy": 0.75,
+        "learning_rate": 1e-3,
+        "duration_s": 2.0,
+    }
+
+
+def test_tensorboard_gets_events_where_it_is_installed(tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard", reason="TensorBoard is an extra")
+    note = tensorboard(tmp_path / "tensorboard")
+    assert note is not None
+
+    note(EPOCH)
+
+    (events,) = (tmp_path / "tensorboard").iterdir()
+    assert b"epoch/loss" in events.read_bytes()
+
+
+def test_without_tensorboard_there_is_no_journal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "tensorboard", None)
+
+    assert journals(tmp_path, {}, environment={}) == []
+
+
+def test_mlflow_is_asked_for_by_its_address_and_told_each_epoch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[tuple[str, Any]] = []
+    stand_in = ModuleType("mlflow")
+    for name in ("set_experiment", "start_run", "log_params", "log_metrics"):
+        setattr(stand_in, name, _teller(name, told))
+    monkeypatch.setitem(sys.modules, "mlflow", stand_in)
+
+    *_, note = journals(
+        tmp_path / "vgg-1", {"seed": 3}, environment={"MLFLOW_TRACKING_URI": "file:here"}
+    )
+    note(EPOCH)
+
+    assert [name for name, _ in told] == [
+        "set_experiment",
+        "start_run",
+        "log_params",
+        "log_metrics",
+    ]
+    assert told[-1][1] == ((figures(EPOCH),), {"step": 3})
+
+
+def _teller(name: str, told: list[tuple[str, Any]]) -> Any:
+    def tell(*arguments: Any, **named: Any) -> None:
+        told.append((name, (arguments, named)))
+
+    return tell
+
+
+def test_mlflow_that_is_asked_for_and_missing_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "mlflow", None)
+
+    with pytest.raises(TrainingError, match="MLflow is not installed"):
+        mlflow("run", {})

@@ -1,0 +1,88 @@
+"""Where else a training is written down: TensorBoard and MLflow, where they are installed.
+
+Neither is a dependency: `pip install bestiary[tensorboard]`, `pip install bestiary[mlflow]`.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from training.errors import TrainingError
+from training.history import Epoch
+
+Journal = Callable[[Epoch], None]
+"""Told each epoch."""
+
+
+def figures(epoch: Epoch) -> dict[str, float]:
+    """What is written down of an epoch."""
+    found = {
+        "loss": epoch.loss,
+        "accuracy": epoch.accuracy,
+        "val_loss": epoch.val_loss,
+        "val_accuracy": epoch.val_accuracy,
+        "learning_rate": epoch.learning_rate,
+        "duration_s": epoch.duration_s,
+    }
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def tensorboard(folder: Path) -> Journal | None:
+    """Write events below `folder`; None where TensorBoard is not installed."""
+    try:
+        events = importlib.import_module("tensorboard.compat.proto.event_pb2")
+        summaries = importlib.import_module("tensorboard.compat.proto.summary_pb2")
+        writers = importlib.import_module("tensorboard.summary.writer.event_file_writer")
+    except ImportError:
+        return None
+    writer = writers.EventFileWriter(str(folder))
+
+    def note(epoch: Epoch) -> None:
+        values = [
+            summaries.Summary.Value(tag=f"epoch/{name}", simple_value=value)
+            for name, value in figures(epoch).items()
+        ]
+        writer.add_event(events.Event(step=epoch.epoch, summary=summaries.Summary(value=values)))
+        writer.flush()
+
+    return note
+
+
+def mlflow(run: str, parameters: dict[str, Any]) -> Journal:
+    """Write to the MLflow that MLFLOW_TRACKING_URI names: setting it is asking for it.
+
+    Args:
+        run: What the run is called there.
+        parameters: Written down once.
+
+    Raises:
+        TrainingError: MLflow is not installed.
+    """
+    try:
+        client: Any = importlib.import_module("mlflow")
+    except ImportError as error:
+        raise TrainingError(
+            "MLFLOW_TRACKING_URI is set and MLflow is not installed: `pip install"
+            " bestiary[mlflow]`, or unset it"
+        ) from error
+    client.set_experiment("bestiary")
+    client.start_run(run_name=run)
+    client.log_params(parameters)
+
+    def note(epoch: Epoch) -> None:
+        client.log_metrics(figures(epoch), step=epoch.epoch)
+
+    return note
+
+
+def journals(
+    root: Path, parameters: dict[str, Any], *, environment: Mapping[str, str]
+) -> list[Journal]:
+    """Those that a run at `root` is written to."""
+    found = [tensorboard(root / "tensorboard")]
+    if environment.get("MLFLOW_TRACKING_URI"):
+        found.append(mlflow(root.name, parameters))
+    return [journal for journal in found if journal is not None]
