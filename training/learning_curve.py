@@ -3,9 +3,9 @@
 The same network is trained on a quarter, a half, three quarters and all of the training
 pictures and asked about the same test pictures, which choose nothing. The rule for advice: a
 species still gains if significantly more of its test pictures are recognised by the network
-trained on all pictures than by the one trained on half of them (McNemar's exact test, 5 %).
-Where that can be told of no species, the curve says so, and names the one that is recognised
-least, which is a guess.
+trained on all pictures than by the one trained on half of them (McNemar's exact test, at 5 %
+shared among the species, so that one of many is not named by luck). Where that can be told of
+no species, the curve says so, and names the one that is recognised least, which is a guess.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from training.comparison import Comparison, compared
+from training.comparison import SIGNIFICANCE, Comparison, compared
 from training.intervals import Figure, wilson
 from training.predictions import Predictions
 from training.series import Trial
@@ -109,7 +109,7 @@ def advice(species: Sequence[SpeciesCurve]) -> str:
     if not measured:
         return "No species has test pictures, so nothing can be said about gathering more."
     gaining = sorted(
-        (one for one in measured if one.gain.verdict == "better"),
+        (one for one in measured if _is_gaining(one.gain, of=len(measured))),
         key=lambda one: -(one.gain.difference.value or 0.0),
     )
     if gaining:
@@ -125,6 +125,10 @@ def advice(species: Sequence[SpeciesCurve]) -> str:
         f" training pictures. {weakest.species} is recognised least"
         f" ({percent(weakest.recalls[-1].value)} of {weakest.gain.n}): to begin there is a guess."
     )
+
+
+def _is_gaining(gain: Comparison, *, of: int) -> bool:
+    return gain.only_first > gain.only_second and gain.p_value < SIGNIFICANCE / of
 
 
 def in_lines(curve: LearningCurve) -> list[str]:

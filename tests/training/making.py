@@ -79,7 +79,7 @@ def shell(context: click.Context) -> None:
 for command in (
     *(commands.models, commands.train),
     *(measure_commands.evaluate, measure_commands.compare),
-    predict_commands.predict,
+    *(predict_commands.predict, predict_commands.export),
     reproduce_commands.reproduce,
 ):
     shell.add_command(command)

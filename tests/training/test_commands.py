@@ -311,3 +311,35 @@ def test_a_run_trained_at_another_side_predicts_at_that_side(
     predicted, _ = run_command("predict", tmp_path / "run", dataset.root / "test")
 
     assert document["metrics"]["splits"]["test"]["n"] == len(predicted["images"]) == 3
+
+
+def test_folds_are_runs_of_their_own_and_only_what_is_missing_is_done_again(
+    make_dataset: Callable[..., Dataset], tmp_path: Path
+) -> None:
+    dataset = make_dataset({"hamster": (4, 2, 2), "mouse": (4, 1, 2)})
+    command = ("train", "cifar-vgg", "--dataset", dataset.root, "--run", tmp_path / "folds")
+    options = ("--folds", 2, "--epochs", 1, "--batch-size", 4)
+
+    document, text = run_command(*command, *options)
+    first = (tmp_path / "folds" / "fold-1" / "run.json").read_bytes()
+    (tmp_path / "folds" / "fold-2" / "metrics.json").unlink()
+    again, _ = run_command(*command, *options)
+
+    summary = document["summary"]
+    assert summary["pictures"]["n"] == 15
+    assert [run["name"] for run in summary["runs"]] == ["fold-1", "fold-2"]
+    assert again["summary"] == summary
+    assert (tmp_path / "folds" / "fold-1" / "run.json").read_bytes() == first
+    assert "Over all pictures: accuracy" in text
+    lines = (tmp_path / "folds" / "predictions.csv").read_text().splitlines()
+    assert len(lines) == 1 + 15
+    assert len({line.split(",")[1] for line in lines}) == 16, "each picture is there once"
+    assert "cross-validated" in (tmp_path / "folds" / "report.html").read_text()
+    error = _error("train", "cifar-cnn", *command[2:], *options)
+    assert "holds something else than this series" in str(error)
+    fold = tmp_path / "folds" / "fold-2"
+    before = json.loads((fold / "metrics.json").read_text())
+    measured, _ = run_command("evaluate", fold)
+    assert json.loads(json.dumps(measured["metrics"])) == before, "on its own test pictures"
+    assert before["lock_digest"] == dataset.lock_digest
+    assert before["portion"]["fold"] == 2

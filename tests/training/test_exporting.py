@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.training.making import Trained, run_command
+from training.errors import ExportError, UsageError
+from training.export import FORMATS
+
+NEEDS = {"onnx": ("tf2onnx", "onnxruntime"), "litert": ("ai_edge_litert",), "saved-model": ()}
+
+
+def _is_there(kind: str) -> bool:
+    return all(importlib.util.find_spec(package) is not None for package in NEEDS[kind])
+
+
+@pytest.mark.parametrize(
+    ("kind", "is_int8"),
+    [
+        ("saved-model", False),
+        ("onnx", False),
+        ("onnx", True),
+        ("litert", False),
+        ("litert", True),
+    ],
+)
+def test_an_export_says_what_keras_says(
+    trained: Trained, tmp_path: Path, kind: str, is_int8: bool
+) -> None:
+    if not _is_there(kind):
+        pytest.skip(f"{kind} takes {' and '.join(NEEDS[kind])}")
+    options = ["--int8"] if is_int8 else []
+
+    document, text = run_command(
+        "export", trained.root, "--format", kind, "--to", tmp_path, *options
+    )
+
+    keras, exported = document["exported"]
+    assert exported["agreement"] >= (0.8 if is_int8 else 1.0)
+    assert exported["largest_difference"] < (0.25 if is_int8 else 1e-4)
+    assert (exported["n"], keras["agreement"]) == (14, 1.0)
+    assert not is_int8 or exported["bytes"] < keras["bytes"] / 3
+    assert (tmp_path / "labels.txt").read_text() == "hamster\nmouse\nshrew\n"
+    assert "preprocessing.json" in text
+
+
+@pytest.mark.parametrize("kind", [kind for kind in FORMATS if not _is_there(kind)])
+def test_a_missing_library_is_told_with_what_to_install(
+    trained: Trained, tmp_path: Path, kind: str
+) -> None:
+    with pytest.raises(ExportError, match=rf"pip install 'bestiary\[{kind}\]'"):
+        run_command("export", trained.root, "--format", kind, "--to", tmp_path)
+
+
+def test_a_saved_model_in_int8_is_no_thing(trained: Trained) -> None:
+    arguments: tuple[Any, ...] = ("export", trained.root, "--format", "saved-model", "--int8")
+
+    with pytest.raises(UsageError):
+        run_command(*arguments)
