@@ -149,7 +149,10 @@ def _handler(reply_to: Callable[[str], Reply], hits: list[Hit]) -> type[BaseHTTP
 
 
 class FakeWindow:
-    """A browser window over pages made by code; `steps` are the pages that scrolling shows."""
+    """A browser window over pages made by code, which show one after the other.
+
+    Scrolling brings the next one; where the page `trickles`, each look at it does.
+    """
 
     def __init__(
         self,
@@ -157,9 +160,10 @@ class FakeWindow:
         *,
         redirects: Mapping[str, str] | None = None,
         panels: Mapping[str, list[str]] | None = None,
+        trickles: bool = False,
     ) -> None:
         self._pages, self._redirects, self._panels = pages, redirects or {}, panels or {}
-        self._url, self._step = "about:blank", 0
+        self._url, self._step, self._trickles = "about:blank", 0, trickles
         self.scripts = 0
         self.panels: list[str] = []
         self.is_closed = False
@@ -190,16 +194,19 @@ class FakeWindow:
     def _scroll(
         self, _: object, known: Any, seen: Any, least: Any, wanted: Any
     ) -> dict[str, object]:
-        """Answer for the page as it is, and show the next one; nobody waits for more to come."""
+        """Answer for the page as it is, as the script does, and then show the next one."""
         page = self.html()
         results = len(set(re.findall('data-docid="([^"]*)', page)))
-        is_read = results - known >= least or (known < wanted and results >= wanted)
-        self._step += 1
+        is_growing = results > seen
+        is_enough = known < wanted <= results
+        is_read = is_enough or results - known >= (3 * least if is_growing else least)
+        is_scrolled = not is_growing and (results < wanted if is_read else results <= known)
+        self._step += is_scrolled or self._trickles
         return {
             "cards": page.count("data-docid="),
             "results": results,
             "html": page if is_read else None,
-            "isScrolled": results <= seen,
+            "isScrolled": is_scrolled,
             "url": self._url,
             "ended": "reached the end" in page,
         }

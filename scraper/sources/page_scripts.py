@@ -30,9 +30,11 @@ const unnamed = () => buttons.find((node) => node.tagName !== 'A' && shown(node)
   && follows(node) && !node.closest(aside) && !node.dataset.bestiaryPressed);
 const images = document.images.length;
 const results = new Set(cardsNow.map(nameOf)).size || images;
-const isRead = results - known >= least || (known < wanted && results >= wanted);
+const isGrowing = results > seen;
+const isEnough = known < wanted && results >= wanted;
+const isRead = isEnough || results - known >= (isGrowing ? 3 * least : least);
 const html = isRead ? document.documentElement.outerHTML : null;
-const isScrolled = results <= seen && (isRead ? results < wanted : results <= known);
+const isScrolled = !isGrowing && (isRead ? results < wanted : results <= known);
 if (isScrolled) {
   const more = named || (isStalled ? unnamed() : null);
   if (more) {

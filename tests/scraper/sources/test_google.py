@@ -79,13 +79,15 @@ def test_a_page_that_grows_no_more_is_left(tmp_path: Path) -> None:
     assert batches[-1].ended_because == "no new results for 8 s"
 
 
-def test_one_script_runs_per_step_however_many_cards_there_are(tmp_path: Path) -> None:
-    steps, _ = growing(400, by=100)
+@pytest.mark.parametrize("by", [25, 100])
+def test_one_script_reads_and_scrolls_however_many_cards_there_are(tmp_path: Path, by: int) -> None:
+    """And one more sees that nothing comes in any longer."""
+    steps, _ = growing(4 * by, by=by)
     window = FakeWindow({URL: steps})
 
-    search(window, tmp_path, wanted=400)
+    search(window, tmp_path, wanted=4 * by)
 
-    assert window.scripts <= len(steps) + 1
+    assert window.scripts <= 2 * len(steps)
 
 
 def test_a_page_that_repeats_itself_for_ever_is_left(tmp_path: Path) -> None:
@@ -111,7 +113,7 @@ def test_results_that_trickle_in_are_waited_for(tmp_path: Path) -> None:
     shown = pages.shots(30)
     slow = [pages.l4(shown[:count]) for count in range(1, 31) for _ in range(5)]
 
-    batches = search(FakeWindow({URL: slow}), tmp_path, wanted=500)
+    batches = search(FakeWindow({URL: slow}, trickles=True), tmp_path, wanted=500)
 
     assert found(batches) == [shot.image_url for shot in shown]
     assert batches[-1].ended_because == "no new results for 8 s"
@@ -122,7 +124,7 @@ def test_a_page_that_grows_for_ever_ends_at_the_last_step(tmp_path: Path) -> Non
     steps = [pages.l4(shown[:count]) for count in range(1, 91)]
     policy = SearchPolicy(max_steps=40)
 
-    batches = search(FakeWindow({URL: steps}), tmp_path, wanted=500, policy=policy)
+    batches = search(FakeWindow({URL: steps}, trickles=True), tmp_path, wanted=500, policy=policy)
 
     assert batches[-1].ended_because == "40 scroll steps"
     assert len(found(batches)) == 41
