@@ -144,10 +144,9 @@ def restore(
     from scraper.harvest import Harvest
 
     wanted = locked(source, manifest)
-    options = [word for network in allow_host for word in ("--allow-host", network)]
-    options += [
-        w for name, v in (("--pause", pause), ("--contact", contact)) if v for w in (name, v)
-    ]
+    asked = [*(("--allow-host", one) for one in allow_host), ("--pause", pause)]
+    asked += [("--contact", contact)]
+    options = [word for name, value in asked if value for word in (name, value)]
     rows = wanted.manifest.rows
     for turn in range(0 if offline else _ADDRESSES):
         with _opened(harvest) as opened:
@@ -179,17 +178,19 @@ def _fetch_originals(
     import subprocess
 
     from curation.errors import DatasetError
-    from curation.restoring import write_list
+    from curation.restoring import addresses, write_list
 
+    if not any(len(addresses(row)) > turn for row in rows):
+        return
     harvest.mkdir(parents=True, exist_ok=True)
     listed = harvest.absolute() / "restore.csv"
-    if not write_list(listed, rows, turn=turn):
-        return
+    write_list(listed, rows, turn=turn)
     flags = ["--quiet"] if _is_quiet() else []
     command = [sys.executable, "-m", "bestiary", *flags, "scrape", "--source", "urls"]
     command += ["--from", str(listed), "--harvest", str(harvest.absolute()), "--retry-failed"]
     # There, no bestiary.toml or species.toml of the user's project has a say.
     done = subprocess.run([*command, *options], cwd=harvest, stdout=subprocess.DEVNULL, check=False)
+    listed.unlink()
     if done.returncode not in {0, 1, 3}:  # 1 and 3 say that some, or all, did not come.
         raise DatasetError("the originals could not be fetched, as it says above")
 
