@@ -20,6 +20,7 @@ from curation.dataset import REPORT, Dataset, Row
 from curation.leaks import LeakCheck
 from curation.lock import write_atomically
 from curation.recipe import SPLITS
+from curation.suspicion import reason_for_none
 from curation.thumbnails import Thumbnails
 
 ROOM_BYTES = 7_400_000
@@ -103,6 +104,7 @@ def page(
         groups=groups,
         suspicious=exhibits.suspicious(figures, thumbnails),
         flagged=exhibits.flagged(dataset, thumbnails),
+        not_looked=reason_for_none(dataset.rows),
         sheets=exhibits.sheets(dataset, thumbnails),
         in_sight=_IN_SIGHT,
         refused=dataset.refused,

@@ -174,13 +174,3 @@ def note_doubts(dataset: Dataset, found: Mapping[tuple[str, str], Doubt]) -> Dat
     except OSError as error:
         raise DatasetError(f"cannot write into {dataset.root}: {error.strerror}") from error
     return noted
-
-
-def reason_for_none(rows: Sequence[Row]) -> str:
-    """Why no image has an outlier score or a doubtful label; empty where some have."""
-    if any(row.outlier is not None for row in rows):
-        return ""
-    return (
-        "No network has looked at these pictures for outliers and wrong labels:"
-        " `bestiary suspect` does, with pre-trained weights that are at hand."
-    )

@@ -84,3 +84,13 @@ def worst_first(rows: Iterable[Row]) -> list[Row]:
 def suspects(rows: Sequence[Row], *, at_least: float = 0.3) -> list[Row]:
     """The rows worth a look, worst first."""
     return [row for row in worst_first(rows) if (row.suspicion or 0) >= at_least]
+
+
+def reason_for_none(rows: Sequence[Row]) -> str:
+    """Why no image has an outlier score or a doubtful label; empty where some have."""
+    if any(row.outlier is not None for row in rows):
+        return ""
+    return (
+        "No network has looked at these pictures for outliers and wrong labels:"
+        " bestiary suspect does, with pre-trained weights that are at hand."
+    )

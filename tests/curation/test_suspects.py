@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from curation.dataset import Dataset, Row
 from curation.errors import DatasetError
-from curation.suspects import doubts, note_doubts, out_of_fold, reason_for_none
-from curation.suspicion import suspects
+from curation.suspects import doubts, note_doubts, out_of_fold
+from curation.suspicion import reason_for_none, suspects
 from tests.curation.making import curated
 
 NAMES = ("mouse", "shrew", "vole")
