@@ -1,7 +1,8 @@
-"""A contest of two runs: both asked about the same test pictures."""
+"""A contest of two runs, or cross-validations: both asked about the same test pictures."""
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from training.errors import OtherDataError, RunError
 from training.intervals import Figure, wilson
 from training.predictions import Predictions
 from training.run import Run
+from training.series import SUMMARY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,9 +58,8 @@ def contest(first_root: Path, second_root: Path) -> Contest:
 
 def _tested(root: Path) -> tuple[Predictions, dict[str, str]]:
     """What a run said of its test pictures, and what each of them shows, by digest."""
-    run = Run.open(root)
-    species = run.record.species
-    found = predictions.read(run.root, species)
+    folder, species = _opened(root)
+    found = predictions.read(folder, species)
     if "test" not in found:
         raise RunError(
             f"{root} has no test pictures to compare by: curate with --splits 0.7,0.15,0.15"
@@ -66,6 +67,18 @@ def _tested(root: Path) -> tuple[Predictions, dict[str, str]]:
     test = found["test"]
     names = (species[label] for label in test.labels)
     return test, dict(zip(test.digests, names, strict=True))
+
+
+def _opened(root: Path) -> tuple[Path, tuple[str, ...]]:
+    """The folder of a run, or of a cross-validation, and its species."""
+    try:
+        summary = json.loads((root / SUMMARY).read_text("utf-8"))
+    except (OSError, ValueError):
+        run = Run.open(root)
+        return run.root, run.record.species
+    if summary.get("kind") != "folds":
+        raise RunError(f"{root} is a series of runs: name two of the folders in it")
+    return root, tuple(summary["species"])
 
 
 def _require_same_pictures(

@@ -85,8 +85,9 @@ def evaluate(
 def compare(first_root: Path, second_root: Path) -> Result:
     """Say whether RUN_A is better than RUN_B on the same test pictures, or cannot be told.
 
-    Both must have been measured. They may be trained at different sizes, or on different
-    portions of the data, as long as their test pictures are the same.
+    Both must have been measured; two cross-validations can be compared, too. They may be
+    trained at different sizes, or on different portions of the data, as long as their test
+    pictures are the same.
     """
     from training.contest import contest
     from training.wording import comparison_in_words, in_words

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -56,6 +57,19 @@ def test_runs_with_other_test_pictures_are_refused_with_exit_code_4(tmp_path: Pa
     with pytest.raises(OtherDataError, match=r"of 40 and 40 they share 0\): only runs on one"):
         contest(one, other)
     assert OtherDataError.exit_code == 4
+
+
+def test_two_cross_validations_are_compared_by_what_was_said_out_of_fold(tmp_path: Path) -> None:
+    good, poor = _run(tmp_path / "a", 38), _run(tmp_path / "b", 20)
+    for root in (good, poor):
+        summary = {"kind": "folds", "species": list(RECORD.species)}
+        (root / "summary.json").write_text(json.dumps(summary))
+        (root / "run.json").unlink()
+
+    assert contest(good, poor).comparison.verdict == "better"
+    (poor / "summary.json").write_text('{"kind": "seeds"}')
+    with pytest.raises(RunError, match="is a series of runs: name two of the folders"):
+        contest(good, poor)
 
 
 def test_a_run_that_was_not_measured_or_is_none_says_what_to_do(tmp_path: Path) -> None:
