@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import os
 import sys
 import tempfile
 from collections.abc import Iterator
 from typing import Literal
-
-import numpy as np
 
 from training.errors import TrainingError
 
@@ -89,7 +88,7 @@ def sharers() -> int:
     import keras
 
     distribution = keras.distribution.distribution()
-    return 1 if distribution is None else int(np.prod(distribution.device_mesh.shape))
+    return 1 if distribution is None else math.prod(distribution.device_mesh.shape)
 
 
 def start() -> None:

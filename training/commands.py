@@ -20,13 +20,13 @@ from training import presets
 from training.backend import Device
 from training.interruption import interruption
 from training.options import recipe_options, values
-from training.portions import WHOLE, Portion
 from training.progress import Line
 from training.recipe import TrainRecipe
 from training.series_options import series_options
 
 if TYPE_CHECKING:
     from curation.dataset import Dataset
+    from training.portions import Portion
     from training.series import Question
 
 Result = tuple[dict[str, Any], str]
@@ -189,7 +189,7 @@ def _train(
     whole: Dataset,
     root: Path | None,
     *,
-    portion: Portion = WHOLE,
+    portion: Portion | None = None,
     with_baseline: bool = True,
     siblings: Sequence[Path] = (),
 ) -> Result:
@@ -197,8 +197,10 @@ def _train(
     from training import weights
     from training.conclude import conclude
     from training.journal import journals
+    from training.portions import WHOLE
 
     first_weights = weights.file_of(entry, recipe.weights, cache=weights.keras_cache())
+    portion = portion or WHOLE
     dataset = portion.of(whole)
     record = replace(
         training.checked_record(dataset, entry, recipe, first_weights),

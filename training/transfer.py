@@ -47,9 +47,8 @@ def thaw(backbone: Network, *, share: float) -> None:
     backbone.trainable = True
     layers = backbone.layers
     for depth, layer in enumerate(layers):
-        is_below = depth < round((1 - share) * len(layers))
-        if is_below or isinstance(layer, keras.layers.BatchNormalization):
-            layer.trainable = False
+        is_above = depth >= round((1 - share) * len(layers))
+        layer.trainable = is_above and not isinstance(layer, keras.layers.BatchNormalization)
 
 
 def rate_factors(backbone: Network, *, decay: float) -> dict[str, float]:
