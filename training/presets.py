@@ -46,7 +46,7 @@ _FROM_SCRATCH: Values = {
     "cutmix": 0.5,
 }
 _TRANSFER: Values = {
-    "epochs": 15,
+    "epochs": 12,
     "batch_size": 32,
     "optimizer": "adamw",
     "learning_rate": 3e-4,
