@@ -43,7 +43,7 @@ _MIN_TOLD = 0.05
 def with_suspicion(rows: Iterable[Row]) -> tuple[Row, ...]:
     """Give every row that shows a picture of its own its suspicion; others have none.
 
-    A person's `keep` settles the matter: nothing is suspicious any more.
+    A person's `keep` or `move` settles the matter: nothing is suspicious any more.
     """
     rows = tuple(rows)
     usual = traits(rows)
@@ -53,12 +53,17 @@ def with_suspicion(rows: Iterable[Row]) -> tuple[Row, ...]:
 def _judged(row: Row, usual: Collection[str]) -> Row:
     if not is_usable(row) or reasons.word(row.reason) == reasons.REVIEWED:
         return replace(row, suspicion=None, suspicion_reasons="")
-    if row.kept and row.review:
+    if row.kept and _is_settled(row):
         return replace(row, suspicion=0.0, suspicion_reasons="")
     found = sorted(_reasons(row, usual), key=lambda found: (-found[0], found[1]))
     innocent = math.prod(1 - weight for weight, _ in found)
     told = [reason for weight, reason in found if weight >= _MIN_TOLD]
     return replace(row, suspicion=round(1 - innocent, 4), suspicion_reasons=", ".join(told))
+
+
+def _is_settled(row: Row) -> bool:
+    """Whether a person looked at what it shows, and not only at what it resembles."""
+    return any(mark.startswith(("keep", "move")) for mark in row.review.split("; "))
 
 
 def _reasons(row: Row, usual: Collection[str]) -> Iterator[tuple[float, str]]:

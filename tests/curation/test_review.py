@@ -226,6 +226,17 @@ def test_what_is_distinct_is_no_look_alike(contended, tmp_path):
     assert {row.group for row in after.rows} == {None}
 
 
+def test_of_look_alikes_the_one_stays_that_a_person_keeps(make_harvest, tmp_path):
+    smaller = encoded(picture(1).resize((80, 60)))
+    harvest = make_harvest([("shrew", jpeg(1)), ("shrew", smaller), ("mouse", jpeg(5))])
+    before = make(harvest, tmp_path / "d").dataset
+    assert set(reasons_of(before.rows)) == {("shrew", 1)}
+    after = make(harvest, tmp_path / "d", decision(digest_at(before, 1), "keep")).dataset
+    ((place, (why, _)),) = reasons_of(after.rows).items()
+    assert place == ("shrew", 0)
+    assert why == f"near-duplicate: of {digest_at(before, 1)[:12]}"
+
+
 def test_a_flag_drops_where_the_recipe_says_so_and_a_person_overrules_it(make_harvest, tmp_path):
     grey = encoded(picture(1).convert("L"))
     harvest = make_harvest(

@@ -46,7 +46,8 @@ def test_copies_broken_files_and_what_a_person_settled_are_not_judged():
     assert judged(kept=False, reason="near-duplicate: of 00", flags="dark")[0] is None
     assert judged(kept=False, reason="truncated")[0] is None
     assert judged(kept=False, reason="reviewed: toy", flags="drawing")[0] is None
-    assert judged(review="keep", flags="drawing") == (0.0, "")
+    assert judged(review="distinct: from 00; keep", flags="drawing") == (0.0, "")
+    assert judged(review="distinct: from 00", flags="drawing") == (0.7, "drawing")
 
 
 def test_what_a_flag_dropped_is_still_judged():
