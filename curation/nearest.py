@@ -152,7 +152,7 @@ def _correlated(first: Collection, second: Collection) -> _Ways:
     for start in range(0, len(first), _BLOCK):
         scores = here[start : start + _BLOCK] @ there
         highest = scores.max(axis=0)
-        one, other = np.nonzero(highest > floor)
+        one, other = np.unravel_index(_top(highest.ravel(), floor), highest.shape)
         turn = scores[:, one, other].argmax(axis=0)
         best = np.hstack([best, (highest[one, other], one + start, other, turn)])
         if best.shape[1] > _MOST_ALIGNED:
@@ -169,6 +169,14 @@ def _correlated(first: Collection, second: Collection) -> _Ways:
         ),
         badness=-best[0],
     )
+
+
+def _top(values: Floats, floor: float) -> NDArray[np.intp]:
+    """Where the highest values above a floor are, so many as are aligned at most."""
+    above = np.flatnonzero(values > floor)
+    if len(above) <= _MOST_ALIGNED:
+        return above
+    return above[np.argpartition(-values[above], _MOST_ALIGNED)[:_MOST_ALIGNED]]
 
 
 def _small(pictures: Collection) -> Floats:
