@@ -1,11 +1,12 @@
 """How well copies are told from other pictures: precision and recall of pairs, per change.
 
-    python benchmarks/duplicates.py [--originals N] [--seed N] [--show]
+    python benchmarks/duplicates.py [--originals N] [--seed N] [--show] [--peers PYTHON ...]
 
-Copies are planted among pictures that Bestiary draws, where many originals show one species
-in one pose, and among garments of one cut, the hardest negatives that we know. Where
-BESTIARY_SHARED has real photos, copies are planted among these too, the collections of
-known duplicates are searched, and so are the small images of CIFAR.
+One corpus is as a crawl brings it home, 15 % copies among real photos, catalogues and series
+of one scene; every finder that a given Python has (`benchmarks/finders.py`) searches it by its
+defaults, beside ours. The others ask more of ours: every change of some pictures, things of one
+cut, published collections of known duplicates, the small images of CIFAR. Without
+BESTIARY_SHARED, which has the real photos, drawn pictures stand in for them.
 """
 
 from __future__ import annotations
@@ -14,158 +15,40 @@ import argparse
 import csv
 import io
 import itertools
+import json
 import os
 import random
+import resource
+import subprocess
+import sys
 import tempfile
-import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageOps, UnidentifiedImageError
+from catalogue import garment, product, series
+from changes import KINDS, ORIGINAL, Item, as_gathered, encoded, every_change
+from finders import FINDERS
+from PIL import Image, UnidentifiedImageError
 
-from curation.inspect import Inspected, inspect
-from curation.lookalikes import Album
-from curation.recipe import CurationRecipe
-from curation.stars import Pair
+sys.path.insert(0, str(Path(__file__).parents[1]))  # Here, `curation` is a benchmark's name.
+
+from curation.split import Ticket, split
 from scraper.standin.pictures import PictureRecipe, draw
 
 SHARED = Path(os.environ.get("BESTIARY_SHARED", "../shared")).resolve()
-ORIGINAL = "original"
-Change = Callable[[Image.Image, random.Random], Image.Image]
+OURS = "bestiary"
+Pairs = frozenset[tuple[int, int]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Item:
-    """A picture of a corpus; those of one `origin` are copies of each other."""
+class Search:
+    """What a finder found in a corpus, by the numbers of its items, and CPU seconds."""
 
-    origin: str
-    change: str
-    body: bytes
-
-
-def encoded(image: Image.Image, quality: int = 85, **options: object) -> bytes:
-    file = io.BytesIO()
-    image.save(file, "JPEG", quality=quality, **options)
-    return file.getvalue()
-
-
-def resized(image: Image.Image, rng: random.Random) -> Image.Image:
-    factor = rng.uniform(0.3, 0.8)
-    width, height = (max(60, round(side * factor)) for side in image.size)
-    return image.resize((width, height), Image.Resampling.LANCZOS)
-
-
-def cropped(image: Image.Image, rng: random.Random, low: float, high: float) -> Image.Image:
-    """Take away a share of each axis, from both its ends in any proportion."""
-    box = []
-    for side in image.size:
-        lost, before = rng.uniform(low, high) * side, rng.random()
-        box.append((round(lost * before), round(side - lost * (1 - before))))
-    (left, right), (top, bottom) = box
-    return image.crop((left, top, right, bottom))
-
-
-def brightened(image: Image.Image, rng: random.Random) -> Image.Image:
-    return ImageEnhance.Brightness(image).enhance(rng.choice((0.75, 0.85, 1.15, 1.3)))
-
-
-def toned(image: Image.Image, rng: random.Random) -> Image.Image:
-    """Another contrast, saturation and white balance."""
-    image = ImageEnhance.Contrast(image).enhance(rng.choice((0.75, 1.25)))
-    image = ImageEnhance.Color(image).enhance(rng.choice((0.6, 1.4)))
-    gains = [rng.uniform(0.88, 1.12) for _ in "RGB"]
-    return Image.merge(
-        "RGB",
-        [
-            band.point([min(255, round(value * gain)) for value in range(256)])
-            for band, gain in zip(image.split(), gains, strict=True)
-        ],
-    )
-
-
-def watermarked(image: Image.Image, rng: random.Random) -> Image.Image:
-    layer = Image.new("RGBA", image.size)
-    lines, size = rng.choice((1, 2, 4)), max(10, image.width // rng.randint(7, 12))
-    for line in range(lines):
-        place = (image.width * rng.uniform(0.1, 0.4), image.height * (line + 0.4) / lines)
-        ink = (255, 255, 255, rng.randint(90, 200))
-        ImageDraw.Draw(layer).text(place, "stock photo", fill=ink, font_size=size)
-    return Image.alpha_composite(image.convert("RGBA"), layer).convert("RGB")
-
-
-def captioned(image: Image.Image, rng: random.Random) -> Image.Image:
-    width, height = image.size
-    bar = max(12, round(height * rng.uniform(0.06, 0.12)))
-    if rng.random() < 0.5:
-        image = ImageOps.expand(image, (0, 0, 0, bar), rng.choice(("white", "black")))
-    else:
-        image = image.copy()
-        ImageDraw.Draw(image).rectangle((0, height - bar, width, height), fill="black")
-    place = (width * 0.05, image.height - bar * 0.9)
-    ImageDraw.Draw(image).text(place, "A caption", fill="grey", font_size=bar * 0.6)
-    return image
-
-
-def framed(image: Image.Image, rng: random.Random) -> Image.Image:
-    across, down = (round(min(image.size) * rng.uniform(0.03, 0.12)) for _ in range(2))
-    sides = rng.choice(((across, across), (across, down), (0, down)))
-    return ImageOps.expand(image, sides, rng.choice(("white", "black", "#d0d0c0")))
-
-
-def turned(image: Image.Image, rng: random.Random) -> Image.Image:
-    turns = (Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_180, Image.Transpose.ROTATE_270)
-    return image.transpose(rng.choice(turns))
-
-
-def everything(image: Image.Image, rng: random.Random) -> Image.Image:
-    return resized(brightened(cropped(image, rng, 0.02, 0.05), rng), rng)
-
-
-CHANGES: dict[str, Change] = {
-    "resized": resized,
-    "recompressed": lambda image, _: image,
-    "cropped 2-5 %": lambda image, rng: cropped(image, rng, 0.02, 0.05),
-    "cropped 8-15 %": lambda image, rng: cropped(image, rng, 0.08, 0.15),
-    "brightened": brightened,
-    "toned": toned,
-    "watermarked": watermarked,
-    "captioned": captioned,
-    "mirrored": lambda image, _: ImageOps.mirror(image),
-    "turned": turned,
-    "grey": lambda image, _: image.convert("L"),
-    "framed": framed,
-    "EXIF-turned": lambda image, _: image.transpose(Image.Transpose.ROTATE_90),
-    "several": everything,
-}
-
-
-def copies(body: bytes, origin: str, rng: random.Random) -> Iterator[Item]:
-    """Every change of one picture; nothing of what Pillow cannot open."""
-    try:
-        with Image.open(io.BytesIO(body)) as stored:
-            upright = ImageOps.exif_transpose(stored).convert("RGBA")
-    except (UnidentifiedImageError, OSError):
-        return
-    image = Image.new("RGB", upright.size, "white")
-    image.paste(upright, (0, 0), upright)
-    for change, make in CHANGES.items():
-        quality = rng.randint(15, 45) if change == "recompressed" else rng.randint(60, 90)
-        exif = Image.Exif()
-        if change == "EXIF-turned":
-            exif[0x0112] = 6
-        yield Item(origin=origin, change=change, body=encoded(make(image, rng), quality, exif=exif))
-
-
-def planted(originals: Sequence[tuple[str, bytes]], count: int, seed: int) -> Iterator[Item]:
-    """All originals, and every change of `count` of them."""
-    rng = random.Random(seed)
-    for origin, body in originals:
-        yield Item(origin=origin, change=ORIGINAL, body=body)
-    for origin, body in rng.sample(originals, min(count, len(originals))):
-        yield from copies(body, origin, rng)
+    pairs: Pairs
+    seconds: float
 
 
 def drawn(count: int, seed: int) -> Iterator[Item]:
@@ -181,37 +64,6 @@ def drawn(count: int, seed: int) -> Iterator[Item]:
         for row in rows:
             origin = of[row["file"]] or row["file"]
             yield Item(origin=origin, change=row["kind"], body=(folder / row["file"]).read_bytes())
-
-
-_CUT = (
-    *((36, 12), (43, 17), (57, 17), (64, 12), (80, 20), (92, 42), (80, 47)),
-    *((75, 38), (75, 90), (25, 90), (25, 38), (20, 47), (8, 42), (20, 20)),
-)
-"""The outline of a shirt, in percent."""
-
-
-def garment(seed: int, side: int = 400) -> Image.Image:
-    """A shirt before a white wall: one cut, other colours, folds and prints."""
-    rng, noise = random.Random(seed), np.random.default_rng(seed)
-    cloth = Image.new("RGB", (side, side), tuple(rng.randint(20, 235) for _ in "RGB"))
-    ink = tuple(rng.randint(0, 255) for _ in "RGB")
-    if rng.random() < 0.3:
-        place = (0.33 * side, rng.uniform(0.3, 0.5) * side)
-        word = rng.choice(("HELLO", "TIGERS", "1984", "surf"))
-        ImageDraw.Draw(cloth).text(place, word, fill=ink, font_size=rng.randint(40, 64))
-    elif rng.random() < 0.2:
-        for line in range(0, side, rng.randint(24, 60)):
-            ImageDraw.Draw(cloth).rectangle((0, line, side, line + 10), fill=ink)
-    folds = Image.fromarray(noise.integers(0, 255, (9, 9), np.uint8))
-    shade = np.asarray(folds.resize((side, side), Image.Resampling.BICUBIC), np.float32) / 255
-    values = np.asarray(cloth) * (0.82 + 0.35 * shade[..., None])
-    values += noise.normal(0, 3, (side, side, 1))
-    outline = [tuple((edge / 100 + rng.gauss(0, 0.008)) * side for edge in point) for point in _CUT]
-    mask = Image.new("L", (side, side), 0)
-    ImageDraw.Draw(mask).polygon(outline, fill=255)
-    shirt = Image.fromarray(np.clip(values, 0, 255).astype(np.uint8))
-    wall = Image.new("RGB", shirt.size, "white")
-    return Image.composite(shirt, wall, mask.filter(ImageFilter.GaussianBlur(1)))
 
 
 _TWINS = (
@@ -276,46 +128,115 @@ def cifar() -> Iterator[Item]:
             yield Item(origin=f"{number}", change=ORIGINAL, body=file.getvalue())
 
 
-def search(items: Iterable[Item], recipe: CurationRecipe) -> tuple[list[Item], list[Pair], float]:
-    """The items that can be compared, the pairs found among them, and CPU seconds of the search."""
-    compared = []
-    with Album() as album:
-        for item in items:
-            result = inspect(item.body, recipe)
-            if isinstance(result, Inspected) and result.signature is not None:
-                album.add(result.signature)
-                compared.append(item)
-        start = time.process_time()
-        pairs = album.pairs(recipe)
-        return compared, pairs, time.process_time() - start
+def catalogue(count: int, seed: int) -> list[tuple[str, bytes]]:
+    rng = random.Random(seed)
+    return [
+        (f"product {seed}-{n}", encoded(product(seed * 10_000 + n), quality=rng.randint(70, 95)))
+        for n in range(count)
+    ]
 
 
-def score(name: str, items: Iterable[Item], recipe: CurationRecipe, *, show: bool) -> None:
-    """Print one corpus' line, the recall of each change, and, if asked, every false pair."""
-    compared, pairs, seconds = search(items, recipe)
+def garments(count: int, seed: int) -> list[tuple[str, bytes]]:
+    shirts = (garment(seed * 10_000 + n) for n in range(count))
+    return [(f"garment {seed}-{n}", encoded(shirt, quality=90)) for n, shirt in enumerate(shirts)]
+
+
+def scenes(
+    originals: Sequence[tuple[str, bytes]], count: int, seed: int
+) -> list[tuple[str, bytes]]:
+    """Series of photos of one scene each, made of real ones."""
+    rng = random.Random(seed)
+    shots = []
+    for number in range(count):
+        backdrop, *subjects = itertools.islice(_pictures(originals, rng), 3)
+        for nth, shot in enumerate(series(backdrop, subjects, seed * 100 + number)):
+            shots.append((f"scene {seed}-{number}-{nth}", encoded(shot, quality=85)))
+    return shots
+
+
+def _pictures(originals: Sequence[tuple[str, bytes]], rng: random.Random) -> Iterator[Image.Image]:
+    while True:
+        try:
+            yield Image.open(io.BytesIO(rng.choice(originals)[1])).convert("RGB")
+        except (UnidentifiedImageError, OSError):
+            continue
+
+
+def gathered(count: int, seed: int) -> Iterator[Item]:
+    """As a crawl brings it home: 15 % copies, and many pictures that only resemble others."""
+    found = photos() if (SHARED / "data").is_dir() else _drawn_originals(count, seed)
+    random.Random(seed).shuffle(found)
+    staged, found = found[: 2 * count], found[2 * count :]  # An edited photo is no other photo.
+    originals = [
+        *found,
+        *catalogue(5 * count, seed),
+        *garments(count, seed),
+        *scenes(staged, count // 2, seed),
+    ]
+    yield from as_gathered(originals, 0.15, seed)
+
+
+def _drawn_originals(count: int, seed: int) -> list[tuple[str, bytes]]:
+    items = drawn(2 * count, seed)
+    return [(item.origin, item.body) for item in items if item.change == ORIGINAL]
+
+
+def write(items: Sequence[Item], folder: Path) -> None:
+    """Write a corpus so that names sort by number and tell nothing."""
+    for number, item in enumerate(items):
+        form = "png" if item.body.startswith(b"\x89PNG") else "jpg"
+        (folder / f"{number:06}.{form}").write_bytes(item.body)
+
+
+def run(finder: str, folder: Path, python: str) -> Search | None:
+    """Let a finder search a folder in a process of its own; None where `python` lacks it."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    script = Path(__file__).with_name("finders.py")
+    done = subprocess.run(
+        [python, str(script), finder, str(folder)], capture_output=True, text=True, check=False
+    )
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    if done.returncode:
+        if "ModuleNotFoundError" not in done.stderr:
+            print(f"{finder} failed: {done.stderr.strip().splitlines()[-1]}", file=sys.stderr)
+        return None
+    names = json.loads(done.stdout.splitlines()[-1])
+    numbers = (sorted(int(Path(name).stem) for name in pair) for pair in names)
+    return Search(
+        pairs=frozenset((one, other) for one, other in numbers),
+        seconds=after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime,
+    )
+
+
+def true_pairs(items: Sequence[Item]) -> Pairs:
     members = defaultdict(list)
-    for number, item in enumerate(compared):
+    for number, item in enumerate(items):
         members[item.origin].append(number)
-    true = {pair for group in members.values() for pair in itertools.combinations(group, 2)}
-    found = {(pair.first, pair.second) for pair in pairs}
-    precision, recall = (
-        f"{len(true & found) / len(base):.4f}" if true else "unknown" for base in (found, true)
+    return frozenset(
+        pair for group in members.values() for pair in itertools.combinations(group, 2)
     )
-    print(
-        f"{name:22} {len(compared):6} pictures  {len(true):6} true  {len(found):6} found"
-        f"  precision {precision}  recall {recall}  search {seconds:6.1f} CPU s"
+
+
+def told(name: str, items: Sequence[Item], search: Search) -> str:
+    """One line of a table."""
+    true = true_pairs(items)
+    hits = len(true & search.pairs)
+    precision = f"{hits / max(1, len(search.pairs)):.4f}" if true else "unknown"
+    recall = f"{hits / len(true):.4f}" if true else "unknown"
+    return (
+        f"{name:24} {len(items):6} pictures {len(true):6} true {len(search.pairs):6} found"
+        f"  precision {precision}  recall {recall}  {search.seconds:7.1f} CPU s"
     )
+
+
+def recalls(items: Sequence[Item], pairs: Pairs) -> dict[str, tuple[int, int]]:
+    """By change: pairs found, and pairs there are."""
     hits, wanted = Counter[str](), Counter[str]()
-    for pair in true:
-        change = _change(*(compared[number].change for number in pair))
+    for pair in true_pairs(items):
+        change = _change(*(items[number].change for number in pair))
         wanted[change] += 1
-        hits[change] += pair in found
-    told = [f"{change} {hits[change]}/{wanted[change]}" for change in sorted(wanted)]
-    for start in range(0, len(told), 5):
-        print("    " + ", ".join(told[start : start + 5]))
-    if show:
-        for first, second in sorted(found - true):
-            print(f"    false: {compared[first].origin}  {compared[second].origin}")
+        hits[change] += pair in pairs
+    return {change: (hits[change], wanted[change]) for change in sorted(wanted)}
 
 
 def _change(one: str, other: str) -> str:
@@ -323,24 +244,92 @@ def _change(one: str, other: str) -> str:
     return "copy and copy" if len(changes) == 2 else changes[0] if changes else "as found"
 
 
+def leaks(items: Sequence[Item], pairs: Pairs, seed: int) -> tuple[float, float]:
+    """Shares of test pictures with a copy in train: by lot, and by groups of which one is kept."""
+    group = list(range(len(items)))
+    for one, other in sorted(pairs):  # Pairs come from groups: the smallest number names one.
+        group[other] = min(group[other], group[one])
+    kept = [number for number in range(len(items)) if group[number] == number]
+    shares = (0.8, 0.0, 0.2)
+    results = []
+    for numbers in (range(len(items)), kept):
+        tickets = [Ticket(digest=f"{number:06}", species="all") for number in numbers]
+        home = split(tickets, shares=shares, seed=seed)
+        trained = {items[number].origin for number in numbers if home[f"{number:06}"] == "train"}
+        tested = [items[number].origin for number in numbers if home[f"{number:06}"] == "test"]
+        results.append(sum(origin in trained for origin in tested) / max(1, len(tested)))
+    return results[0], results[1]
+
+
+def compare(items: Sequence[Item], pythons: Iterable[str], seed: int, *, show: bool) -> None:
+    """Run every finder that there is over one corpus, and print what each found."""
+    searches: dict[str, Search] = {}
+    with tempfile.TemporaryDirectory() as name:
+        write(items, Path(name))
+        for finder in FINDERS:
+            for python in (sys.executable,) if finder == OURS else pythons:
+                if finder not in searches and (search := run(finder, Path(name), python)):
+                    searches[finder] = search
+                    print(told(f"gathered: {finder}", items, search), flush=True)
+    found = {finder: recalls(items, search.pairs) for finder, search in searches.items()}
+    print("recall of" + " " * 18 + "".join(f"{finder:>13}" for finder in found))
+    for change in (*KINDS, "copy and copy", "as found"):
+        if change in found[OURS]:
+            cells = (f"{hits}/{all_}" for hits, all_ in (table[change] for table in found.values()))
+            print(f"  {change:25}" + "".join(f"{cell:>13}" for cell in cells))
+    by_lot, ours = leaks(items, searches[OURS].pairs, seed)
+    print(f"test pictures with a copy in train: {by_lot:.1%} by lot, {ours:.1%} as we split")
+    if show:
+        _show_false(items, searches[OURS].pairs)
+
+
+def score(name: str, items: Sequence[Item], *, show: bool) -> None:
+    """Print what ours finds in one corpus, and where it misses something."""
+    with tempfile.TemporaryDirectory() as folder:
+        write(items, Path(folder))
+        search = run(OURS, Path(folder), sys.executable)
+    if search is None:
+        raise SystemExit("our own search failed: see above")
+    print(told(name, items, search), flush=True)
+    missed = [
+        f"{change} {hits}/{all_}"
+        for change, (hits, all_) in recalls(items, search.pairs).items()
+        if hits < all_
+    ]
+    print("    " + (", ".join(missed) or "nothing missed"))
+    if show:
+        _show_false(items, search.pairs)
+
+
+def _show_false(items: Sequence[Item], pairs: Pairs) -> None:
+    for first, second in sorted(pairs - true_pairs(items)):
+        print(f"    false: {items[first].origin}  {items[second].origin}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--originals", type=int, default=60, help="of which copies are planted")
     parser.add_argument("--seed", type=int, default=100)
     parser.add_argument("--show", action="store_true", help="name the false pairs")
+    parser.add_argument("--peers", nargs="*", default=[], metavar="PYTHON", help="that have peers")
+    parser.add_argument("--only", help="one corpus, by its name")
     options = parser.parse_args()
-    count, seed, recipe = options.originals, options.seed, CurationRecipe(side_px=64)
-    garments = [(f"{seed}-{n}", encoded(garment(seed * 1000 + n), 90)) for n in range(2 * count)]
-    corpora = {
+    count, seed = options.originals, options.seed
+    corpora: dict[str, Callable[[], Iterable[Item]]] = {
         "drawn": lambda: drawn(2 * count, seed),
-        "garments of one cut": lambda: planted(garments, count // 4, seed),
+        "catalogue": lambda: every_change(catalogue(6 * count, seed), count // 4, seed),
+        "garments of one cut": lambda: every_change(garments(2 * count, seed), count // 4, seed),
     }
     if (SHARED / "data").is_dir():
-        corpora["photos"] = lambda: planted(photos(), count, seed)
+        corpora["photos"] = lambda: every_change(photos(), count, seed)
+        corpora["scenes"] = lambda: every_change(scenes(photos(), count, seed), count // 4, seed)
         corpora["published duplicates"] = known_duplicates
         corpora["CIFAR, as found"] = cifar
+    if options.only in (None, "gathered"):
+        compare(list(gathered(count, seed)), options.peers, seed, show=options.show)
     for name, corpus in corpora.items():
-        score(name, corpus(), recipe, show=options.show)
+        if options.only in (None, name):
+            score(name, list(corpus()), show=options.show)
 
 
 if __name__ == "__main__":

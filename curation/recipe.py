@@ -67,7 +67,7 @@ class CurationRecipe:
     """Pictures whose perceptual hashes differ in at most this many of 64 bits are compared."""
     crop_bits: int = 10
     """The same for the hash of a part of one picture and the hash of another."""
-    min_likeness: float = 0.82
+    min_likeness: float = 0.88
     """From which two pictures count as look-alikes, once aligned; 0 to 1."""
     thresholds: Thresholds = field(default_factory=Thresholds)
     """From where on a picture is flagged."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageEnhance, ImageOps
 
 from curation.inspect import Inspected, inspect
 from curation.lookalikes import Album
 from curation.recipe import CurationRecipe
+from curation.stars import Standing, stars
 from tests.curation.making import encoded, picture
 
 RECIPE = CurationRecipe(side_px=64)
@@ -100,3 +102,65 @@ def test_a_flat_picture_has_no_signature():
     result = inspect(encoded(Image.new("RGB", SIZE, "white")), RECIPE)
     assert isinstance(result, Inspected)
     assert result.signature is None
+
+
+def starred(bodies: list[bytes]) -> list[list[int]]:
+    """The groups of pictures, each with its kept one first."""
+    standings = []
+    with Album() as album:
+        for number, body in enumerate(bodies):
+            result = inspect(body, RECIPE)
+            assert isinstance(result, Inspected)
+            assert result.signature is not None
+            album.add(result.signature)
+            pixels = result.header.width * result.header.height
+            standings.append(Standing(digest=f"{number:04}", pixels=pixels, bytes=len(body)))
+        outcomes = album.star_pairs(RECIPE, standings, [{"shrew"}] * len(bodies))
+        return stars(standings, [pair for outcome in outcomes for pair in outcome.pairs])
+
+
+def test_a_walk_along_a_scene_is_cut_where_its_pictures_share_too_little():
+    scene = picture(5, (720, 240))
+    steps = [scene.crop((left, 0, left + 240, 240)) for left in range(0, 481, 30)]
+    groups = starred([encoded(step) for step in steps])
+    reach = [max(abs(step - kept) for step in others) for kept, *others in groups if others]
+    assert reach
+    assert max(reach) * 30 <= 240 * 0.4
+    assert len(groups) >= 3
+
+
+def test_copies_that_only_a_third_ties_to_the_kept_one_are_one_group():
+    original = picture(1, (400, 300))
+    captioned_copy = captioned(original.resize((480, 360)))
+    bodies = [
+        encoded(captioned_copy),
+        encoded(original),
+        encoded(original.crop((40, 20, 390, 270)), quality=60),
+        encoded(ImageOps.mirror(original.crop((10, 30, 360, 290))), quality=60),
+        encoded(ImageEnhance.Brightness(original).enhance(0.8).resize((200, 150))),
+    ]
+    assert [sorted(group) for group in starred(bodies)] == [[0, 1, 2, 3, 4]]
+
+
+def test_noisy_copies_of_one_picture_are_one_group():
+    rng, original = np.random.default_rng(3), np.asarray(picture(2, SIZE), np.int16)
+    noisy = [
+        encoded(
+            Image.fromarray(
+                np.clip(original + rng.normal(0, 4, original.shape), 0, 255).astype(np.uint8)
+            )
+        )
+        for _ in range(60)
+    ]
+    assert [len(group) for group in starred(noisy)] == [60]
+
+
+def test_plain_things_of_one_outline_are_not_look_alikes():
+    bodies = []
+    for seed in range(12):
+        folds = picture(seed, SIZE).convert("L").point([40 + value // 6 for value in range(256)])
+        mask = Image.new("L", SIZE, 0)
+        outline = [(80, 20), (160, 20), (190, 50), (170, 80), (170, 165), (70, 165), (50, 50)]
+        ImageDraw.Draw(mask).polygon(outline, fill=255)
+        bodies.append(encoded(Image.composite(folds, Image.new("L", SIZE, 255), mask)))
+    assert album_of(bodies) == []

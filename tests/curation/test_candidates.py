@@ -1,0 +1,58 @@
+"""What is compared is bounded for every picture, and holds what a group needs."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from curation.candidates import candidates
+
+VIEWS = 14
+
+
+def rows(whole: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Hashes of pictures of which all views but the upright whole are like no other's."""
+    rng = np.random.default_rng(1)
+    targets = rng.integers(0, 2**64, (len(whole), 2, 8), dtype=np.uint64)
+    queries = rng.integers(0, 2**64, (len(whole), VIEWS), dtype=np.uint64)
+    targets[:, :, 0] = whole[:, None]
+    queries[:, :2] = whole[:, None]
+    return targets, queries
+
+
+def pairs(whole: np.ndarray) -> set[tuple[int, int]]:
+    found = candidates(*rows(whole), candidate_bits=14, crop_bits=0)
+    return set(zip(*(end.tolist() for end in found.ends), strict=True))
+
+
+@given(picks=st.lists(st.sampled_from([0, 1, 3, 0xFF, 0xFFFFFF, 2**63]), min_size=2, max_size=30))
+@settings(max_examples=40, deadline=None)
+def test_few_pictures_are_paired_as_their_hashes_are_near(picks):
+    whole = np.asarray(picks, np.uint64)
+    near = {
+        (one, other)
+        for other in range(len(picks))
+        for one in range(other)
+        if (picks[one] ^ picks[other]).bit_count() <= 14
+    }
+    assert pairs(whole) == near
+
+
+def test_a_thousand_copies_are_each_compared_with_a_few_and_with_the_best():
+    rng = np.random.default_rng(2)
+    whole = np.uint64(1) << rng.integers(0, 64, 1000, dtype=np.uint64)
+    found = pairs(whole)
+    assert len(found) < 1000 * 80
+    worse = {other for one, other in found if one == 0}
+    assert worse == set(range(1, 1000))
+
+
+def test_equal_hashes_are_compared_with_the_best_that_have_them():
+    found = pairs(np.zeros(500, np.uint64))
+    assert all((0, other) in found for other in range(1, 500))
+    assert len(found) < 500 * 80
+
+
+def test_no_pictures_have_no_candidates():
+    assert pairs(np.empty(0, np.uint64)) == set()
