@@ -6,14 +6,12 @@ The browser is what it says it is: nothing here hides that it is driven by a pro
 from __future__ import annotations
 
 import contextlib
-import functools
 import logging
 import os
 import re
 import shutil
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +21,6 @@ from scraper.errors import BrowserError, BrowserLostError
 
 if TYPE_CHECKING:
     from selenium.webdriver import ChromeOptions
-    from selenium.webdriver.chrome.service import Service
     from selenium.webdriver.remote.webdriver import WebDriver
 
 _BROWSERS: Final = (
@@ -156,11 +153,35 @@ def window(policy: BrowserPolicy) -> Iterator[Window]:
     Raises:
         BrowserError: none could be started; the message names every way that was tried.
     """
-    opened = Window(start(policy).driver)
-    try:
-        yield opened
-    finally:
-        opened.close()
+    driver = start(policy).driver
+    opened = Window(driver)
+    with _ended_with_us(driver):
+        try:
+            yield opened
+        finally:
+            opened.close()
+
+
+@contextlib.contextmanager
+def _ended_with_us(driver: WebDriver) -> Iterator[None]:
+    """Have somebody end driver and browser if we are killed: they would outlive us.
+
+    It waits for a line that never comes, until the pipe to it breaks.
+    """
+    service = getattr(driver, "service", None)
+    numbers = [service and service.process.pid, driver.capabilities.get("goog:processID")]
+    if os.name == "nt" or not all(isinstance(number, int) for number in numbers):
+        yield
+        return
+    doomed = " ".join(map(str, numbers))
+    command = ["/bin/sh", "-c", f"read line; kill {doomed}"]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True
+    ) as heir:
+        try:
+            yield
+        finally:
+            heir.kill()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -263,6 +284,7 @@ def _driver_of_webdriver_manager(policy: BrowserPolicy) -> str:
 def _launch(policy: BrowserPolicy, driver_path: str) -> WebDriver:
     from selenium import webdriver
     from selenium.common.exceptions import SessionNotCreatedException, WebDriverException
+    from selenium.webdriver.chrome.service import Service
     from urllib3.exceptions import HTTPError
 
     if policy.browser_path is not None and not policy.grid_url:
@@ -270,38 +292,13 @@ def _launch(policy: BrowserPolicy, driver_path: str) -> WebDriver:
     try:
         if policy.grid_url:
             return webdriver.Remote(policy.grid_url, options=_options(policy))
-        return webdriver.Chrome(options=_options(policy), service=_service(driver_path))
+        return webdriver.Chrome(options=_options(policy), service=Service(driver_path))
     except SessionNotCreatedException as error:
         if any(words in str(error) for words in _ENDED_AT_ONCE):
             raise BrowserLostError(f"the browser ended at once: {_reason(error)}") from error
         raise BrowserError(_reason(error)) from error
     except (WebDriverException, HTTPError, OSError, ValueError) as error:
         raise BrowserError(_reason(error)) from error
-
-
-def _service(driver_path: str) -> Service:
-    """The driver as a process that does not outlive this one, however this one ends.
-
-    Only Linux can promise that, by way of util-linux; elsewhere a killed scrape leaves its
-    browser behind.
-    """
-    from selenium.webdriver.chrome.service import Service
-
-    setpriv = shutil.which("setpriv") if sys.platform == "linux" else None
-    if setpriv is None or not _knows_option(setpriv, "--pdeathsig"):
-        return Service(driver_path)
-
-    class BoundService(Service):
-        def command_line_args(self) -> list[str]:
-            return ["--pdeathsig", "TERM", driver_path, *super().command_line_args()]
-
-    return BoundService(setpriv)
-
-
-@functools.cache
-def _knows_option(program: str, option: str) -> bool:
-    told = subprocess.run([program, "--help"], capture_output=True, text=True, check=False)
-    return option in told.stdout
 
 
 def _existing_browser(path: Path) -> None:
@@ -330,8 +327,6 @@ def _flags(policy: BrowserPolicy) -> list[str]:
     flags.append(f"--window-size={policy.width_px},{policy.height_px}")
     if not policy.is_headed:
         flags.append("--headless=new")
-    if sys.platform == "linux" and not policy.grid_url:
-        flags.append("--remote-debugging-pipe")  # It ends with its driver, which holds the pipe.
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         flags.append("--no-sandbox")  # Chromium refuses to start for root otherwise.
     return flags

@@ -56,7 +56,7 @@ def test_cards_hide_their_addresses_apart_from_what_befalls_images():
         ({"share_dead": float("nan")}, "share_dead must not be negative"),
         ({"slow_s": -1}, "slow_s must not be negative"),
         ({"share_dead": 0.6, "share_html": 0.6}, "must not pass 1, not 1.2"),
-        ({"consent": "maybe"}, "must be one of interstitial, overlay, off, not maybe"),
+        ({"consent": "maybe"}, "must be one of interstitial, overlay, again, off, not maybe"),
     ],
 )
 def test_a_senseless_switch_is_refused_by_name(switches, message):
