@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Final, Self
 
 from curation import reasons
 from curation.errors import DatasetError, UsageError
-from curation.quality import Measures
 
 if TYPE_CHECKING:
     from curation.dataset import Row
+    from curation.quality import Measures
 
 MAX_PREVALENCE: Final = 0.5
 """A flag on a larger share of the pictures is a trait of the dataset."""
