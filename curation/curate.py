@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from curation import grouping, lock, reasons
@@ -111,11 +111,13 @@ def curate(
         _require_some(rows, harvest)
         entry = {**identity(rows, recipe), "libraries": {**libraries(), **split_libraries(recipe)}}
         furnish(site, rows, store.rendered)
-        write_manifest(site / MANIFEST, rows, recipe, refused=harvest.reasons())
-        write_report(Dataset.open(site), name=name, lock_digest=lock.digest_of(entry))
+        refused = harvest.reasons()
+        write_manifest(site / MANIFEST, rows, recipe, refused=refused)
+        grown = Dataset(root=site, recipe=recipe, rows=rows, refused=refused)
+        write_report(grown, name=name, lock_digest=lock.digest_of(entry))
         store.forget_all_but(set(digests))
     lock.write_entry(lock.lock_path(root), name, entry)
-    dataset = Dataset.open(root)
+    dataset = replace(grown, root=root)
     yield Curated(dataset=dataset, warnings=(*review.warnings, *_warnings(dataset, harvest)))
 
 

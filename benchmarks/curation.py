@@ -1,0 +1,326 @@
+"""What one pass over web-size photos costs: ours, a bare Pillow loop, and the peers.
+
+    python benchmarks/curation.py [--images N] [--peers PYTHON] [--rounds N]
+
+The corpus is made of the photos in BESTIARY_SHARED: distinct crops, enlarged or shrunk to
+250-3500 px, with a camera's noise, as JPEGs of the qualities and kinds that the web has. Each
+way runs as a command of its own over one part of the corpus after the other, in turns, so that
+a busy machine is unfair to none. CPU time is that of the command and all its children, net of
+the same command with nothing to do. PYTHON is the interpreter of an environment with the peers:
+
+    pip install imagehash imagededup cleanvision difPy fastdup dataeval
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import math
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+SHARED = Path(os.environ.get("BESTIARY_SHARED", "../shared")).resolve()
+REPOSITORY = Path(__file__).resolve().parents[1]
+sys.path[0] = str(REPOSITORY)  # This script has the name of the package that it measures.
+
+LOOP = """
+import sys
+from pathlib import Path
+import imagehash
+import scipy.fftpack  # Which imagehash imports with the first hash.
+from PIL import Image
+for path in Path(sys.argv[1]).iterdir():
+    with Image.open(path) as image:
+        {reduce}
+        imagehash.phash(image)
+"""
+
+BARE = LOOP.format(reduce='image.draft("RGB", (224, 224)); image = image.resize((224, 224))')
+IMAGEHASH = LOOP.format(reduce="pass")
+
+ONE_PASS = """
+import sys
+from pathlib import Path
+from curation.recipe import CurationRecipe
+from curation.seeing import Eyes, seen_by
+from curation.store import Store
+from scraper.harvest import Harvest
+with Harvest.open(Path(sys.argv[1])) as harvest, Store(Path(sys.argv[2])) as store:
+    digests = sorted(record.sha256 for record in harvest.records("kept"))
+    for seen in seen_by(Eyes(count=2), digests, store, CurationRecipe(), harvest.path):
+        assert not seen.reason, seen
+"""
+
+PLAIN = """
+import sys
+from pathlib import Path
+from curation.inspect import inspect
+from curation.recipe import CurationRecipe
+recipe = CurationRecipe()
+for path in Path(sys.argv[1]).iterdir():
+    inspect(path.read_bytes(), recipe)
+"""
+
+IMAGEDEDUP = """
+import sys
+from imagededup.methods import PHash
+hasher = PHash(verbose=False)
+codes = hasher.encode_images(sys.argv[1], num_enc_workers=0)
+codes and hasher.find_duplicates(encoding_map=codes, num_dist_workers=0)
+"""
+
+CLEANVISION = """
+import sys
+from pathlib import Path
+from cleanvision import Imagelab
+any(Path(sys.argv[1]).iterdir()) and Imagelab(data_path=sys.argv[1]).find_issues(n_jobs=1)
+"""
+
+DIFPY = """
+import sys
+from pathlib import Path
+import difPy
+if any(Path(sys.argv[1]).iterdir()):
+    built = difPy.build(sys.argv[1], show_progress=False, processes=1)
+    difPy.search(built, similarity="similar", show_progress=False, processes=1)
+"""
+
+FASTDUP = """
+import sys
+from pathlib import Path
+import fastdup
+if any(Path(sys.argv[1]).iterdir()):
+    fastdup.create(sys.argv[2], sys.argv[1]).run(overwrite=True, num_threads=1)
+"""
+
+DATAEVAL = """
+import sys
+from pathlib import Path
+import numpy as np
+from dataeval.quality import Duplicates
+from PIL import Image
+class Photos:
+    metadata = {"id": "photos"}
+    paths = sorted(Path(sys.argv[1]).iterdir())
+    def __len__(self):
+        return len(self.paths)
+    def __getitem__(self, index):
+        return np.asarray(Image.open(self.paths[index]).convert("RGB")).transpose(2, 0, 1)
+Photos.paths and Duplicates().evaluate(Photos())
+"""
+
+BAR = "bare Pillow loop: draft, 224 px, imagehash pHash"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """A program that is run on a folder of photos; `{}` stands for a scratch folder."""
+
+    program: tuple[str, ...]
+    is_peer: bool = False
+    takes_harvest: bool = False
+
+
+WAYS = {
+    BAR: Way(program=("-c", BARE)),
+    "ours: inspect() alone, one process": Way(program=("-c", PLAIN)),
+    "ours: the pass, rendered and kept, 2 workers": Way(
+        program=("-c", ONE_PASS), takes_harvest=True
+    ),
+    "ours: `bestiary curate`, whole": Way(
+        program=("-m", "bestiary", "--quiet", "curate", "--harvest"), takes_harvest=True
+    ),
+    "imagehash.phash loop": Way(program=("-c", IMAGEHASH)),
+    "difPy, similar": Way(program=("-c", DIFPY), is_peer=True),
+    "imagededup pHash, with search": Way(program=("-c", IMAGEDEDUP), is_peer=True),
+    "fastdup": Way(program=("-c", FASTDUP), is_peer=True),
+    "cleanvision, default": Way(program=("-c", CLEANVISION), is_peer=True),
+    "DataEval Duplicates": Way(program=("-c", DATAEVAL), is_peer=True),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """What one command took."""
+
+    cpu_s: float
+    wall_s: float
+
+
+def make_corpus(folder: Path, images: int, seed: int = 0) -> None:
+    """Distinct photos of web sizes: a mean of about 1.2 megapixels and 280 KB."""
+    sources = [path for path in sorted((SHARED / "data/photos").rglob("*.*")) if _opens(path)]
+    if not sources:
+        sys.exit(f"no photos at {SHARED}/data/photos: set BESTIARY_SHARED")
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in range(images):
+        path = folder / f"{number:05d}.jpg"
+        if not path.exists():
+            rng = random.Random(f"{seed} {number}")
+            with Image.open(rng.choice(sources)) as photo:
+                _save(_variant(photo.convert("RGB"), rng), path, rng)
+
+
+def _opens(path: Path) -> bool:
+    try:
+        with Image.open(path) as photo:
+            photo.load()
+    except (OSError, UnidentifiedImageError):
+        return False
+    return min(photo.size) >= 80
+
+
+def _variant(photo: Image.Image, rng: random.Random) -> Image.Image:
+    share = rng.uniform(0.5, 0.95)
+    left, top = (rng.uniform(0, (1 - share) * side) for side in photo.size)
+    box = (left, top, left + share * photo.width, top + share * photo.height)
+    longer = min(3500.0, max(250.0, rng.lognormvariate(math.log(1000), 0.55)))
+    scale = longer / max(photo.size)
+    size = (max(100, round(photo.width * scale)), max(100, round(photo.height * scale)))
+    large = photo.resize(size, Image.Resampling.BICUBIC, box=box)
+    noise = np.random.default_rng(rng.getrandbits(32)).normal(0, rng.uniform(3, 9), size[::-1])
+    values = np.asarray(large, np.float32) + noise[..., None].astype(np.float32)
+    return Image.fromarray(np.clip(values, 0, 255).astype(np.uint8))
+
+
+def _save(photo: Image.Image, path: Path, rng: random.Random) -> None:
+    quality = rng.choice((72, 78, 82, 85, 88, 92))
+    subsampling, progressive = rng.choice((2, 2, 2, 0)), rng.random() < 0.25
+    photo.save(path, quality=quality, subsampling=subsampling, progressive=progressive)
+
+
+def parts_of(corpus: Path, images: int, rounds: int, scratch: Path) -> Iterator[tuple[Path, Path]]:
+    """The corpus in so many folders, each also as a harvest."""
+    files = sorted(corpus.glob("*.jpg"))[:images]
+    for number in range(rounds):
+        part, harvest = scratch / f"part{number}", scratch / f"harvest{number}"
+        (part / "photo").mkdir(parents=True)
+        for path in files[number::rounds]:
+            (part / "photo" / path.name).hardlink_to(path)
+        scrape = ("--quiet", "scrape", "--source", "folder", "--from", part, "--harvest", harvest)
+        run([sys.executable, "-m", "bestiary", *map(str, scrape)], scratch)
+        yield part / "photo", harvest
+
+
+def run(command: list[str], scratch: Path) -> Cost:
+    """Run a command to its end, and say what it took."""
+    begun = time.monotonic()
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    with (scratch / "output").open("w") as output:
+        process = subprocess.Popen(
+            command, cwd=REPOSITORY, env=environment, stdout=output, stderr=subprocess.STDOUT
+        )
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        sys.exit(f"{command[:3]} failed:\n{(scratch / 'output').read_text()[-2000:]}")
+    return Cost(cpu_s=usage.ru_utime + usage.ru_stime, wall_s=time.monotonic() - begun)
+
+
+def command_of(way: Way, part: Path, harvest: Path, python: str, scratch: Path) -> list[str]:
+    where = str(harvest if way.takes_harvest else part)
+    passing = Path(tempfile.mkdtemp(dir=scratch))
+    if way.program[0] == "-m":
+        return [python, *way.program, where, "--dataset", str(passing / "dataset")]
+    return [python, *way.program, where, str(passing)]
+
+
+def measured(
+    ways: dict[str, Way], parts: list[tuple[Path, Path]], peers: str, scratch: Path
+) -> dict[str, list[Cost]]:
+    costs: dict[str, list[Cost]] = defaultdict(list)
+    for part, harvest in parts:
+        for name, way in ways.items():
+            python = peers if way.is_peer else sys.executable
+            costs[name].append(run(command_of(way, part, harvest, python, scratch), scratch))
+            print(f"{name}: {costs[name][-1].cpu_s:.1f} CPU s", file=sys.stderr)
+    return costs
+
+
+def start_ups(ways: dict[str, Way], peers: str, scratch: Path) -> dict[str, float]:
+    """CPU seconds of each with an empty folder; the whole of `curate` is counted as it is."""
+    empty = scratch / "empty"
+    empty.mkdir()
+    return {
+        name: 0.0
+        if way.takes_harvest
+        else run(
+            command_of(way, empty, empty, peers if way.is_peer else sys.executable, scratch),
+            scratch,
+        ).cpu_s
+        for name, way in ways.items()
+    }
+
+
+def table(costs: dict[str, list[Cost]], start: dict[str, float], images: int) -> str:
+    def net(name: str) -> float:
+        spent = sum(cost.cpu_s for cost in costs[name]) - len(costs[name]) * start[name]
+        return 1000 * spent / images
+
+    lines = [
+        "| way | CPU ms per image | times the bare loop | start-up, CPU s | cores |",
+        "|---|---|---|---|---|",
+    ]
+    for name, found in costs.items():
+        cores = sum(cost.cpu_s for cost in found) / sum(cost.wall_s for cost in found)
+        lines.append(
+            f"| {name} | {net(name):.1f} | {net(name) / net(BAR):.2f} | {start[name]:.1f}"
+            f" | {cores:.2f} |"
+        )
+    return "\n".join(lines)
+
+
+def fidelity(corpus: Path, images: int) -> str:
+    """How near rendered pictures are to a full decode and LANCZOS: PSNR in dB."""
+    from curation.recipe import CurationRecipe
+    from curation.render import fitted_size, render
+
+    recipe, found = CurationRecipe(), []
+    for path in sorted(corpus.glob("*.jpg"))[:images]:
+        with Image.open(path) as photo:
+            size = fitted_size(photo.size, recipe)
+            ideal = photo.convert("RGB").resize(size, Image.Resampling.LANCZOS)
+        left, top = ((recipe.side_px - side) // 2 for side in size)
+        ours = render(path.read_bytes(), recipe)
+        ours = ours.crop((left, top, left + size[0], top + size[1]))
+        error = np.mean((np.asarray(ours, float) - np.asarray(ideal, float)) ** 2)
+        found.append(10 * math.log10(255**2 / max(error, 1e-9)))
+    low, middle = np.percentile(found, [10, 50])
+    return f"PSNR of {len(found)} rendered pictures, 10 % / median: {low:.1f} / {middle:.1f} dB"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--images", type=int, default=3000)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--peers", help="interpreter that has the peers")
+    parser.add_argument("--corpus", type=Path, default=Path(tempfile.gettempdir()) / "web-photos")
+    choices = parser.parse_args()
+    make_corpus(choices.corpus, choices.images)
+    files = sorted(choices.corpus.glob("*.jpg"))[: choices.images]
+    mean_kb = sum(path.stat().st_size for path in files) / len(files) / 1000
+    digest = hashlib.sha256(b"".join(path.read_bytes()[-999:] for path in files)).hexdigest()
+    print(f"{len(files)} photos, {mean_kb:.0f} KB each, {digest[:12]}")
+    ways = {name: way for name, way in WAYS.items() if choices.peers or not way.is_peer}
+    with tempfile.TemporaryDirectory(dir=choices.corpus.parent) as folder:
+        scratch = Path(folder)
+        start = start_ups(ways, choices.peers, scratch)
+        parts = list(parts_of(choices.corpus, choices.images, choices.rounds, scratch))
+        costs = measured(ways, parts, choices.peers, scratch)
+        print(table(costs, start, len(files)))
+    print(fidelity(choices.corpus, 300))
+
+
+if __name__ == "__main__":
+    main()
