@@ -8,7 +8,9 @@ comes when the pause after it is over may ask, and whoever does not comes again.
     while wait_s := budget.take_turn("www.google.com", pause_s=2.0, clock=clock):
         clock.sleep(wait_s)
 
-A process that dies while it waits holds up nobody.
+    budget.note("www.google.com", clock=clock)      # when the answer is there
+
+A process that dies while it waits holds up nobody, and one that dies while it asks, for a minute.
 """
 
 from __future__ import annotations
@@ -24,6 +26,10 @@ from scraper.clock import Clock
 from scraper.errors import ScraperError
 
 _LOCK_TIMEOUT_S = 60.0
+_ANSWER_S = 60.0
+"""A turn is over after that, even if whoever took it was killed before there was an answer."""
+_LOOK_S = 0.1
+"""How often to see whether another process has its answer."""
 _CLOCKS_DIFFER_S = 3600.0
 """A question further ahead was noted by a clock that was wrong."""
 
@@ -37,6 +43,7 @@ class Budget:
     def take_turn(self, host: str, *, pause_s: float, clock: Clock) -> float:
         """Take the turn at this host if it is free: 0, or else seconds after which to come again.
 
+        Whoever takes it says with `note` when the answer is there; until then it is nobody else's.
         Two turns at one host are at least `pause_s` of the later one apart.
 
         Raises:
@@ -46,9 +53,9 @@ class Budget:
             now = clock.now().timestamp()
             row = turns.execute("SELECT last FROM turns WHERE host = ?", (host,)).fetchone()
             last = row[0] if row and row[0] < now + _CLOCKS_DIFFER_S else -pause_s
-            wait_s = max(0.0, last + pause_s - now)
+            wait_s = max(0.0, last + pause_s - now) if last <= now else _LOOK_S
             if not wait_s:
-                _note(turns, host, now)
+                _note(turns, host, now + _ANSWER_S)
         return wait_s
 
     def note(self, host: str, *, clock: Clock) -> None:

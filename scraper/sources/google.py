@@ -89,8 +89,10 @@ class GoogleSource:
     def _batches(self, url: str, wanted: int, told: Told) -> Iterator[Batch]:
         window = self._ready_window()
         yield from self._turn()
-        window.open(url)
-        self._end_turn()
+        try:
+            window.open(url)
+        finally:
+            self._end_turn()
         page = ResultsPage(window, self._policy, self._evidence, told)
         kind = yield from page.wait_for_results()
         if kind is PageKind.NO_RESULTS:

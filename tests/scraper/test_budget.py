@@ -6,7 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scraper.budget import Budget, shared_file
@@ -20,6 +20,7 @@ def wait_turn(budget: Budget, host: str, *, pause_s: float, clock: Clock) -> flo
     began = clock.monotonic()
     while wait_s := budget.take_turn(host, pause_s=pause_s, clock=clock):
         clock.sleep(wait_s)
+    budget.note(host, clock=clock)
     return clock.monotonic() - began
 
 
@@ -60,6 +61,7 @@ def test_a_time_that_a_wrong_clock_wrote_holds_up_nobody_for_long(budget: Budget
     assert wait_turn(budget, "a", pause_s=2.0, clock=JumpingClock()) == 0.0
 
 
+@settings(max_examples=20)
 @given(askers=st.lists(st.tuples(st.sampled_from("ab"), st.floats(0, 5)), max_size=12))
 def test_no_two_turns_are_closer_than_the_later_ones_pause(
     tmp_path_factory: pytest.TempPathFactory, askers: list[tuple[str, float]]
@@ -74,6 +76,16 @@ def test_no_two_turns_are_closer_than_the_later_ones_pause(
     for queue in turns.values():
         for (earlier, _), (later, pause_s) in pairwise(queue):
             assert later - earlier >= pause_s - 1e-3
+
+
+def test_nobody_asks_while_another_waits_for_its_answer(budget: Budget) -> None:
+    clock = JumpingClock()
+    budget.take_turn("a", pause_s=0.2, clock=clock)
+    clock.sleep(50)
+    assert budget.take_turn("a", pause_s=0.2, clock=clock)
+    clock.sleep(11)
+
+    assert not budget.take_turn("a", pause_s=0.2, clock=clock)
 
 
 def test_a_pause_begins_with_the_answer(budget: Budget) -> None:
@@ -95,6 +107,7 @@ for _ in range(3):
     while wait_s := budget.take_turn("a", pause_s=0.1, clock=clock):
         time.sleep(wait_s)
     print(time.time())
+    budget.note("a", clock=clock)
 """
 
 
