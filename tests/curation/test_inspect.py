@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import importlib.util
 import io
 import struct
 import sys
@@ -25,7 +26,9 @@ from tests.curation.making import SHARED, encoded, jpeg, picture
 RECIPE = CurationRecipe(side_px=64, min_side_px=16)
 
 
+HAS_HEIC = importlib.util.find_spec("pillow_heif") is not None
 NO_HEIC = f"{reasons.UNSUPPORTED}: HEIC (pip install bestiary[heic])"
+BROKEN_HEIC = reasons.CORRUPT if HAS_HEIC else NO_HEIC
 TWELVE_BITS = f"{reasons.UNSUPPORTED}: JPEG of 12 bits a sample"
 
 
@@ -218,6 +221,14 @@ def test_a_picture_of_49_megapixels_in_16_bits_is_seen_within_a_quarter_gigabyte
 def reason_of(width: int, height: int, depth: int) -> str:
     result = inspect(deep_png(width, height, depth), RECIPE)
     return result.reason if isinstance(result, Dropped) else ""
+
+
+def test_heic_is_read_where_its_decoder_is_installed():
+    pillow_heif = pytest.importorskip("pillow_heif", reason="the extra heic is not installed")
+    pillow_heif.register_heif_opener()
+    result = used(encoded(picture(3), "HEIF", quality=95))
+    assert result.header.format == "HEIF"
+    assert np.abs(rendered(result) - rendered(used(encoded(picture(3), "PNG")))).mean() < 6
 
 
 def test_how_small_is_too_small_follows_the_size_of_the_dataset():
