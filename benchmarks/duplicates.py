@@ -165,6 +165,7 @@ def _pictures(originals: Sequence[tuple[str, bytes]], rng: random.Random) -> Ite
 def gathered(count: int, seed: int) -> Iterator[Item]:
     """As a crawl brings it home: 15 % copies, and many pictures that only resemble others."""
     found = photos() if (SHARED / "data").is_dir() else _drawn_originals(count, seed)
+    found = [(origin, body) for origin, body in found if _is_whole(body)]  # Some peers crash.
     random.Random(seed).shuffle(found)
     staged, found = found[: 2 * count], found[2 * count :]  # An edited photo is no other photo.
     originals = [
@@ -174,6 +175,14 @@ def gathered(count: int, seed: int) -> Iterator[Item]:
         *scenes(staged, count // 2, seed),
     ]
     yield from as_gathered(originals, 0.15, seed)
+
+
+def _is_whole(body: bytes) -> bool:
+    try:
+        Image.open(io.BytesIO(body)).load()
+    except (UnidentifiedImageError, OSError):
+        return False
+    return True
 
 
 def _drawn_originals(count: int, seed: int) -> list[tuple[str, bytes]]:

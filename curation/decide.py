@@ -124,6 +124,9 @@ def _verdicts(
         for digest in group:
             for name in species[digest]:
                 verdict = _verdict(digest, best[name], name, group, claims[group[0]])
+                if verdict.reason.startswith(reasons.NEAR_DUPLICATE):
+                    why = findings[digest].standing.behind(findings[best[name] or ""].standing)
+                    verdict = replace(verdict, reason=f"{verdict.reason}, {why}")
                 score = _rounded(alike.get((digest, best[name] or "")))
                 verdicts[digest][name] = replace(verdict, likeness=score)
     return verdicts

@@ -1,7 +1,7 @@
 """Why an image is not in the dataset: the fixed words that scripts may count by.
 
 A reason is one of these words, or a word, a colon and its particulars:
-`near-duplicate: of 1f0c22aa90be`, `too small: 20 × 31 px`.
+`near-duplicate: of 1f0c22aa90be, which is larger`, `too small: 20 × 31 px`.
 """
 
 from __future__ import annotations

@@ -50,6 +50,14 @@ class Standing:
         """The smallest is kept: most pixels, then least compressed, then smallest digest."""
         return (-self.pixels, -self.bytes, self.digest)
 
+    def behind(self, kept: Standing) -> str:
+        """Why the kept one was preferred to this, in words that follow its name."""
+        if self.pixels != kept.pixels:
+            return "which is larger" if kept.pixels > self.pixels else "which a person chose"
+        if self.bytes != kept.bytes:
+            return "less compressed" if kept.bytes > self.bytes else "which a person chose"
+        return "no better or worse"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compared:

@@ -110,3 +110,11 @@ def test_no_two_stars_that_look_alike_under_different_species_go_untied(case):
     for a, b in alike:
         if species[a] != species[b] and home[a] != home[b]:
             assert frozenset((home[a], home[b])) in tied
+
+
+def test_what_is_not_kept_says_what_the_kept_one_has_before_it():
+    kept = standing("a", 300, 200)
+    assert standing("b", 200, 900).behind(kept) == "which is larger"
+    assert standing("b", 300, 100).behind(kept) == "less compressed"
+    assert standing("b", 300, 200).behind(kept) == "no better or worse"
+    assert standing("b", 400, 200).behind(kept) == "which a person chose"
