@@ -1,6 +1,6 @@
 """Does the input ever starve the device? Real batches beside one batch held in memory.
 
-    python benchmarks/input.py [--model cifar-vgg] [--steps 40] [--rounds 5]
+    python -m benchmarks.input [--model cifar-vgg] [--steps 40] [--rounds 5]
 
 The two are taken in turns, a few steps each, so that a busy machine slows both alike. The bar
 is a ratio of at most 1.05, in wall time and in CPU time: what the real input adds is to find,

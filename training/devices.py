@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata
@@ -56,13 +57,16 @@ def _keras() -> Check:
 
 
 def _devices() -> Check:
-    import keras
-
-    try:
-        accelerators = keras.distribution.list_devices("gpu")
-    except (AttributeError, NotImplementedError, RuntimeError, ValueError):
-        accelerators = []  # What backends say where they know of none.
     processor = platform.processor() or platform.machine()
-    if accelerators:
-        return Check(name="devices", ok=True, detail=", ".join(accelerators))
+    if found := backend.gpus():
+        return Check(name="devices", ok=True, detail=", ".join(found))
+    if shutil.which("nvidia-smi"):
+        return Check(
+            name="devices",
+            ok=False,
+            detail=f"there is an NVIDIA card, and the backend {backend.named()!r} does not see it",
+            how_to_mend="pip install 'bestiary[gpu]'"
+            if backend.named() == "tensorflow"
+            else "pip install 'jax[cuda12]'",
+        )
     return Check(name="devices", ok=True, detail=f"CPU alone ({processor}): all works, slowly")
