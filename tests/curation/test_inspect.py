@@ -69,7 +69,7 @@ def test_a_good_image_has_its_facts_and_a_square_jpeg():
         (b"\xff\xd8\xff\xe0" + b"\x00" * 50, reasons.CORRUPT),
         (
             b"\0\0\0\x18ftypheic" + b"\0" * 40,
-            NO_HEIC,
+            BROKEN_HEIC,
         ),
         (jpeg(1)[:2000] + b"\xff\xd9", reasons.TRUNCATED),
         (jpeg(1)[:-200] + b"\xff\xd9", reasons.TRUNCATED),
