@@ -91,6 +91,13 @@ def sharers() -> int:
     return 1 if distribution is None else math.prod(distribution.device_mesh.shape)
 
 
+def forget_networks() -> None:
+    """Let go of what Keras remembers of networks built before: call it between trainings."""
+    import keras
+
+    keras.utils.clear_session()
+
+
 def start() -> None:
     """Import Keras with the backend that KERAS_BACKEND names; a second call costs nothing.
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any, Literal
 
-from training import models, presets, weights
+from training import backend, models, presets, weights
 from training.bare import Meter
 from training.checkpoint import Checkpoints
 from training.errors import TrainingError, WeightsError
@@ -219,6 +219,8 @@ def run_job(
     recipe = row.recipe(seed=seed, side_px=deal.side_px, epochs=epochs)
     choice = weights_choice if entry.pretrained is not None else weights.NONE
     first_weights = weights.file_of(entry, choice, cache=weights.keras_cache())
+    backend.start()
+    backend.forget_networks()
     meter, checkpoints = Meter(folder), Checkpoints(folder / "checkpoint")
     network = fresh_network(
         entry, recipe, side_px=deal.side_px, classes=deal.classes, first_weights=first_weights
@@ -332,7 +334,7 @@ def _line(row: Row, found: Sequence[Outcome | Skipped]) -> Line:
     done = [one for one in found if isinstance(one, Outcome)]
     if not done:
         reasons = [one.reason for one in found if isinstance(one, Skipped)]
-        return Line(row=row.name, reported=row.reported, why_not="; ".join(reasons) or "not run")
+        return Line(row=row.name, reported=row.reported, why_not="; ".join(reasons))
     low, high = interval([one.last for one in done], n=done[0].n)
     return Line(
         row=row.name,

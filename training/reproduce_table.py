@@ -29,7 +29,14 @@ def write(out: Path, lines: Sequence[Line]) -> None:
 def cells(line: Line) -> tuple[str, ...]:
     """A line as the words of its cells."""
     if line.last is None or line.low is None or line.high is None:
-        return (line.row, line.reported, f"not run: {line.why_not}", "–", "–", "–")
+        return (
+            line.row,
+            line.reported,
+            f"not run{line.why_not and f': {line.why_not}'}",
+            "–",
+            "–",
+            "–",
+        )
     return (
         line.row,
         line.reported,
@@ -81,6 +88,8 @@ div { overflow-x: auto }
 table { border-collapse: collapse; width: 100% }
 th, td { text-align: left; padding: .45rem .7rem; border-bottom: 1px solid #8886;
   vertical-align: top }
+td:first-child { min-width: 11rem }
+td:nth-child(3) { min-width: 14rem; overflow-wrap: anywhere }
 td:nth-child(n+4), th:nth-child(n+4) { text-align: right; white-space: nowrap }
 </style></head><body>
 <h1>The founding study, reproduced</h1>
