@@ -35,6 +35,8 @@ _THRESHOLD = 1.0
 """Weaker answers of a filter count for nothing."""
 _ALPHAS = np.logspace(1, 6, 11)
 _AT_ONCE = 8
+_ASKED = 500
+"""Pictures whose answers are in memory together: 26 MB."""
 
 Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float32]
@@ -74,6 +76,10 @@ class PatchClassifier:
         """What each picture shows, shape (n,)."""
         if not len(pixels):
             return np.empty(0, np.int32)
+        parts = (pixels[first : first + _ASKED] for first in range(0, len(pixels), _ASKED))
+        return np.concatenate([self._say(part) for part in parts])
+
+    def _say(self, pixels: Pixels) -> NDArray[np.int32]:
         answers = self._scaling.transform(_answers(shrunk(pixels), self._filters))
         said: NDArray[np.int32] = self._ridge.predict(answers)
         return said.astype(np.int32)

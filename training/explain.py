@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 BATCH_SIZE = 16
+_COLOURS = 3
+"""As many channels has the picture itself."""
 _BY_HEIGHT = ((0.0, (0, 0, 96)), (0.5, (214, 70, 46)), (1.0, (255, 236, 120)))
 """Colours of a map's heights, RGB: dark where there is nothing, bright at the peak."""
 
@@ -34,14 +36,17 @@ def grad_cams(
 
     Returns:
         Shape (n, rows, columns) of the network's last map, each picture's from 0 to 1; None
-        where the network has no map with more than one place.
+        where the network has no map with more than one place that all goes through.
     """
     cut = _last_map(network)
     if cut is None or not len(pixels):
         return None
     import keras
 
-    below, above = keras.Model(network.inputs[0], cut), keras.Model(cut, network.outputs[0])
+    try:
+        below, above = keras.Model(network.inputs[0], cut), keras.Model(cut, network.outputs[0])
+    except ValueError:
+        return None  # Something leads past the map: there is no one place to cut.
     parts = [
         _grad_cams(below, above, pixels[first : first + BATCH_SIZE], labels[first:][:BATCH_SIZE])
         for first in range(0, len(pixels), BATCH_SIZE)
@@ -50,16 +55,17 @@ def grad_cams(
 
 
 def _last_map(network: Network) -> Any | None:
-    """The output of the last layer that still knows places; not of one inside a layer."""
-    maps = [
-        layer.output
-        for layer in network.layers
-        if hasattr(layer.output, "shape")
-        and len(layer.output.shape) == 4
-        and min(layer.output.shape[1:3]) > 1
-        and layer is not network.layers[0]
-    ]
+    """What the last layer that still sees places is given; None where that is one place."""
+    maps = [layer.input for layer in network.layers[1:] if _sees_places(layer)]
     return maps[-1] if maps else None
+
+
+def _sees_places(layer: Any) -> bool:
+    """Whether a layer is given one map of features, with more than one place in it."""
+    if hasattr(layer, "layers"):
+        return False  # A network inside the network knows only its own input, not this one's.
+    shape = getattr(getattr(layer, "input", None), "shape", ())
+    return len(shape) == 4 and min(shape[1:3]) > 1 and shape[3] > _COLOURS
 
 
 def _grad_cams(

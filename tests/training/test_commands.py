@@ -10,7 +10,8 @@ import pytest
 
 from curation.dataset import Dataset
 from curation.errors import CurationError, DatasetError, LockMismatchError
-from tests.training.making import Trained, run_command
+from curation.review import read_review
+from tests.training.making import Trained, picture, run_command
 from training.errors import (
     ModelMismatchError,
     OtherDataError,
@@ -343,3 +344,25 @@ def test_folds_are_runs_of_their_own_and_only_what_is_missing_is_done_again(
     assert json.loads(json.dumps(measured["metrics"])) == before, "on its own test pictures"
     assert before["lock_digest"] == dataset.lock_digest
     assert before["portion"]["fold"] == 2
+
+
+def test_other_animals_are_measured_when_they_are_given(trained: Trained, tmp_path: Path) -> None:
+    root = shutil.copytree(trained.root, tmp_path / "run")
+    for number in range(5):
+        picture("fox", number, 32).save(tmp_path / f"{number}.png")
+    (tmp_path / "foxes").mkdir()
+    for path in tmp_path.glob("*.png"):
+        path.rename(tmp_path / "foxes" / path.name)
+
+    document, text = run_command("evaluate", root, "--others", tmp_path / "foxes")
+
+    others = document["metrics"]["others"]
+    assert (others["n"], others["n_known"], others["others"]) == (5, 14, "foxes")
+    assert 0 <= others["auroc"]["low"] <= others["auroc"]["value"] <= others["auroc"]["high"] <= 1
+    assert "Of 5 pictures of other animals (foxes)" in text
+    assert "AUROC" in (root / "report.html").read_text()
+    assert "5 pictures of other animals" in (root / "model-card.md").read_text()
+
+
+def test_a_person_s_review_can_begin_with_what_the_network_doubts(trained: Trained) -> None:
+    assert read_review(trained.root / "suspects.csv") == ()

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from training import backend
+from training import backend, models
 from training.explain import BATCH_SIZE, grad_cams, overlay
 
 
@@ -70,6 +70,18 @@ def test_it_leaves_the_network_as_it_was_and_takes_any_number_of_pictures() -> N
     )
     assert network.trainable
     assert len(network.trainable_weights) == 4
+
+
+@pytest.mark.parametrize("name", ["mobilenet-v2-035", "cifar-resnet", "cifar-cnn"])
+def test_networks_of_the_registry_are_explained_also_through_a_backbone(name: str) -> None:
+    backend.start()
+    network = models.find(name).build(side_px=64, classes=3)
+    pixels = np.random.default_rng(0).integers(0, 255, (2, 64, 64, 3)).astype(np.uint8)
+
+    found = grad_cams(network, pixels, np.array([0, 2], np.int32))
+
+    assert found is not None
+    assert min(found.shape[1:]) > 1
 
 
 def test_a_network_without_a_map_explains_nothing() -> None:

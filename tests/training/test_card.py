@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+import json
+
+from tests.training.making import Trained
+from training.card import _plain
+
+
+def test_the_card_is_filled_from_the_lock_and_the_metrics(trained: Trained) -> None:
+    card = (trained.root / "model-card.md").read_text()
+    metrics = json.loads((trained.root / "metrics.json").read_text())
+    test = metrics["splits"]["test"]
+
+    assert card.startswith("# cifar-vgg: hamster, mouse, shrew\n")
+    assert trained.dataset.lock_digest in card
+    assert metrics["weights_sha256"] in card
+    assert f"| accuracy | {test['accuracy']['value']:.1%}".replace("%", " %") in card
+    assert "| hamster | 24 | 6 | 6 |" in card
+    assert "on 14 test pictures" in card
+    assert "chose nothing" in card
+    assert "says *unknown*" in card
+    assert "Licences, as the sources state them: not stated 76." in card
+
+
+def test_names_cannot_make_markdown() -> None:
+    assert _plain("a|b *c* <d>\n# e") == r"a\|b \*c\* \<d\> \# e"
