@@ -64,7 +64,7 @@ def _sees_places(layer: Any) -> bool:
     """Whether a layer is given one map of features, with more than one place in it."""
     if hasattr(layer, "layers"):
         return False  # A network inside the network knows only its own input, not this one's.
-    shape = getattr(getattr(layer, "input", None), "shape", ())
+    shape: tuple[int, ...] = getattr(getattr(layer, "input", None), "shape", ())
     return len(shape) == 4 and min(shape[1:3]) > 1 and shape[3] > _COLOURS
 
 
