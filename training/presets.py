@@ -102,6 +102,9 @@ def recipe(name: str, entry: ModelEntry, **given: Any) -> TrainRecipe:
     values = {**own.get(entry.name, own[kind]), **given}
     if values.get("monitor") == "none" and "patience" not in given:
         values["patience"] = 0
+    if "warmup_epochs" not in given:
+        warmup = values.get("warmup_epochs", 0.0)
+        values["warmup_epochs"] = min(warmup, values.get("epochs", 100) / 10)
     return TrainRecipe(preset=name, **values)
 
 

@@ -44,7 +44,7 @@ class TrainRecipe:
     """Gradients together are never longer than this; 0: as long as they are."""
     ema: float = 0.0
     """What is measured and kept is a moving average of the weights with this decay a step;
-    0: the weights themselves."""
+    0: the weights themselves. Short trainings take less: it looks back on a tenth at most."""
     precision: Precision = "float32"
 
     monitor: Monitor = "accuracy"
@@ -119,12 +119,12 @@ class TrainRecipe:
     def identity(self) -> dict[str, object]:
         """What a run cannot change when it goes on.
 
-        It may be given more time, unless its rates or its backbone's turn depend on how much
-        it has. Nor does it matter where its first weights lie now, or what the recipe was
-        called: the run knows the digest of the one and the values of the other.
+        It may be given more time, unless its rates or its average depend on how much it has.
+        Nor does it matter where its first weights lie now, or what the recipe was called: the
+        run knows the digest of the one and the values of the other.
         """
         free = {"patience", "weights", "preset"}
-        if self.schedule == "constant":
+        if self.schedule == "constant" and not self.ema:
             free.add("epochs")
         return {name: value for name, value in asdict(self).items() if name not in free}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import keras
@@ -42,11 +43,12 @@ class Stepper:
 
         `factors` has shares of the learning rate, by the path of a variable.
         """
-        rate = rates(self._recipe, steps=steps, steps_in_epoch=steps_in_epoch)
+        recipe = replace(self._recipe, ema=min(self._recipe.ema, max(0.0, 1 - 10 / steps)))
+        rate = rates(recipe, steps=steps, steps_in_epoch=steps_in_epoch)
         variables = self.model.trainable_variables
         self.model.compile(
-            optimizer=optimizer(self._recipe, rate, variables=variables, factors=factors),
-            loss=_loss(self._recipe, self._weights),
+            optimizer=optimizer(recipe, rate, variables=variables, factors=factors),
+            loss=_loss(recipe, self._weights),
             metrics=[_accuracy],
         )
 

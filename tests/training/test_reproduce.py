@@ -78,6 +78,14 @@ def test_what_is_given_goes_before_the_preset() -> None:
         presets.recipe("weak", find("cifar-vgg"))
 
 
+def test_a_short_training_warms_up_for_a_tenth_of_it_unless_told_otherwise() -> None:
+    entry = find("cifar-resnet")
+
+    assert presets.recipe("strong", entry).warmup_epochs == 5
+    assert presets.recipe("strong", entry, epochs=4).warmup_epochs == 0.4
+    assert presets.recipe("strong", entry, epochs=4, warmup_epochs=2.0).warmup_epochs == 2
+
+
 def test_pictures_are_enlarged_only_to_what_is_larger() -> None:
     recipe = presets.recipe("strong", find("mobilenet-v2"))
 
