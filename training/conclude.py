@@ -94,17 +94,16 @@ def _summary(run: Run, evaluations: Mapping[str, Evaluation], apart: Separation 
         ]
     if apart is not None:
         lines += separation_lines(apart)
-    lines += ["", _WHO_CHOSE if {"val", "test"} <= set(evaluations) else _NOBODY_CHOSE]
+    lines += ["", who_chose(record.recipe.monitor, set(evaluations))]
     return "\n".join([*lines, f"Report: {run.root / 'report.html'}"])
 
 
-_WHO_CHOSE = (
-    "Validation chose the epoch and the temperature, so its figures flatter; the test pictures"
-    " chose nothing."
-)
-_NOBODY_CHOSE = (
-    "The dataset lacks validation or test pictures: nothing was chosen, or the figures flatter."
-)
+def who_chose(monitor: str, splits: set[str]) -> str:
+    """What the pictures of each split decided, and what that makes of their figures."""
+    if not {"val", "test"} <= splits:
+        return "The dataset lacks validation or test pictures: nothing chose, or figures flatter."
+    chosen = "the temperature" if monitor == "none" else "the epoch and the temperature"
+    return f"Validation chose {chosen}, so its figures flatter; the test pictures chose nothing."
 
 
 def _split_lines(measures: Measures) -> list[str]:

@@ -207,7 +207,7 @@ def metrics_document(
         "species": list(record.species),
         "epochs": record.epochs,
         "best_epoch": record.best_epoch,
-        "chosen_by": f"validation {record.recipe.monitor}" if "val" in evaluations else "nothing",
+        "chosen_by": _chosen_by(record.recipe.monitor, evaluations),
         "calibration": None if record.calibration is None else asdict(record.calibration),
         "others": None if separation is None else asdict(separation),
         "splits": {
@@ -215,6 +215,10 @@ def metrics_document(
             for split in SPLITS
         },
     }
+
+
+def _chosen_by(monitor: str, splits: Mapping[str, object]) -> str:
+    return f"validation {monitor}" if "val" in splits and monitor != "none" else "nothing"
 
 
 def write_metrics(run: Run, document: Mapping[str, Any]) -> None:

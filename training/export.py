@@ -33,6 +33,8 @@ Say = Callable[[Floats], Floats]
 CALIBRATION_PICTURES = 200
 """Training pictures from which int8 learns the ranges of values."""
 LATENCY_RUNS = 30
+MOST_APART = 1e-3
+"""Probabilities of an export in full precision differ by less."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,6 +193,21 @@ def in_table(found: Sequence[Exported]) -> str:
         for one in found
     ]
     return "\n".join([head, *rows])
+
+
+def require_parity(found: Exported, document: Mapping[str, Any]) -> None:
+    """Make sure that an export in full precision says what Keras says.
+
+    Raises:
+        ExportError: it does not, so the conversion is wrong; it carries `document`.
+    """
+    if found.largest_difference > MOST_APART:
+        raise ExportError(
+            f"{found.path} is not what was trained: it agrees with Keras on"
+            f" {found.agreement:.1%} of {found.n} pictures and differs by up to"
+            f" {found.largest_difference:.2g}; do not use it, and try another --format",
+            document=document,
+        )
 
 
 def metadata_of(record: RunRecord) -> Mapping[str, str]:

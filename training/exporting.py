@@ -64,7 +64,9 @@ def exported(
     _write(
         folder,
         path,
-        lambda: writer.write(network, path, samples=drawn, notes=metadata_of(run.record)),
+        lambda: writer.write(
+            _for_inference(network), path, samples=drawn, notes=metadata_of(run.record)
+        ),
     )
     write_notes(folder, run.record)
     name = f"{kind}{' int8' if is_int8 else ''}"
@@ -76,6 +78,16 @@ def exported(
         labels=tested.labels,
         expected=expected,
     )
+
+
+def _for_inference(network: Any) -> Any:
+    """The network as it answers: converters else trace a backbone's batch norm as in training."""
+    import keras
+
+    inputs = keras.Input(network.input_shape[1:])
+    model = keras.Model(inputs, network(inputs, training=False))
+    model(np.zeros((1, *network.input_shape[1:]), np.float32))  # Keras exports what was called.
+    return model
 
 
 def _int8_name(file: str) -> str:

@@ -120,7 +120,7 @@ def export(
     from curation.dataset import Dataset
     from training import backend
     from training.evaluate import require_same_data
-    from training.export import in_table, require_possible
+    from training.export import in_table, require_parity, require_possible
     from training.exporting import exported
     from training.run import Run
 
@@ -132,6 +132,8 @@ def export(
     target = folder or run.root / "export"
     found = exported(run, dataset, target, kind=kind, is_int8=is_int8)
     document = {"run": str(run.root), "exported": [asdict(one) for one in found]}
+    if not is_int8:
+        require_parity(found[-1], document)
     path = found[-1].path
     return document, f"{in_table(found)}\nWrote {path}, labels.txt and preprocessing.json."
 

@@ -16,6 +16,7 @@ from training.export import (
     CALIBRATION_PICTURES,
     measured,
     metadata_of,
+    require_parity,
     require_possible,
     samples,
     with_temperature,
@@ -98,6 +99,9 @@ def test_an_export_is_held_against_keras_picture_by_picture(tmp_path: Path) -> N
     assert found.largest_difference == pytest.approx(0.2, abs=1e-6)
     assert found.accuracy == 1.0
     assert found.latency_ms > 0
+    with pytest.raises(ExportError, match=r"is not what was trained: it agrees with Keras on 66"):
+        require_parity(found, {})
+    require_parity(replace(found, largest_difference=1e-5), {})
 
 
 def test_labels_and_preprocessing_lie_beside_the_file_and_in_it(tmp_path: Path) -> None:
