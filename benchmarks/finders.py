@@ -27,10 +27,11 @@ def bestiary(folder: Path) -> Names:
     """Every two pictures that a dataset's groups hold together, equal bytes among them."""
     import hashlib
 
+    from curation.decide import Finding
     from curation.inspect import Inspected, inspect
     from curation.lookalikes import Album
     from curation.recipe import CurationRecipe
-    from curation.stars import Standing, stars
+    from curation.stars import stars
 
     recipe, names, standings = CurationRecipe(side_px=224, min_side_px=20), [], []
     twins: dict[str, list[str]] = {}
@@ -43,8 +44,15 @@ def bestiary(folder: Path) -> Names:
             if isinstance(result, Inspected) and result.signature is not None:
                 album.add(result.signature)
                 left, top, right, bottom = result.signature.inner
-                area = result.header.width * result.header.height * (right - left) * (bottom - top)
-                standings.append(Standing(digest=digest, pixels=round(area), bytes=len(body)))
+                finding = Finding(
+                    digest=digest,
+                    width=result.header.width,
+                    height=result.header.height,
+                    bytes=len(body),
+                    measures=result.measures,
+                    inner_share=(right - left) * (bottom - top),
+                )
+                standings.append(finding.standing)
                 names.append(digest)
         outcomes = album.star_pairs(recipe, standings, [{""}] * len(names))
         pairs = [pair for outcome in outcomes for pair in outcome.pairs]

@@ -21,6 +21,8 @@ from curation.suspicion import with_suspicion
 from scraper.harvest import Record
 
 _NAME_LENGTH = 12
+_SOFT = 0.28
+"""Less sharpness than this has what was enlarged from 100 px or less, and one photo in 25."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +49,8 @@ class Finding:
     def standing(self) -> Standing:
         """Its place among look-alikes."""
         pixels = round((self.width or 0) * (self.height or 0) * self.inner_share)
-        return Standing(digest=self.digest, pixels=pixels, bytes=self.bytes or 0)
+        is_soft = self.measures is not None and self.measures.sharpness < _SOFT
+        return Standing(digest=self.digest, pixels=pixels, bytes=self.bytes or 0, is_soft=is_soft)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

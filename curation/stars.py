@@ -18,6 +18,9 @@ from numpy.typing import NDArray
 _AT_ONCE = 1024
 """Pairs that are verified between two outcomes: about half a second's work."""
 
+_SOFT_PX = 100 * 75
+"""What a picture is worth in which a sharp one of 160 px has more detail."""
+
 Numbers = NDArray[np.int64]
 Verify = Callable[[Numbers], Sequence["Pair"]]
 """Of the suggested pairs with these numbers, those that look alike."""
@@ -44,14 +47,23 @@ class Standing:
     pixels: int
     """Upright, without a uniform border."""
     bytes: int
+    is_soft: bool = False
+    """It shows no more than a thumbnail would, enlarged from one or out of focus."""
 
     @property
-    def rank(self) -> tuple[int, int, str]:
-        """The smallest is kept: most pixels, then least compressed, then smallest digest."""
-        return (-self.pixels, -self.bytes, self.digest)
+    def rank(self) -> tuple[int, int, int, str]:
+        """The smallest is kept: most detail, most pixels, least compressed, smallest digest."""
+        return (-self._detail, -self.pixels, -self.bytes, self.digest)
+
+    @property
+    def _detail(self) -> int:
+        """Pixels that show something: of an enlarged thumbnail no more than it had."""
+        return min(self.pixels, _SOFT_PX) if self.is_soft else self.pixels
 
     def behind(self, kept: Standing) -> str:
         """Why the kept one was preferred to this, in words that follow its name."""
+        if self.pixels > kept.pixels and self._detail < kept._detail:
+            return "which is sharper, though smaller"
         if self.pixels != kept.pixels:
             return "which is larger" if kept.pixels > self.pixels else "which a person chose"
         if self.bytes != kept.bytes:

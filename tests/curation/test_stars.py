@@ -21,6 +21,21 @@ def test_most_pixels_then_most_bytes_then_the_smallest_digest_is_kept():
     assert stars(members, everything) == [[2, 1, 3, 0]]
 
 
+def test_an_enlarged_thumbnail_is_not_kept_in_place_of_what_it_was_made_of():
+    small = Standing(digest="small", pixels=120 * 90, bytes=9_000)
+    enlarged = Standing(digest="enlarged", pixels=800 * 600, bytes=90_000, is_soft=True)
+    assert stars([enlarged, small], [Pair(first=0, second=1, likeness=0.95)]) == [[1, 0]]
+    assert enlarged.behind(small) == "which is sharper, though smaller"
+
+
+def test_of_soft_pictures_the_largest_is_kept_unless_a_thumbnail_is_all_there_is():
+    large = Standing(digest="a", pixels=3000 * 2000, bytes=900_000, is_soft=True)
+    medium = Standing(digest="b", pixels=800 * 600, bytes=90_000, is_soft=True)
+    tiny = Standing(digest="c", pixels=80 * 60, bytes=3_000)
+    assert sorted([tiny, medium, large], key=lambda one: one.rank) == [large, medium, tiny]
+    assert tiny.behind(large) == "which is larger"
+
+
 def test_a_chain_of_look_alikes_is_broken_where_its_ends_differ():
     members = [standing("a", 400), standing("b", 300), standing("c", 200), standing("d", 100)]
     chain = [Pair(first=n, second=n + 1, likeness=0.95) for n in range(3)]
