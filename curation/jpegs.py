@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 """Markers that begin a frame: SOF0 to SOF15."""
 _LOSSLESS = frozenset({0xC3, 0xC7, 0xCB, 0xCF})
@@ -48,7 +50,8 @@ def outline(body: bytes) -> Outline:
 
 def scans(body: bytes) -> int:
     """How many scans there are: where entropy-coded data has begun, bytes like a marker are one."""
-    return body.count(bytes([_FILL, _SCAN]), outline(body).scan or 0)
+    data = np.frombuffer(body, np.uint8, offset=outline(body).scan or 0)
+    return int(np.count_nonzero((data[:-1] == _FILL) & (data[1:] == _SCAN)))
 
 
 def prolonged(body: bytes) -> bytes | None:

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from itertools import islice
 from pathlib import Path
 
 from curation.looking import Seen, look
 from curation.protected import GivenUp, Workers
 from curation.recipe import CurationRecipe
 from curation.store import Store, shaping
+from curation.worker import in_turn
 
-_AHEAD = 4
-"""Images in flight per worker."""
+_AT_ONCE = 4
+"""Images that a worker is given at once, so that it waits for more but rarely."""
+_AHEAD = 2
+"""Such batches in flight per worker."""
 
 Look = Callable[[str, Path, Path, CurationRecipe], Seen]
 """What a worker does with an image: see `curation.looking.look`."""
@@ -51,34 +55,45 @@ def seen_by(
         recipe: shapes what is seen.
         original: where the file of a digest lies.
     """
+    shaped = shaping(recipe)
     with contextlib.ExitStack() as ends:
         workers = eyes.workers or ends.enter_context(Workers())
 
-        def seen(digest: str) -> Seen:
-            known = store.seen(digest, recipe)
-            if known is not None:
-                return known
-            arguments = (digest, original(digest), store.rendered(digest), shaping(recipe))
-            outcome = workers.call(eyes.look, *arguments)
-            if isinstance(outcome, GivenUp):
-                return Seen(digest=digest, reason=outcome.because)
-            store.keep(outcome)
-            return outcome
+        def seen(batch: tuple[str, ...]) -> list[Seen]:
+            known = {digest: store.seen(digest, recipe) for digest in batch}
+            new = looked([digest for digest, found in known.items() if found is None])
+            return [known[digest] or new[digest] for digest in batch]
+
+        def looked(digests: list[str]) -> Mapping[str, Seen]:
+            if not digests:
+                return {}
+            requests = [(digest, original(digest), store.rendered(digest)) for digest in digests]
+            outcome = workers.call(partial(in_turn, eyes.look), requests, shaped)
+            if not isinstance(outcome, GivenUp):
+                for one in outcome:
+                    store.keep(one)
+                return {one.digest: one for one in outcome}
+            if len(digests) > 1:  # One of them did it: each on its own.
+                return {digest: looked([digest])[digest] for digest in digests}
+            return {digests[0]: Seen(digest=digests[0], reason=outcome.because)}
 
         yield from _in_order(seen, digests, eyes.count)
 
 
-def _in_order(seen: Callable[[str], Seen], digests: Iterable[str], threads: int) -> Iterator[Seen]:
-    waiting: deque[Future[Seen]] = deque()
+def _in_order(
+    seen: Callable[[tuple[str, ...]], list[Seen]], digests: Iterable[str], threads: int
+) -> Iterator[Seen]:
+    waiting: deque[Future[list[Seen]]] = deque()
     todo = iter(digests)
+    batches = iter(lambda: tuple(islice(todo, _AT_ONCE)), ())
     with ThreadPoolExecutor(threads, thread_name_prefix="see") as pool:
         try:
             while True:
                 room = threads * _AHEAD - len(waiting)
-                waiting.extend(pool.submit(seen, digest) for digest in itertools.islice(todo, room))
+                waiting.extend(pool.submit(seen, batch) for batch in islice(batches, room))
                 if not waiting:
                     return
-                yield waiting.popleft().result()
+                yield from waiting.popleft().result()
         finally:
             for future in waiting:
                 future.cancel()

@@ -12,9 +12,11 @@ import os
 import pickle
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
+
+T = TypeVar("T")
 
 _PATIENCE_S = 5
 """By how much a worker outlives its time limit before it ends itself: it should have been
@@ -104,6 +106,13 @@ def _portable(error: Exception) -> Exception:
 def ready(function: object) -> bool:
     """Be called first with the function that will be called: so its module is imported here."""
     return callable(function)
+
+
+def in_turn(
+    function: Callable[..., T], each: Iterable[tuple[object, ...]], *common: object
+) -> list[T]:
+    """Call a function many times, with arguments of each call's own and those of all."""
+    return [function(*own, *common) for own in each]
 
 
 if __name__ == "__main__":
