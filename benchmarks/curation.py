@@ -1,12 +1,13 @@
 """What one pass over web-size photos costs: ours, a bare Pillow loop, and the peers.
 
-    python benchmarks/curation.py [--images N] [--peers PYTHON] [--rounds N]
+    python benchmarks/curation.py [--images N] [--peers PYTHON] [--rounds N] [--slow-images N]
 
 The corpus is made of the photos in BESTIARY_SHARED: distinct crops, enlarged or shrunk to
 250-3500 px, with a camera's noise, as JPEGs of the qualities and kinds that the web has. Each
 way runs as a command of its own over one part of the corpus after the other, in turns, so that
-a busy machine is unfair to none. CPU time is that of the command and all its children, net of
-the same command with nothing to do. PYTHON is the interpreter of an environment with the peers:
+a busy machine is unfair to none. CPU time is that of the command and all its children: whole,
+and net of the same command with next to nothing to do. Peers that are many times slower get
+fewer photos, the first of the same. PYTHON is the interpreter of an environment with the peers:
 
     pip install imagehash imagededup cleanvision difPy fastdup dataeval
 """
@@ -23,7 +24,6 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -129,6 +129,7 @@ class Way:
 
     program: tuple[str, ...]
     is_peer: bool = False
+    is_slow: bool = False
     takes_harvest: bool = False
 
 
@@ -144,9 +145,9 @@ WAYS = {
     "imagehash.phash loop": Way(program=("-c", IMAGEHASH)),
     "difPy, similar": Way(program=("-c", DIFPY), is_peer=True),
     "imagededup pHash, with search": Way(program=("-c", IMAGEDEDUP), is_peer=True),
-    "fastdup": Way(program=("-c", FASTDUP), is_peer=True),
-    "cleanvision, default": Way(program=("-c", CLEANVISION), is_peer=True),
-    "DataEval Duplicates": Way(program=("-c", DATAEVAL), is_peer=True),
+    "fastdup": Way(program=("-c", FASTDUP), is_peer=True, is_slow=True),
+    "cleanvision, default": Way(program=("-c", CLEANVISION), is_peer=True, is_slow=True),
+    "DataEval Duplicates": Way(program=("-c", DATAEVAL), is_peer=True, is_slow=True),
 }
 
 
@@ -200,17 +201,34 @@ def _save(photo: Image.Image, path: Path, rng: random.Random) -> None:
     photo.save(path, quality=quality, subsampling=subsampling, progressive=progressive)
 
 
-def parts_of(corpus: Path, images: int, rounds: int, scratch: Path) -> Iterator[tuple[Path, Path]]:
-    """The corpus in so many folders, each also as a harvest."""
-    files = sorted(corpus.glob("*.jpg"))[:images]
-    for number in range(rounds):
-        part, harvest = scratch / f"part{number}", scratch / f"harvest{number}"
-        (part / "photo").mkdir(parents=True)
-        for path in files[number::rounds]:
-            (part / "photo" / path.name).hardlink_to(path)
-        scrape = ("--quiet", "scrape", "--source", "folder", "--from", part, "--harvest", harvest)
-        run([sys.executable, "-m", "bestiary", *map(str, scrape)], scratch)
-        yield part / "photo", harvest
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """Some of the corpus: a folder, and the same as a harvest."""
+
+    photos: Path
+    harvest: Path
+    images: int
+
+
+def part_of(files: list[Path], name: str, scratch: Path) -> Part:
+    part, harvest = scratch / name, scratch / f"{name}-harvest"
+    (part / "photo").mkdir(parents=True)
+    for path in files:
+        (part / "photo" / path.name).hardlink_to(path)
+    scrape = ("--quiet", "scrape", "--source", "folder", "--from", part, "--harvest", harvest)
+    run([sys.executable, "-m", "bestiary", *map(str, scrape)], scratch)
+    return Part(photos=part / "photo", harvest=harvest, images=len(files))
+
+
+def least(scratch: Path) -> Part:
+    """Next to nothing to do, but for as many workers as there are: 16 pictures of 64 px."""
+    folder = scratch / "tiny"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for number in range(16):
+        noise = rng.integers(0, 256, (64, 64, 3), np.uint8)
+        Image.fromarray(noise).save(folder / f"{number}.jpg")
+    return part_of(sorted(folder.iterdir()), "least", scratch)
 
 
 def run(command: list[str], scratch: Path) -> Cost:
@@ -228,55 +246,75 @@ def run(command: list[str], scratch: Path) -> Cost:
     return Cost(cpu_s=usage.ru_utime + usage.ru_stime, wall_s=time.monotonic() - begun)
 
 
-def command_of(way: Way, part: Path, harvest: Path, python: str, scratch: Path) -> list[str]:
-    where = str(harvest if way.takes_harvest else part)
-    passing = Path(tempfile.mkdtemp(dir=scratch))
-    if way.program[0] == "-m":
-        return [python, *way.program, where, "--dataset", str(passing / "dataset")]
-    return [python, *way.program, where, str(passing)]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Costs:
+    """What a way took for all the photos that it got."""
+
+    images: int
+    runs: tuple[Cost, ...]
+    start_s: float
+    """CPU seconds of a run with next to nothing to do."""
+
+    @property
+    def net_ms(self) -> float:
+        """CPU milliseconds an image."""
+        spent = sum(run.cpu_s for run in self.runs) - len(self.runs) * self.start_s
+        return 1000 * spent / self.images
+
+    @property
+    def whole_ms(self) -> float:
+        """The same of one run over all of them, start-up included."""
+        return self.net_ms + 1000 * self.start_s / self.images
+
+    @property
+    def cores(self) -> float:
+        return sum(run.cpu_s for run in self.runs) / sum(run.wall_s for run in self.runs)
+
+
+def spent(way: Way, part: Part, peers: str, scratch: Path) -> Cost:
+    where = str(part.harvest if way.takes_harvest else part.photos)
+    passing = tempfile.mkdtemp(dir=scratch)
+    python = peers if way.is_peer else sys.executable
+    to = ("--dataset", f"{passing}/dataset") if way.program[0] == "-m" else (passing,)
+    return run([python, *way.program, where, *to], scratch)
 
 
 def measured(
-    ways: dict[str, Way], parts: list[tuple[Path, Path]], peers: str, scratch: Path
-) -> dict[str, list[Cost]]:
-    costs: dict[str, list[Cost]] = defaultdict(list)
-    for part, harvest in parts:
+    ways: dict[str, Way], parts: list[Part], small: Part, peers: str, scratch: Path
+) -> dict[str, Costs]:
+    """Each way over every part, in turns; slow ones over the small part alone."""
+    nothing = least(scratch)
+    start = {name: spent(way, nothing, peers, scratch).cpu_s for name, way in ways.items()}
+    runs: dict[str, list[Cost]] = defaultdict(list)
+    for part in parts:
         for name, way in ways.items():
-            python = peers if way.is_peer else sys.executable
-            costs[name].append(run(command_of(way, part, harvest, python, scratch), scratch))
-            print(f"{name}: {costs[name][-1].cpu_s:.1f} CPU s", file=sys.stderr)
-    return costs
-
-
-def start_ups(ways: dict[str, Way], peers: str, scratch: Path) -> dict[str, float]:
-    """CPU seconds of each with an empty folder; the whole of `curate` is counted as it is."""
-    empty = scratch / "empty"
-    empty.mkdir()
+            if not way.is_slow or part is parts[0]:
+                runs[name].append(spent(way, small if way.is_slow else part, peers, scratch))
+                print(f"{name}: {runs[name][-1].cpu_s:.1f} CPU s", file=sys.stderr, flush=True)
+    total = sum(part.images for part in parts)
     return {
-        name: 0.0
-        if way.takes_harvest
-        else run(
-            command_of(way, empty, empty, peers if way.is_peer else sys.executable, scratch),
-            scratch,
-        ).cpu_s
-        for name, way in ways.items()
+        name: Costs(
+            images=small.images if ways[name].is_slow else total,
+            runs=tuple(found),
+            start_s=start[name],
+        )
+        for name, found in runs.items()
     }
 
 
-def table(costs: dict[str, list[Cost]], start: dict[str, float], images: int) -> str:
-    def net(name: str) -> float:
-        spent = sum(cost.cpu_s for cost in costs[name]) - len(costs[name]) * start[name]
-        return 1000 * spent / images
-
+def table(costs: dict[str, Costs]) -> str:
+    """Per image, start-up included and without, and both in those of the bare loop."""
+    bar = costs[BAR]
     lines = [
-        "| way | CPU ms per image | times the bare loop | start-up, CPU s | cores |",
-        "|---|---|---|---|---|",
+        "| way | photos | CPU ms an image, whole | times the bare loop"
+        " | net of start-up | times the bare loop | start-up, CPU s | cores |",
+        "|---|---|---|---|---|---|---|---|",
     ]
-    for name, found in costs.items():
-        cores = sum(cost.cpu_s for cost in found) / sum(cost.wall_s for cost in found)
+    for name, cost in costs.items():
         lines.append(
-            f"| {name} | {net(name):.1f} | {net(name) / net(BAR):.2f} | {start[name]:.1f}"
-            f" | {cores:.2f} |"
+            f"| {name} | {cost.images} | {cost.whole_ms:.1f} | {cost.whole_ms / bar.whole_ms:.2f}"
+            f" | {cost.net_ms:.1f} | {cost.net_ms / bar.net_ms:.2f} | {cost.start_s:.1f}"
+            f" | {cost.cores:.2f} |"
         )
     return "\n".join(lines)
 
@@ -304,6 +342,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--images", type=int, default=3000)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--slow-images", type=int, default=300, help="for the slow peers")
     parser.add_argument("--peers", help="interpreter that has the peers")
     parser.add_argument("--corpus", type=Path, default=Path(tempfile.gettempdir()) / "web-photos")
     choices = parser.parse_args()
@@ -315,10 +354,12 @@ def main() -> None:
     ways = {name: way for name, way in WAYS.items() if choices.peers or not way.is_peer}
     with tempfile.TemporaryDirectory(dir=choices.corpus.parent) as folder:
         scratch = Path(folder)
-        start = start_ups(ways, choices.peers, scratch)
-        parts = list(parts_of(choices.corpus, choices.images, choices.rounds, scratch))
-        costs = measured(ways, parts, choices.peers, scratch)
-        print(table(costs, start, len(files)))
+        parts = [
+            part_of(files[number :: choices.rounds], f"part{number}", scratch)
+            for number in range(choices.rounds)
+        ]
+        small = part_of(files[: choices.slow_images], "small", scratch)
+        print(table(measured(ways, parts, small, choices.peers, scratch)))
     print(fidelity(choices.corpus, 300))
 
 
