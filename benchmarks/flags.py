@@ -14,6 +14,7 @@ import io
 import json
 import random
 import subprocess
+import sys
 import tempfile
 import time
 from collections import Counter
@@ -22,6 +23,8 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter, ImageFont, ImageOps
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # Here, `curation` is a benchmark's name.
 
 from curation.decode import decode
 from curation.flags import FLAGS, Pictured, Thresholds, flags_of

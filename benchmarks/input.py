@@ -1,6 +1,6 @@
 """Does the input ever starve the device? Real batches beside one batch held in memory.
 
-    python -m benchmarks.input [--model cifar-vgg] [--steps 40] [--rounds 5]
+    python benchmarks/input.py [--model cifar-vgg] [--steps 40] [--rounds 5]
 
 The two are taken in turns, a few steps each, so that a busy machine slows both alike. The bar
 is a ratio of at most 1.05, in wall time and in CPU time: what the real input adds is to find,
@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -20,6 +21,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # Here, `curation` is a benchmark's name.
 
 from training import backend, presets
 from training.models import find

@@ -11,13 +11,17 @@ from __future__ import annotations
 
 import hashlib
 import random
+import sys
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from statistics import mean
 
 import numpy as np
 from sklearn.model_selection import GroupShuffleSplit, StratifiedGroupKFold, train_test_split
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # Here, `curation` is a benchmark's name.
 
 from curation.split import Ticket, split, torn
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import random
+import sys
 import tempfile
 import time
 from dataclasses import replace
@@ -17,6 +18,8 @@ from pathlib import Path
 
 import numpy as np
 from sklearn.metrics import average_precision_score
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # Here, `curation` is a benchmark's name.
 
 from curation.dataset import Dataset, Row
 from curation.suspects import FOLDS, doubts

@@ -12,6 +12,7 @@ import argparse
 import hashlib
 import io
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -21,6 +22,8 @@ from statistics import median
 
 import numpy as np
 from PIL import Image
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # Here, `curation` is a benchmark's name.
 
 from curation import lock
 from curation.dataset import MANIFEST, Dataset, Row, file_name, identity, write_manifest
