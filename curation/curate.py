@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import os
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from curation import grouping, lock, reasons
 from curation.audit import dropped_by_word
 from curation.building import building_site, furnish
+from curation.claims import Likeness
 from curation.dataset import MANIFEST, Dataset, Row, identity, write_manifest
 from curation.decide import Finding, decide, species_by_digest
 from curation.decode import Header, libraries
@@ -85,29 +86,14 @@ def curate(
     lock.read_entry(lock.lock_path(root), name)  # A lock that cannot be read is told at once.
     before = before or _sides_before(root, recipe)
     eyes = workers if isinstance(workers, Eyes) else Eyes(count=workers)
+    warnings = review.warnings
     with (
         building_site(root) as site,
         Store.beside(root, recipe, otherwise=site / ".inspected", fresh=is_fresh) as store,
-        Album() as album,
     ):
-        digests = sorted({record.sha256 or "" for record in review.records})
-        judge = Judge.of(review, recipe)
-        findings: dict[str, Finding] = {}
-        in_album: list[str] = []
-        for seen in seen_by(eyes, digests, store, recipe, harvest.path):
-            finding = findings[seen.digest] = judge.judged(_finding(seen))
-            if seen.signature is not None and not finding.reason:
-                album.add(seen.signature)
-                in_album.append(seen.digest)
-            yield Looked(digest=seen.digest, reason=finding.reason)
-        pairs: list[tuple[str, str, float]] = []
-        for outcome in _compared(album, in_album, findings, review, recipe):
-            pairs += (
-                (in_album[pair.first], in_album[pair.second], pair.likeness)
-                for pair in outcome.pairs
-            )
-            yield outcome
-        rows = decide(review, findings, pairs, recipe, before)
+        originals = _Originals(harvest=harvest, store=store, eyes=eyes)
+        rows = yield from _decided(originals, review, recipe, before)
+        del review  # Of a large harvest the records take as much room as the page about it.
         _require_some(rows, harvest)
         entry = {**identity(rows, recipe), "libraries": {**libraries(), **split_libraries(recipe)}}
         furnish(site, rows, store.rendered)
@@ -115,10 +101,48 @@ def curate(
         write_manifest(site / MANIFEST, rows, recipe, refused=refused)
         grown = Dataset(root=site, recipe=recipe, rows=rows, refused=refused)
         write_report(grown, name=name, lock_digest=lock.digest_of(entry))
-        store.forget_all_but(set(digests))
+        store.forget_all_but({row.digest for row in rows})
     lock.write_entry(lock.lock_path(root), name, entry)
     dataset = replace(grown, root=root)
-    yield Curated(dataset=dataset, warnings=(*review.warnings, *_warnings(dataset, harvest)))
+    yield Curated(dataset=dataset, warnings=(*warnings, *_warnings(dataset, harvest)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Originals:
+    """Where originals come from, who looks at them, and where what is seen is kept."""
+
+    harvest: Harvest
+    store: Store
+    eyes: Eyes
+
+    def seen(self, digests: Iterable[str], recipe: CurationRecipe) -> Iterator[Seen]:
+        return seen_by(self.eyes, digests, self.store, recipe, self.harvest.path)
+
+
+def _decided(
+    originals: _Originals, review: Reviewed, recipe: CurationRecipe, before: Sides
+) -> Generator[Looked | Compared, None, tuple[Row, ...]]:
+    """Look at every original, compare and decide; what is known for that alone goes with it."""
+    digests = sorted({record.sha256 or "" for record in review.records})
+    findings: dict[str, Finding] = {}
+    in_album: list[str] = []
+    pairs: list[Likeness] = []
+    with Album() as album:
+        judge = Judge.of(review, recipe)
+        for seen in originals.seen(digests, recipe):
+            finding = findings[seen.digest] = judge.judged(_finding(seen))
+            if seen.signature is not None and not finding.reason:
+                album.add(seen.signature)
+                in_album.append(seen.digest)
+            yield Looked(digest=seen.digest, reason=finding.reason)
+        del judge
+        for outcome in _compared(album, in_album, findings, review, recipe):
+            pairs += (
+                (in_album[pair.first], in_album[pair.second], pair.likeness)
+                for pair in outcome.pairs
+            )
+            yield outcome
+    return decide(review, findings, pairs, recipe, before)
 
 
 def _sides_before(root: Path, recipe: CurationRecipe) -> Sides:

@@ -353,6 +353,6 @@ def write_manifest(
         "recipe": recipe.record(),
         "refused": dict(refused or {}),
     }
-    columns = {name: [getattr(row, name) for row in rows] for name in SCHEMA.names}
+    columns = [pa.array([getattr(row, at.name) for row in rows], at.type) for at in SCHEMA]
     table = pa.table(columns, schema=SCHEMA.with_metadata({_METADATA_KEY: lock.canonical(record)}))
     pq.write_table(table, path, compression="zstd")
