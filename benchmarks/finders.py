@@ -119,7 +119,7 @@ def dataeval(folder: Path) -> Names:
             arrays.append(np.asarray(image.convert("RGB")).transpose(2, 0, 1))
             names.append(path.name)
     found = Duplicates().evaluate(arrays).items
-    groups = [*(found.exact or ()), *(near.indices for near in found.near or ())]
+    groups = [*(found.exact or ()), *(members for members, _ in found.near or ())]
     return _grouped([names[number] for number in group] for group in groups)
 
 

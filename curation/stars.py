@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 _AT_ONCE = 1024
 """Pairs that are verified between two outcomes: about half a second's work."""
 
-_SOFT_PX = 100 * 75
-"""What a picture is worth in which a sharp one of 160 px has more detail."""
+_SOFT_PX = 5_000
+"""What a soft picture is worth, however large: about 80 × 60 sharp pixels."""
 
 Numbers = NDArray[np.int64]
 Verify = Callable[[Numbers], Sequence["Pair"]]

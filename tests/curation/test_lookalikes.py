@@ -12,7 +12,7 @@ from curation.inspect import Inspected, inspect
 from curation.lookalikes import Album
 from curation.recipe import CurationRecipe
 from curation.stars import Standing, stars
-from tests.curation.making import encoded, picture
+from tests.curation.making import curated, encoded, gathered, picture
 
 RECIPE = CurationRecipe(side_px=64)
 SIZE = (240, 180)
@@ -153,6 +153,17 @@ def test_noisy_copies_of_one_picture_are_one_group():
         for _ in range(60)
     ]
     assert [len(group) for group in starred(noisy)] == [60]
+
+
+def test_an_enlarged_thumbnail_gives_way_to_what_it_was_made_of(tmp_path):
+    small = picture(5, size=(400, 300)).resize((100, 75))
+    enlarged = small.resize((600, 450), Image.Resampling.BICUBIC)
+    harvest = gathered(tmp_path / "h", [("shrew", encoded(shot)) for shot in (small, enlarged)])
+    kept, dropped = sorted(curated(harvest, tmp_path / "d").dataset.rows, key=lambda row: row.width)
+    assert kept.kept
+    assert dropped.reason == (
+        f"near-duplicate: of {kept.digest[:12]}, which is sharper, though smaller"
+    )
 
 
 def test_plain_things_of_one_outline_are_not_look_alikes():
