@@ -6,9 +6,11 @@ instant and no command pays for another's libraries.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import io
 import json
+import os
 import platform
 import shutil
 import sys
@@ -196,7 +198,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(_run(given, is_json="--json" in given))
     except OSError as error:
         click.echo(f"Error: cannot write the answer: {error}", err=True)
+        _discard_answer()
         sys.exit(1)
+
+
+def _discard_answer() -> None:
+    """Let what stdout did not take go nowhere, or Python tries again when it ends."""
+    with contextlib.suppress(io.UnsupportedOperation):  # A stdout that is no file.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _run(given: list[str], *, is_json: bool) -> int:

@@ -163,15 +163,24 @@ def test_every_line_of_the_written_settings_can_be_uncommented(tmp_path):
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
-def test_an_answer_that_cannot_be_written_is_an_error_and_no_traceback(tmp_path):
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_an_answer_that_cannot_be_written_is_one_sentence(tmp_path, unbuffered):
+    command = [sys.executable, "-m", "bestiary", "--json", "models"]
+    environment = os.environ | {"PYTHONUNBUFFERED": unbuffered}
     with Path("/dev/full").open("w") as full:
-        command = [sys.executable, "-m", "bestiary", "--json", "models"]
         done = subprocess.run(
-            command, cwd=tmp_path, stdout=full, stderr=subprocess.PIPE, text=True, check=False
+            command,
+            cwd=tmp_path,
+            env=environment,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
         )
 
     assert done.returncode == 1
-    assert "Traceback" not in done.stderr
+    assert done.stderr.startswith("Error: cannot write the answer")
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_json_is_the_same_document_whatever_the_encoding_of_stdout(tmp_path):
