@@ -79,13 +79,15 @@ class _Worker:
         requests, answers = self._process.stdin, self._process.stdout
         assert requests is not None
         assert answers is not None
+        call = pickle.dumps((function, arguments))
         self._deadline = time.monotonic() + seconds
         try:
-            call = pickle.dumps((function, arguments))
             pickle.dump((seconds, call), requests)
             requests.flush()
             answer: Answer = pickle.load(answers)  # noqa: S301 - from our own process.
         except (EOFError, OSError, pickle.UnpicklingError):
+            return None
+        except ValueError:  # Its pipes were closed meanwhile, by `end`.
             return None
         finally:
             self._deadline = float("inf")
@@ -147,6 +149,8 @@ class Workers:
         return outcome
 
     def _attempt(self, function: Callable[..., T], arguments: tuple[object, ...]) -> T | GivenUp:
+        if self._is_closed.is_set():  # A worker that is started now, nobody would end.
+            return GivenUp("crashed")
         try:
             worker = self._idle.pop()
         except IndexError:

@@ -156,6 +156,13 @@ def test_closing_ends_calls_that_are_under_way():
     assert not thread.is_alive()
 
 
+def test_a_call_that_comes_after_closing_is_given_up():
+    workers = Workers()
+    workers.call(double, 1)
+    workers.close()
+    assert workers.call(double, 2) == GivenUp("crashed")
+
+
 def test_mutated_images_are_all_accounted_for():
     total = sum(all_outcomes(0, 500, 1), start=Counter())
     assert total.total() == 500
