@@ -34,6 +34,7 @@ def harvest(*, harvest: Path) -> tuple[Document, str]:
         found = Inventory.of(opened.records())
         document = _document(harvest, found, opened.crawl_states()) | {
             "cool_downs": dict(_cool_downs(opened)),
+            "waiting": list(_waiting(opened)),
             "forgotten": opened.forgotten(),
         }
     return document, "\n".join(_lines(document))
@@ -48,6 +49,25 @@ def _cool_downs(opened: Harvest) -> Iterator[tuple[str, Document]]:
                 one.source.strip("/"),
                 {"resume_after": one.until, "left_s": round(left.total_seconds())},
             )
+
+
+def _waiting(opened: Harvest) -> Iterator[Document]:
+    """The candidates that were tried and left for later: how often, why, and the next try.
+
+    That is when their host may be asked again; empty means now.
+    """
+    now = SystemClock().now()
+    until = {one.source: one.until for one in opened.cool_downs() if one.left(now)}
+    for record in opened.records("pending"):
+        if record.reason:
+            address = record.candidate.address
+            yield {
+                "url": address,
+                "species": record.species,
+                "attempts": record.attempts,
+                "reason": record.reason,
+                "next_try": until.get(f"//{host_of(address)}/", ""),
+            }
 
 
 def _document(root: Path, found: Inventory, crawls: list[CrawlState]) -> Document:

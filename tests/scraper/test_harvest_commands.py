@@ -239,3 +239,29 @@ def test_nothing_is_forgotten_while_a_scrape_is_at_work(tmp_path: Path) -> None:
         pytest.raises(HarvestError, match="another scrape is writing"),
     ):
         run(forget, "--host", "a.org", "--harvest", tmp_path, "--yes")
+
+
+def test_what_was_left_for_later_says_how_often_it_was_tried_why_and_when_it_is_next(tmp_path):
+    with Harvest.create(tmp_path) as opened:
+        opened.add(
+            [image("1"), image("2", "b.org"), image("3", "c.org")],
+            species="mouse",
+            source="google",
+            query="mouse",
+        )
+        busy, free, _ = opened.records("pending")
+        opened.postpone(busy, "the host asks to wait 999 s", attempts=1)
+        opened.postpone(free, "timed out", attempts=4)
+        opened.set_cool_down(CoolDown(source="//a.org/", strikes=1, until="2999-01-01T00:00:00Z"))
+
+    document, _ = run(harvest, tmp_path)
+
+    first, second = document["waiting"]
+    assert first == {
+        "url": "http://a.org/1",
+        "species": "mouse",
+        "attempts": 1,
+        "reason": "the host asks to wait 999 s",
+        "next_try": "2999-01-01T00:00:00Z",
+    }
+    assert (second["url"], second["attempts"], second["next_try"]) == ("http://b.org/2", 4, "")
