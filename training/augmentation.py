@@ -5,8 +5,8 @@ the seed and the step alone (`draws`), and a Keras layer works out what they mea
 same outcome on every backend. So nothing is lost when a training is killed, and what a
 picture went through can be told afterwards.
 
-Flips, shifts and RandAugment's movements are one look-up of pixels; what would lie outside
-the picture is mirrored.
+Flips and shifts are one look-up of pixels, and RandAugment's movements a blend of four; what
+would lie outside the picture is mirrored.
 """
 
 from __future__ import annotations
@@ -132,7 +132,8 @@ def _moved(pixels: Tensor, drawn: Tensor, recipe: TrainRecipe) -> Tensor:
         column = column * _each(ops.where(drawn[:, FLIP] < 0.5, -1.0, 1.0))
     row = row + (height - 1) / 2 + _each(_offset(drawn[:, SHIFT_Y], recipe.shift, height))
     column = column + (width - 1) / 2 + _each(_offset(drawn[:, SHIFT_X], recipe.shift, width))
-    return _looked_up(pixels, _mirrored(row, height), _mirrored(column, width))
+    row, column = _mirrored(row, height), _mirrored(column, width)
+    return (_blended if recipe.rand_augment else _looked_up)(pixels, row, column)
 
 
 def _centred_grid(height: int, width: int) -> tuple[Tensor, Tensor]:
@@ -164,12 +165,28 @@ def _offset(drawn: Tensor, share: float, side: int) -> Tensor:
 def _mirrored(place: Tensor, side: int) -> Tensor:
     """Places brought back to 0 … side - 1, as if mirrors stood along the outermost pixels."""
     period = max(1, 2 * (side - 1))
-    folded = ops.mod(ops.cast(ops.round(place), "int32"), period)
+    folded = ops.mod(place, period)
     return ops.minimum(folded, period - folded)
 
 
+def _blended(pixels: Tensor, row: Tensor, column: Tensor) -> Tensor:
+    """The pixels at (n, height, width) places, bilinear where those lie between pixels: of a
+    turned picture of 32 px the nearest ones alone would be a staircase."""
+    _, height, width, _ = pixels.shape
+    top, left = ops.floor(row), ops.floor(column)
+    down, right = ops.expand_dims(row - top, -1), ops.expand_dims(column - left, -1)
+    below, beside = ops.minimum(top + 1, height - 1), ops.minimum(left + 1, width - 1)
+    pixels = ops.cast(pixels, "float32")
+    above = _looked_up(pixels, top, left) * (1 - right) + _looked_up(pixels, top, beside) * right
+    under = (
+        _looked_up(pixels, below, left) * (1 - right) + _looked_up(pixels, below, beside) * right
+    )
+    return above * (1 - down) + under * down
+
+
 def _looked_up(pixels: Tensor, row: Tensor, column: Tensor) -> Tensor:
-    """The pixels at (n, height, width) places."""
+    """The pixels nearest to (n, height, width) places."""
+    row, column = (ops.cast(ops.round(place), "int32") for place in (row, column))
     _, height, width, channels = pixels.shape
     count = ops.shape(pixels)[0]
     first = ops.reshape(ops.arange(count, dtype="int32"), (-1, 1, 1)) * (height * width)

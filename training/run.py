@@ -40,7 +40,7 @@ from training.history import History, to_csv
 from training.portions import WHOLE, Portion
 from training.recipe import TrainRecipe
 
-RUN_VERSION = 1
+RUN_VERSION = 2
 _MOST_PX = 4096
 _UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, MemoryError)
 """What a damaged or hostile file of weights makes h5py and Keras raise."""

@@ -71,6 +71,17 @@ def test_a_shifted_picture_is_a_window_of_the_mirrored_plane() -> None:
     assert (varied != _pictures()).any()
 
 
+def test_a_turned_picture_has_no_staircase() -> None:
+    ramp = np.broadcast_to(np.arange(32, dtype=np.uint8)[:, None, None] * 8, (6, 32, 32, 3))
+    recipe = replace(PLAIN, rand_augment=1)
+
+    for step in range(20):
+        for one in _varied(recipe, pixels=ramp, step=step)[0]:
+            inner = one[8:-8, 8:-8, 0]
+            if np.abs(np.diff(inner, axis=1)).mean() > 0:  # Turned or sheared.
+                assert np.abs(np.diff(inner, axis=1)).max() < 8
+
+
 @pytest.mark.parametrize("share", ["mixup", "cutmix"])
 def test_what_is_mixed_shows_both_in_the_measure_of_its_targets(share: str) -> None:
     recipe = replace(PLAIN, **{share: 1.0})
