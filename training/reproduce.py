@@ -261,14 +261,16 @@ def reproduce(
     on_epoch: Callable[[int, Epoch], None],
     is_interrupted: Callable[[], bool],
 ) -> Iterator[Outcome | Skipped]:
-    """Yield what every job came to, done now or before; all rows' first seeds come first."""
+    """Yield what every job came to: first those done before, so that a table shows them at once,
+    then the others as they are done; all rows' first seeds come first."""
+    jobs = [(seed, row) for seed in range(seeds) for row in rows]
+    done = {(seed, row.name): _outcome_of(out, row, seed, epochs) for seed, row in jobs}
+    yield from (outcome for outcome in done.values() if outcome)
     skipped: set[str] = set()
-    for seed in range(seeds):
-        for row in rows:
-            if row.name in skipped:
-                continue
+    for seed, row in jobs:
+        if done[seed, row.name] is None and row.name not in skipped:
             try:
-                yield _job_once(
+                yield _job(
                     row,
                     seed,
                     deals,
@@ -287,11 +289,15 @@ class NoMaterialError(TrainingError):
     """There are no pictures for a row."""
 
 
-def _job_once(row: Row, seed: int, deals: Deals, *, out: Path, **how: Any) -> Outcome:
+def _outcome_of(out: Path, row: Row, seed: int, epochs: int | None) -> Outcome | None:
+    """What a job came to, if it is done."""
+    done = out / "jobs" / f"{_slug(row.name, seed, epochs)}.json"
+    return Outcome(**json.loads(done.read_text("utf-8"))) if done.exists() else None
+
+
+def _job(row: Row, seed: int, deals: Deals, *, out: Path, **how: Any) -> Outcome:
     job = _slug(row.name, seed, how["epochs"])
     done, folder = out / "jobs" / f"{job}.json", out / "work" / job
-    if done.exists():
-        return Outcome(**json.loads(done.read_text("utf-8")))
     outcome = run_job(row, seed, deals(row, seed), folder=folder, **how)
     done.parent.mkdir(parents=True, exist_ok=True)
     unready = done.with_suffix(".unready")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -148,6 +149,28 @@ def test_reproduce_trains_a_row_once_and_then_remembers(npz: Path, tmp_path: Pat
     assert again["rows"][0]["last"] == 0.123
     assert "66.60 %" in text
     assert not list((tmp_path / "work").iterdir()), "checkpoints of what is done are not kept"
+
+
+def test_what_was_done_before_is_told_before_anything_else_is_trained(tmp_path: Path) -> None:
+    later = _outcome(seed=3)
+    (tmp_path / "jobs").mkdir()
+    (tmp_path / "jobs" / "1-cifar-vgg--study-3.json").write_text(json.dumps(asdict(later)))
+
+    def no_pictures(*_: object) -> Any:
+        raise reproduce.NoMaterialError("none here")
+
+    told = reproduce.reproduce(
+        [VGG],
+        5,
+        no_pictures,
+        out=tmp_path,
+        weights_choice="imagenet",
+        epochs=None,
+        on_epoch=lambda *_: None,
+        is_interrupted=lambda: False,
+    )
+
+    assert list(told) == [later, Skipped(row=VGG.name, reason="none here")]
 
 
 def test_a_row_without_pictures_or_weights_says_what_it_lacks(npz: Path, tmp_path: Path) -> None:
