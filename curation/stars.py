@@ -172,7 +172,7 @@ class _Comparison:
         joined = {frozenset((pair.first, pair.second)) for pair in tied}
         yield self._outcome(tied, settled=0)
         members: dict[int, list[int]] = {}
-        for place, middle in home.items():
+        for place, middle in enumerate(home):
             if place != middle:
                 members.setdefault(middle, []).append(place)
         further = [
@@ -184,7 +184,7 @@ class _Comparison:
         yield self._outcome(bridge(further), settled=0)
 
     def _unlinked(
-        self, numbers: Numbers, home: Mapping[int, int], links: Mapping[frozenset[int], Pair]
+        self, numbers: Numbers, home: Sequence[int], links: Mapping[frozenset[int], Pair]
     ) -> Numbers:
         """Of these pairs, the first one between every two stars that are not linked yet."""
         first: dict[frozenset[int], int] = {}
@@ -194,7 +194,7 @@ class _Comparison:
                 first.setdefault(two, number)
         return np.asarray(sorted(first.values()), np.int64)
 
-    def _path(self, link: Pair, home: Mapping[int, int]) -> Path:
+    def _path(self, link: Pair, home: Sequence[int]) -> Path:
         """From the better middle, by the two linked members, to the other middle."""
         ends = sorted(
             (link.first, link.second), key=lambda place: self._standings[home[place]].rank
@@ -203,7 +203,7 @@ class _Comparison:
         return tuple(place for nth, place in enumerate(path) if not nth or place != path[nth - 1])
 
     def between(
-        self, home: Mapping[int, int], species: Sequence[AbstractSet[str]], verify: Verify
+        self, home: Sequence[int], species: Sequence[AbstractSet[str]], verify: Verify
     ) -> Iterator[Compared]:
         """Compare different species in different stars, until one pair ties two stars."""
         left = [
@@ -264,9 +264,19 @@ def stars(standings: Sequence[Standing], pairs: Iterable[Pair]) -> list[list[int
     return list(groups.values())
 
 
-def _homes(standings: Sequence[Standing], pairs: Iterable[Pair]) -> dict[int, int]:
-    """The middle of the star of every picture."""
-    return {place: star[0] for star in stars(standings, pairs) for place in star}
+def _homes(standings: Sequence[Standing], pairs: Sequence[Pair]) -> list[int]:
+    """The middle of the star of every picture; its own, where it has no pair."""
+    home = list(range(len(standings)))
+    some = sorted({place for pair in pairs for place in (pair.first, pair.second)})
+    number = {place: number for number, place in enumerate(some)}
+    among = [
+        Pair(first=number[pair.first], second=number[pair.second], likeness=pair.likeness)
+        for pair in pairs
+    ]
+    for star in stars([standings[place] for place in some], among):
+        for place in star:
+            home[some[place]] = some[star[0]]
+    return home
 
 
 def _middle(
