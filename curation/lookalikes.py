@@ -22,7 +22,7 @@ from curation.alignment import Suggestions, align, by_map
 from curation.candidates import Candidates, candidates
 from curation.recipe import CurationRecipe
 from curation.signature import THUMB_PX, Signature, hashed_views, views_of
-from curation.stars import Compared, Pair, Path, Standing, compared
+from curation.stars import Compared, Ends, Pair, Path, Standing, compared
 
 _THUMB_BYTES = THUMB_PX**2
 _AT_ONCE = 64
@@ -141,10 +141,11 @@ class Suggested:
         return len(self._found)
 
     @property
-    def ends(self) -> tuple[Numbers, Numbers]:
+    def ends(self) -> Ends:
         """The two pictures of every pair."""
         better, worse = self._found.ends
-        return self._line[better], self._line[worse]
+        line = self._line.astype(np.int32)
+        return line[better], line[worse]
 
     def verified(self, numbers: Numbers) -> list[Pair]:
         """Those of the pairs with these numbers that look alike."""

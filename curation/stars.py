@@ -22,6 +22,8 @@ _SOFT_PX = 5_000
 """What a soft picture is worth, however large: about 80 × 60 sharp pixels."""
 
 Numbers = NDArray[np.int64]
+Ends = tuple[NDArray[np.integer], NDArray[np.integer]]
+"""The two pictures of pairs, by place, in step."""
 Verify = Callable[[Numbers], Sequence["Pair"]]
 """Of the suggested pairs with these numbers, those that look alike."""
 Path = tuple[int, ...]
@@ -83,7 +85,7 @@ class Compared:
 
 
 def compared(
-    ends: tuple[Numbers, Numbers],
+    ends: Ends,
     verify: Verify,
     standings: Sequence[Standing],
     species: Sequence[AbstractSet[str]],
@@ -102,6 +104,7 @@ def compared(
         bridge: tells which pictures look alike by way of others.
     """
     comparison = _Comparison(ends, standings)
+    del ends  # Of many pictures with few features there are a hundred for each.
     found: list[Pair] = []
     for outcome in comparison.rounds(verify):
         found += outcome.pairs
@@ -115,14 +118,15 @@ def compared(
 class _Comparison:
     """Where the comparison stands; pictures go by their place in line, the best first."""
 
-    def __init__(self, ends: tuple[Numbers, Numbers], standings: Sequence[Standing]) -> None:
-        self._ends, self._count, self._standings = ends, len(standings), standings
+    def __init__(self, ends: Ends, standings: Sequence[Standing]) -> None:
+        self._count, self._standings = len(standings), standings
         line = sorted(range(self._count), key=lambda place: standings[place].rank)
-        self._nth = np.empty(self._count, np.int64)
+        self._line = np.asarray(line, np.int32)
+        self._nth = np.empty(self._count, np.int32)
         self._nth[line] = np.arange(self._count)
         first, second = (self._nth[end] for end in ends)
         self._better, self._worse = np.minimum(first, second), np.maximum(first, second)
-        self._order = np.lexsort((self._worse, self._better))
+        self._order = np.lexsort((self._worse, self._better)).astype(np.int32)
         self._starts = np.searchsorted(self._better[self._order], np.arange(self._count + 1))
         self._waits_for = np.bincount(self._worse, minlength=self._count)
         self._open_pairs = self._waits_for.copy()
@@ -223,8 +227,8 @@ class _Comparison:
         return self._told(np.flatnonzero(~self._is_asked))
 
     def _told(self, numbers: Numbers) -> Iterator[tuple[int, int, int]]:
-        first, second = (end[numbers] for end in self._ends)
-        return zip(numbers.tolist(), first.tolist(), second.tolist(), strict=True)
+        ends = (self._line[end[numbers]].tolist() for end in (self._better, self._worse))
+        return zip(numbers.tolist(), *ends, strict=True)
 
     def _pairs_of(self, pictures: Numbers) -> Numbers:
         """Numbers of the pairs in which these are the better ones."""
