@@ -4,7 +4,7 @@
 
 Small files, so that their number weighs and not their pixels: JPEGs of 112 to 128 px, of 23 %
 CIFAR pictures enlarged, 59 % tiles of web photos, 18 % recompressed copies of earlier ones;
-where BESTIARY_SHARED is absent, tiles of drawn pictures alone. `bestiary scrape` gathers them
+without BESTIARY_SHARED, tiles of drawn pictures, which are harder to tell apart. `bestiary scrape` gathers them
 from a folder, and `bestiary curate` runs on what it gathered: with nothing known, again in place
 of the dataset that is there, the same with another threshold and split, and with all known and
 no dataset to replace.
@@ -221,6 +221,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, nargs="+", default=[5_000, 50_000])
     parser.add_argument("--scratch", type=Path, help="folder with room, 10 KB an image")
     chosen = parser.parse_args()
+    print("of photos" if (SHARED / "data/photos").is_dir() else "of drawn pictures", flush=True)
     print("| images | command | peak MB | CPU s | wall s |\n|---|---|---|---|---|", flush=True)
     peaks: dict[str, list[tuple[int, float]]] = {}
     for images in chosen.images:
