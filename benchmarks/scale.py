@@ -4,10 +4,10 @@
 
 Small files, so that their number weighs and not their pixels: JPEGs of 112 to 128 px, of 23 %
 CIFAR pictures enlarged, 59 % tiles of web photos, 18 % recompressed copies of earlier ones;
-without BESTIARY_SHARED, tiles of drawn pictures, which are harder to tell apart. `bestiary scrape` gathers them
-from a folder, and `bestiary curate` runs on what it gathered: with nothing known, again in place
-of the dataset that is there, the same with another threshold and split, and with all known and
-no dataset to replace.
+without BESTIARY_SHARED, tiles of drawn pictures, which are harder to tell apart. `bestiary scrape`
+gathers them from a folder, and `bestiary curate` runs on what it gathered: with nothing known,
+again in place of the dataset that is there, the same with another threshold and split, and with
+all known and no dataset to replace.
 
 Memory is the proportional set size of the whole process tree, read four times a second. Peaks
 at two sizes give what an image adds. The locks of runs with one recipe must be equal.
