@@ -2,11 +2,13 @@
 
     python benchmarks/audit.py --photos DIR
     python benchmarks/audit.py --photos DIR --images 1000
+    python benchmarks/audit.py --dataset DATASET            one that is there; its page is replaced
 
 A dataset of so many pictures is made of the photos in DIR: each is a patch of one photo laid
 over a patch of another, so no two are alike and all look like photos. Then the page is
 written as `bestiary curate` does it, and audited as `bestiary audit` does it; CPU seconds are
-those of this process, all threads counted. Where Chromium is, the page is opened too.
+those of all threads, and memory is that of a process which did nothing else. Where Chromium is,
+the page is opened too.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import hashlib
 import io
 import resource
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -57,7 +60,7 @@ def patches(photos: list[Image.Image], rng: Random, side_px: int) -> Iterator[Im
         yield Image.blend(*pair, rng.uniform(0.35, 0.65))
 
 
-def made(root: Path, pictures: Iterator[Image.Image], images: int, rng: Random) -> Dataset:
+def made(root: Path, pictures: Iterator[Image.Image], images: int, rng: Random) -> None:
     """A dataset of that many pictures, its lock beside it."""
     recipe = CurationRecipe()
     rows = []
@@ -84,14 +87,18 @@ def made(root: Path, pictures: Iterator[Image.Image], images: int, rng: Random) 
     rows.sort(key=lambda row: (row.species, row.digest))
     write_manifest(root / MANIFEST, rows, recipe)
     lock.write_entry(lock.lock_path(root), root.name, {**identity(rows, recipe), "libraries": {}})
-    return Dataset.open(root)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--photos", type=Path, required=True)
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--photos", type=Path)
+    what.add_argument("--dataset", type=Path)
     parser.add_argument("--images", type=int, default=10_000)
     chosen = parser.parse_args()
+    if chosen.dataset:
+        measure(Dataset.open(chosen.dataset))
+        return
     rng = Random(0)
     files = sorted(path for path in chosen.photos.rglob("*") if path.suffix in {".jpg", ".png"})
     photos = [Image.open(path).convert("RGB") for path in files[:: max(1, len(files) // 500)]
@@ -99,14 +106,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder) / "dataset"
         root.mkdir()
-        dataset = made(root, patches(photos, rng, CurationRecipe().side_px), chosen.images, rng)
-        del photos
-        measure(dataset)
+        made(root, patches(photos, rng, CurationRecipe().side_px), chosen.images, rng)
+        subprocess.run([sys.executable, __file__, "--dataset", root], check=True)
 
 
 def measure(dataset: Dataset) -> None:
     """Write the page and search for leaks; print what each cost."""
-    before = peak_mb()
     start = time.process_time()
     path = write_report(dataset, name="dataset", lock_digest=dataset.lock_digest)
     told("page written by curate", start)
@@ -123,12 +128,12 @@ def measure(dataset: Dataset) -> None:
     size = path.stat().st_size
     text = path.read_text()
     print(f"page: {size:,} bytes (bar {SIZE_BAR:,}), {text.count('<img src'):,} pictures")
-    print(f"peak memory: {peak_mb():.0f} MB, {before:.0f} MB of it before")
     opened(dataset.root / REPORT)
 
 
 def told(what: str, start: float) -> None:
-    print(f"{what}: {time.process_time() - start:.1f} CPU s", flush=True)
+    spent = time.process_time() - start
+    print(f"{what}: {spent:.1f} CPU s, {peak_mb():.0f} MB at most so far", flush=True)
 
 
 def peak_mb() -> float:

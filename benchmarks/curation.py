@@ -62,6 +62,33 @@ with Harvest.open(Path(sys.argv[1])) as harvest, Store(Path(sys.argv[2])) as sto
         assert not seen.reason, seen
 """
 
+BUSY = """
+import os, sys, time
+from pathlib import Path
+from curation.recipe import CurationRecipe
+from curation.seeing import Eyes, seen_by
+from curation.store import Store
+from scraper.harvest import Harvest
+def spent():
+    tasks = Path(f"/proc/{os.getpid()}/task").glob("*/children")
+    workers = {pid for task in tasks for pid in task.read_text().split()}
+    assert len(workers) == 2, workers
+    times = [Path(f"/proc/{pid}/schedstat").read_text().split()[:2] for pid in workers]
+    running, ready = (sum(map(int, column)) / 1e9 for column in zip(*times))
+    return time.monotonic(), running, ready, time.process_time()
+with Harvest.open(Path(sys.argv[1])) as harvest, Store(Path(sys.argv[2])) as store:
+    digests = sorted(record.sha256 for record in harvest.records("kept"))
+    for number, seen in enumerate(
+        seen_by(Eyes(count=2), digests, store, CurationRecipe(), harvest.path)
+    ):
+        if number == 50:
+            before = spent()
+        if number == len(digests) - 50:
+            after = spent()
+wall, running, ready, parent = (end - start for start, end in zip(before, after))
+print(f"{wall} {running} {ready} {parent}")
+"""
+
 PLAIN = """
 import sys
 from pathlib import Path
@@ -302,6 +329,21 @@ def measured(
     }
 
 
+def busy(part: Part, scratch: Path) -> str:
+    """How much of two cores the pass uses, its beginning and end left out.
+
+    Where other work shares the cores, time that a worker waits for one is time that it would
+    have used; only what it waits for its next images, or for the disk, is lost.
+    """
+    run([sys.executable, "-c", BUSY, str(part.harvest), tempfile.mkdtemp(dir=scratch)], scratch)
+    wall, running, ready, parent = map(float, (scratch / "output").read_text().split())
+    return (
+        f"the pass over {part.images} photos: workers were running or ready to run"
+        f" {(running + ready) / (2 * wall):.1%} of the time; with whoever fed them, they had"
+        f" {(running + parent) / (2 * wall):.1%} of two cores"
+    )
+
+
 def table(costs: dict[str, Costs]) -> str:
     """Per image, start-up included and without, and both in those of the bare loop."""
     bar = costs[BAR]
@@ -358,6 +400,7 @@ def main() -> None:
             part_of(files[number :: choices.rounds], f"part{number}", scratch)
             for number in range(choices.rounds)
         ]
+        print(busy(parts[0], scratch), flush=True)
         small = part_of(files[: choices.slow_images], "small", scratch)
         print(table(measured(ways, parts, small, choices.peers, scratch)))
     print(fidelity(choices.corpus, 300))

@@ -27,7 +27,7 @@ def bestiary(folder: Path) -> Names:
     """Every two pictures that a dataset's groups hold together, equal bytes among them."""
     import hashlib
 
-    from curation.decide import Finding
+    from curation.findings import Finding
     from curation.inspect import Inspected, inspect
     from curation.lookalikes import Album
     from curation.recipe import CurationRecipe

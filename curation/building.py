@@ -17,7 +17,7 @@ from pathlib import Path
 from PIL import Image
 
 from curation import lock, reasons
-from curation.dataset import MANIFEST, REPORT, Dataset, Row, files_below
+from curation.dataset import MANIFEST, REPORT, Row, files_below, listed_files
 from curation.errors import DatasetError
 from curation.recipe import SPLITS
 
@@ -122,7 +122,7 @@ def _require_ours(root: Path) -> None:
 def _ours(root: Path) -> Callable[[str], bool]:
     """What tells our files from others: the manifest, or the lock and names like ours."""
     try:
-        listed = {row.file for row in Dataset.open(root).rows}
+        listed = listed_files(root / MANIFEST)
     except DatasetError as error:
         if lock.read_entry(lock.lock_path(root), root.name) is None:
             raise DatasetError(

@@ -29,7 +29,12 @@ _TOO_MANY = 1 << 20
 """Rows after which those that will not be wanted are thrown away: bounds memory, some 100 MB."""
 _TARGETS = _FRAMINGS * ORIENTATIONS
 _VIEWS = 64
-"""More than there are views: what packs rows."""
+"""More than there are views: what packs ways."""
+_WAY_BITS = 18
+"""What a way takes, at the very most; a row is a pair and a way in one number, so that rows sort
+as they are. That leaves room for pairs of five million pictures."""
+
+_ANY_WAY = (1 << _WAY_BITS) - 1
 
 Hashes = NDArray[np.uint64]
 Numbers = NDArray[np.int64]
@@ -56,10 +61,9 @@ class Candidates:
     """Pairs worth comparing, by number, each with up to three ways to match, nearest first."""
 
     pictures: int
-    pairs: Numbers
-    """Shape (rows,): worse picture × number of pictures + better one; rising."""
-    ways: NDArray[np.int32]
-    """Shape (rows,), packed: bits that differ, view, target, who asks."""
+    rows: Numbers
+    """Shape (rows,), rising, packed: the pair, which is worse picture × number of pictures +
+    better one, and the way, which is bits that differ, view, target, who asks."""
     starts: Numbers
     """The first row of each pair, and the number of rows."""
 
@@ -69,7 +73,8 @@ class Candidates:
     @property
     def ends(self) -> tuple[Numbers, Numbers]:
         """The better and the worse picture of every pair, by place in line."""
-        worse, better = np.divmod(self.pairs[self.starts[:-1]], max(1, self.pictures))
+        pairs = self.rows[self.starts[:-1]] >> _WAY_BITS
+        worse, better = np.divmod(pairs, max(1, self.pictures))
         return better, worse
 
     def has(self, numbers: Numbers, nth: int) -> NDArray[np.bool_]:
@@ -78,9 +83,9 @@ class Candidates:
 
     def match(self, numbers: Numbers, nth: int) -> Match:
         """The nth way of these pairs."""
-        rows = self.starts[numbers] + nth
-        worse, better = np.divmod(self.pairs[rows], max(1, self.pictures))
-        way, asks = np.divmod(self.ways[rows].astype(np.int64), 2)
+        rows = self.rows[self.starts[numbers] + nth]
+        worse, better = np.divmod(rows >> _WAY_BITS, max(1, self.pictures))
+        way, asks = np.divmod(rows & _ANY_WAY, 2)
         view, target = np.divmod(way % (_VIEWS * _TARGETS), _TARGETS)
         framing, orientation = np.divmod(target, ORIENTATIONS)
         return Match(
@@ -115,7 +120,7 @@ def candidates(
         for asker, found in near(asking.hashes, known.hashes, max_bits=max_bits):
             bits = np.bitwise_count(asking.hashes[asker] ^ known.hashes[found]).astype(np.int64)
             for pair, one, other in _held_by_both(asking, asker, known, found):
-                view = asking.slot[one] + views.start
+                view = asking.slot[one] + np.int64(views.start)
                 way = (bits[pair] * _VIEWS + view) * _TARGETS + known.slot[other]
                 wanted.add(asking.picture[one], known.picture[other], way)
     return wanted.all()
@@ -128,17 +133,17 @@ class _Holders:
     hashes: Hashes
     starts: Numbers
     """Where the holders of each hash begin, the best picture first."""
-    picture: Numbers
-    slot: Numbers
+    picture: NDArray[np.int32]
+    slot: NDArray[np.int32]
     """Which of the picture's hashes it is; the first of several equal ones."""
 
     @classmethod
     def of(cls, table: Hashes, *, most: int) -> _Holders:
         """Sort a table, shape (pictures, hashes of each), keeping at most so many holders."""
-        pictures, slots = (place.ravel() for place in np.indices(table.shape))
-        hashes = table.ravel()
-        order = np.lexsort((slots, pictures, hashes))
-        hashes, pictures, slots = hashes[order], pictures[order], slots[order]
+        order = np.argsort(table, axis=None, kind="stable")  # Of equal ones the best first.
+        hashes = table.ravel()[order]
+        pictures, slots = (place.astype(np.int32) for place in np.divmod(order, table.shape[1]))
+        del order
         lone = _differs(hashes) | _differs(pictures)
         hashes, pictures, slots = hashes[lone], pictures[lone], slots[lone]
         few = _nth(_differs(hashes)) < most
@@ -175,39 +180,37 @@ class _Wanted:
 
     def __init__(self, pictures: int) -> None:
         self._pictures = pictures
-        self._blocks: list[tuple[Numbers, NDArray[np.int32]]] = []
+        self._blocks: list[Numbers] = []
         self._rows = self._kept = 0
 
-    def add(self, asker: Numbers, found: Numbers, way: Numbers) -> None:
+    def add(self, asker: NDArray[np.int32], found: NDArray[np.int32], way: Numbers) -> None:
         """Take in what was found; `way` sorts by the bits that differ."""
         apart = asker != found
         asker, found, way = asker[apart], found[apart], way[apart]
-        pair = np.maximum(asker, found) * self._pictures + np.minimum(asker, found)
-        self._blocks.append((pair, (way * 2 + (asker < found)).astype(np.int32)))
+        pair = np.maximum(asker, found) * np.int64(self._pictures) + np.minimum(asker, found)
+        self._blocks.append((pair << _WAY_BITS) + way * 2 + (asker < found))
         self._rows += len(pair)
         if self._rows > self._kept * 5 // 4 + _TOO_MANY:
             self._sift()
 
     def all(self) -> Candidates:
         self._sift()
-        ((pairs, ways),) = self._blocks
-        starts = np.append(np.flatnonzero(_differs(pairs)), len(pairs))
-        return Candidates(pictures=self._pictures, pairs=pairs, ways=ways, starts=starts)
+        (rows,) = self._blocks
+        starts = np.append(np.flatnonzero(_differs(rows >> _WAY_BITS)), len(rows))
+        return Candidates(pictures=self._pictures, rows=rows, starts=starts)
 
     def _sift(self) -> None:
         """Keep the nearest ways of each pair, and the nearest and the best pairs of a picture."""
-        pair = np.concatenate([np.empty(0, np.int64), *(pair for pair, _ in self._blocks)])
-        way = np.concatenate([np.empty(0, np.int32), *(way for _, way in self._blocks)])
+        rows = np.concatenate([np.empty(0, np.int64), *self._blocks])
         self._blocks.clear()
-        order = np.lexsort((way, pair))
-        pair, way = pair[order], way[order]
-        few = _nth(_differs(pair)) < _WAYS
-        pair, way = pair[few], way[few]
-        starts = np.flatnonzero(_differs(pair))
-        good = self._good(pair[starts], way[starts] // (2 * _VIEWS * _TARGETS))
-        rows = np.repeat(good, np.diff(np.append(starts, len(pair))))
-        self._blocks = [(pair[rows], way[rows])]
-        self._rows = self._kept = int(rows.sum())
+        rows.sort()
+        rows = rows[_nth(_differs(rows >> _WAY_BITS)) < _WAYS]
+        starts = np.flatnonzero(_differs(rows >> _WAY_BITS))
+        first = rows[starts]
+        good = self._good(first >> _WAY_BITS, (first & _ANY_WAY) // (2 * _VIEWS * _TARGETS))
+        rows = rows[np.repeat(good, np.diff(np.append(starts, len(rows))))]
+        self._blocks = [rows]
+        self._rows = self._kept = len(rows)
 
     def _good(self, pair: Numbers, bits: Numbers) -> NDArray[np.bool_]:
         """Which pairs to keep; they come sorted, so those of a picture with better ones first."""

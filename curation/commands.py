@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import re
 import sys
@@ -19,6 +20,7 @@ from curation.review_commands import judging_options
 if TYPE_CHECKING:
     from curation.curate import Curated, Looked
     from curation.review import Decision
+    from curation.seeing import Eyes
     from curation.stars import Compared
     from scraper.harvest import Harvest
 
@@ -163,6 +165,13 @@ def _hex(colour: tuple[int, int, int]) -> str:
     help="Processes; the result does not depend on it.  [default: one per processor]",
 )
 @click.option(
+    "--ray",
+    "ray_address",
+    metavar="ADDRESS",
+    help="Let the Ray cluster at this address look at the images, --workers at once. All its"
+    " machines must have Bestiary, and the harvest and the dataset under one path.",
+)
+@click.option(
     "--fresh",
     "is_fresh",
     is_flag=True,
@@ -173,6 +182,7 @@ def curate(
     harvest_path: Path,
     dataset: Path,
     workers: int | None,
+    ray_address: str | None,
     is_fresh: bool,
     review_paths: tuple[Path, ...],
     **choices: Any,
@@ -189,8 +199,8 @@ def curate(
 
     recipe = _recipe(choices)
     decisions = [one for path in review_paths for one in read_review(path)]
-    with Harvest.open(harvest_path) as harvest:
-        curated = _run(harvest, dataset, recipe, workers, decisions, is_fresh=is_fresh)
+    with Harvest.open(harvest_path) as harvest, _eyes(workers, ray_address) as eyes:
+        curated = _run(harvest, dataset, recipe, eyes, decisions, is_fresh=is_fresh)
     return _told(curated)
 
 
@@ -209,23 +219,39 @@ def _recipe(choices: dict[str, Any]) -> CurationRecipe:
         raise UsageError(message) from error
 
 
+@contextlib.contextmanager
+def _eyes(workers: int | None, ray_address: str | None) -> Iterator[Eyes]:
+    """Who looks at images: processes of this machine, or a Ray cluster."""
+    from curation.curate import default_workers
+    from curation.seeing import Eyes
+
+    count = workers or default_workers()
+    if ray_address is None:
+        yield Eyes(count=count)
+        return
+    from curation.ray_workers import RayWorkers
+
+    with RayWorkers(ray_address) as cluster:
+        yield Eyes(count=count, workers=cluster)
+
+
 def _run(
     harvest: Harvest,
     root: Path,
     recipe: CurationRecipe,
-    workers: int | None,
+    eyes: Eyes,
     decisions: Sequence[Decision],
     *,
     is_fresh: bool,
 ) -> Curated:
     """Curate under two progress bars: for the images, and for the pairs that may be alike."""
-    from curation.curate import curate, default_workers
+    from curation.curate import curate
 
     outcomes = curate(
         harvest,
         root,
         recipe=recipe,
-        workers=workers or default_workers(),
+        workers=eyes,
         is_fresh=is_fresh,
         decisions=decisions,
     )

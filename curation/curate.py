@@ -18,9 +18,10 @@ from curation.audit import dropped_by_word
 from curation.building import building_site, furnish
 from curation.claims import Likeness
 from curation.dataset import MANIFEST, Dataset, Row, identity, write_manifest
-from curation.decide import Finding, decide, species_by_digest
+from curation.decide import decide, species_by_digest
 from curation.decode import Header, libraries
 from curation.errors import DatasetError, EmptyHarvestError
+from curation.findings import Finding, Findings
 from curation.judging import Judge
 from curation.lookalikes import Album
 from curation.looking import Seen
@@ -124,17 +125,18 @@ def _decided(
 ) -> Generator[Looked | Compared, None, tuple[Row, ...]]:
     """Look at every original, compare and decide; what is known for that alone goes with it."""
     digests = sorted({record.sha256 or "" for record in review.records})
-    findings: dict[str, Finding] = {}
+    findings = Findings()
     in_album: list[str] = []
     pairs: list[Likeness] = []
     with Album() as album:
         judge = Judge.of(review, recipe)
-        for seen in originals.seen(digests, recipe):
-            finding = findings[seen.digest] = judge.judged(_finding(seen))
+        for digest, seen in zip(digests, originals.seen(digests, recipe), strict=True):
+            finding = judge.judged(_finding(seen))
+            findings.add(digest, finding)
             if seen.signature is not None and not finding.reason:
                 album.add(seen.signature)
-                in_album.append(seen.digest)
-            yield Looked(digest=seen.digest, reason=finding.reason)
+                in_album.append(digest)
+            yield Looked(digest=digest, reason=finding.reason)
         del judge
         for outcome in _compared(album, in_album, findings, review, recipe):
             pairs += (

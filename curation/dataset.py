@@ -8,9 +8,11 @@ datasets.lock                          beside DATASET, with an entry of its name
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import re
+import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
@@ -30,7 +32,7 @@ MANIFEST_VERSION = 2
 _METADATA_KEY = b"bestiary"
 _LITTER = frozenset({".DS_Store", ".localized", ".directory", "Thumbs.db", "desktop.ini"})
 _AT_ONCE = 4096
-"""Rows that are read together: as Arrow gives them they take several times the room."""
+"""Rows that are read and written together: as Arrow has them they take several times the room."""
 _UNSAFE = re.compile(r"""^[. ]|[. ]$|[\x00-\x1f\x7f<>:"/\\|?*%]""")
 """What a folder's name may not hold, or not there, on one system or another."""
 
@@ -110,6 +112,11 @@ _FLOATS = (
 )
 _INTEGERS = ("fold", "width", "height", "bytes", "frames", "rank")
 _HINTS = ("likely_species", "suspicion_reasons")
+_REPEATED = (
+    *("species", "split", "reason", "format", "flags", "suspicion_reasons"),
+    *("source", "query", "licence", "creator"),
+)
+"""Columns of words that many rows have."""
 IDENTITY = tuple(field.name for field in fields(Row) if field.name not in {*_FLOATS, *_HINTS})
 """The columns that `rows_sha256` covers: all but measures in floating point, and what was
 made of them for a person to look at, which decides nothing."""
@@ -184,17 +191,10 @@ class Dataset:
         Raises:
             DatasetError: it is no manifest, or another Bestiary wrote it.
         """
-        try:
-            table = pq.read_table(path)
-            record = _record_in(table.schema)
+        with _manifest(path) as (record, file):
             recipe = CurationRecipe.from_record(record["recipe"])
             refused = dict(record.get("refused", {}))
-            parts = table.to_batches(max_chunksize=_AT_ONCE)
-            rows = tuple(Row(**values) for part in parts for values in part.to_pylist())
-        except (OSError, pa.ArrowException, ValueError, KeyError, TypeError) as error:
-            raise DatasetError(
-                f"cannot read {path} ({error}): run `bestiary curate` again"
-            ) from error
+            rows = tuple(Row(**_shared(values)) for values in _values_in(file))
         return cls(root=path.parent, recipe=recipe, rows=rows, refused=refused)
 
     @functools.cached_property
@@ -246,6 +246,40 @@ class Dataset:
             LockMismatchError: it is not; the message names the first differences.
         """
         require_none(self.verify(), self.root)
+
+
+def listed_files(path: Path) -> frozenset[str]:
+    """The rendered files that a manifest lists, without reading the rest of it.
+
+    Raises:
+        DatasetError: it is no manifest, or another Bestiary wrote it.
+    """
+    with _manifest(path) as (_, file):
+        return frozenset(row["file"] for row in _values_in(file, ["file"]) if row["file"])
+
+
+@contextlib.contextmanager
+def _manifest(path: Path) -> Iterator[tuple[dict[str, Any], pq.ParquetFile]]:
+    """Open a manifest: what it says of itself, and its rows; whatever is wrong is told as one."""
+    try:
+        with pq.ParquetFile(path) as file:
+            yield _record_in(file.schema_arrow), file
+    except (OSError, pa.ArrowException, ValueError, KeyError, TypeError) as error:
+        raise DatasetError(f"cannot read {path} ({error}): run `bestiary curate` again") from error
+    finally:
+        pa.default_memory_pool().release_unused()  # It keeps some 20 MB else.
+
+
+def _values_in(
+    file: pq.ParquetFile, columns: Sequence[str] | None = None
+) -> Iterator[dict[str, Any]]:
+    for part in file.iter_batches(_AT_ONCE, columns=columns):
+        yield from part.to_pylist()
+
+
+def _shared(values: dict[str, Any]) -> dict[str, Any]:
+    """Values of which those that many rows have are one object in memory."""
+    return values | {name: sys.intern(values[name]) for name in _REPEATED if values.get(name)}
 
 
 def open_locked(root: Path) -> Dataset:
@@ -356,6 +390,11 @@ def write_manifest(
         "recipe": recipe.record(),
         "refused": dict(refused or {}),
     }
-    columns = [pa.array([getattr(row, at.name) for row in rows], at.type) for at in SCHEMA]
-    table = pa.table(columns, schema=SCHEMA.with_metadata({_METADATA_KEY: lock.canonical(record)}))
-    pq.write_table(table, path, compression="zstd")
+    schema = SCHEMA.with_metadata({_METADATA_KEY: lock.canonical(record)})
+    with pq.ParquetWriter(path, schema, compression="zstd") as file:
+        for start in range(0, max(1, len(rows)), _AT_ONCE):
+            some = rows[start : start + _AT_ONCE]
+            columns = [pa.array([getattr(row, at.name) for row in some], at.type) for at in SCHEMA]
+            file.write_table(pa.table(columns, schema=schema))
+            del some, columns
+            pa.default_memory_pool().release_unused()  # It keeps some 20 MB else.

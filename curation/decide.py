@@ -12,45 +12,15 @@ from dataclasses import asdict, dataclass, replace
 from curation import reasons
 from curation.claims import Claims, Group, Likeness, claims_of
 from curation.dataset import Row
-from curation.quality import Measures
+from curation.findings import Finding
 from curation.recipe import CurationRecipe
 from curation.review import Reviewed
 from curation.sides import NONE_BEFORE, Sides, with_sides
-from curation.stars import Pair, Standing, stars
+from curation.stars import Pair, stars
 from curation.suspicion import with_suspicion
 from scraper.harvest import Record
 
 _NAME_LENGTH = 12
-_SOFT = 0.28
-"""Less sharpness than this has what was enlarged from 100 px or less, and one photo in 25."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """What inspection found out about the bytes of one digest; nothing large."""
-
-    digest: str
-    reason: str = ""
-    """Why it cannot be used; empty when it can."""
-    width: int | None = None
-    height: int | None = None
-    format: str = ""
-    bytes: int | None = None
-    frames: int | None = None
-    phash: str | None = None
-    measures: Measures | None = None
-    file_sha256: str | None = None
-    inner_share: float = 1.0
-    """Share of the picture's area within its uniform border."""
-    flags: str = ""
-    """Sorted words, comma-joined."""
-
-    @property
-    def standing(self) -> Standing:
-        """Its place among look-alikes."""
-        pixels = round((self.width or 0) * (self.height or 0) * self.inner_share)
-        is_soft = self.measures is not None and self.measures.sharpness < _SOFT
-        return Standing(digest=self.digest, pixels=pixels, bytes=self.bytes or 0, is_soft=is_soft)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +28,10 @@ class _Verdict:
     group: str | None
     reason: str
     likeness: float | None = None
+
+
+_ALONE = _Verdict(group=None, reason="")
+"""Of a picture that resembles no other, and that one species claims."""
 
 
 def decide(
@@ -80,10 +54,10 @@ def decide(
         SplitError: there are too few images for the splits or folds that are asked for.
     """
     verdicts = _verdicts(species_by_digest(review.standing), findings, pairs, review.kept)
-    rows = [
+    rows = (
         _row(record, findings[_digest(record)], review)
         for record in sorted(review.records, key=_place)
-    ]
+    )
     return with_suspicion(with_sides(_judged(rows, verdicts), recipe, before))
 
 
@@ -99,29 +73,33 @@ def _digest(record: Record) -> str:
     return record.sha256 or ""
 
 
-def species_by_digest(records: Iterable[Record]) -> dict[str, set[str]]:
+def species_by_digest(records: Iterable[Record]) -> dict[str, frozenset[str]]:
     """Under which species each digest was gathered."""
-    found: dict[str, set[str]] = {}
+    shared: dict[frozenset[str], frozenset[str]] = {}
+    found: dict[str, frozenset[str]] = {}
     for record in records:
-        found.setdefault(_digest(record), set()).add(record.species)
+        names = found.get(_digest(record), frozenset()) | {record.species}
+        found[_digest(record)] = shared.setdefault(names, names)
     return found
 
 
 def _verdicts(
-    species: Mapping[str, set[str]],
+    species: Mapping[str, AbstractSet[str]],
     findings: Mapping[str, Finding],
     pairs: Sequence[Likeness],
     kept: AbstractSet[tuple[str, str]],
-) -> dict[str, dict[str, _Verdict]]:
-    """What becomes of each usable digest, under each species that it was gathered for."""
-    usable = sorted(digest for digest in species if not findings[digest].reason)
+) -> dict[tuple[str, str], _Verdict]:
+    """What becomes of usable digests under their species, but of those that stand alone."""
+    contended = {digest for digest, names in species.items() if len(names) > 1}
+    contended |= {digest for a, b, _ in pairs for digest in (a, b)}
+    usable = sorted(digest for digest in contended if not findings[digest].reason)
     place = {digest: number for number, digest in enumerate(usable)}
     numbered = [Pair(first=place[a], second=place[b], likeness=score) for a, b, score in pairs]
     grouped = stars([findings[digest].standing for digest in usable], numbered)
     groups = [[usable[number] for number in group] for group in grouped]
     claims = claims_of(groups, species, pairs, kept)
     alike = {(first, second): score for a, b, score in pairs for first, second in ((a, b), (b, a))}
-    verdicts: dict[str, dict[str, _Verdict]] = {digest: {} for digest in usable}
+    verdicts: dict[tuple[str, str], _Verdict] = {}
     for group in groups:
         best = {name: _best(group, name, species, kept) for name in claims[group[0]].species}
         for digest in group:
@@ -131,14 +109,14 @@ def _verdicts(
                     why = findings[digest].standing.behind(findings[best[name] or ""].standing)
                     verdict = replace(verdict, reason=f"{verdict.reason}, {why}")
                 score = _rounded(alike.get((digest, best[name] or "")))
-                verdicts[digest][name] = replace(verdict, likeness=score)
+                verdicts[digest, name] = replace(verdict, likeness=score)
     return verdicts
 
 
 def _best(
     group: Group,
     name: str,
-    species: Mapping[str, set[str]],
+    species: Mapping[str, AbstractSet[str]],
     kept: AbstractSet[tuple[str, str]],
 ) -> str | None:
     """The picture of a group that a species keeps: what a person kept, else the first of its."""
@@ -193,15 +171,15 @@ def _row(record: Record, finding: Finding, review: Reviewed) -> Row:
     )
 
 
-def _judged(rows: Iterable[Row], verdicts: Mapping[str, Mapping[str, _Verdict]]) -> list[Row]:
+def _judged(rows: Iterable[Row], verdicts: Mapping[tuple[str, str], _Verdict]) -> list[Row]:
     """Give every row its group and its reason; of equal bytes the first row stands."""
     judged: list[Row] = []
     place: dict[tuple[str, str], int] = {}
     for row in rows:
-        verdict = verdicts.get(row.digest, {}).get(row.species)
-        if verdict is None or row.reason:  # Unusable or unwanted: the reason is there already.
+        if row.reason:  # Unusable or unwanted.
             judged.append(row)
             continue
+        verdict = verdicts.get((row.digest, row.species), _ALONE)
         first = place.setdefault((row.species, row.digest), len(judged))
         reason, group = verdict.reason, verdict.group
         if first != len(judged):

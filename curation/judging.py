@@ -7,11 +7,13 @@ decided. What is dropped here is compared with nothing, so that it takes no othe
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from curation import reasons
-from curation.decide import Finding, species_by_digest
+from curation.decide import species_by_digest
+from curation.findings import Finding
 from curation.flags import Pictured, flags_of
 from curation.recipe import CurationRecipe
 from curation.review import Reviewed
@@ -24,7 +26,7 @@ class Judge:
 
     recipe: CurationRecipe
     addresses: Mapping[str, int]
-    """From how many addresses each digest was gathered."""
+    """From how many addresses each digest was gathered, where that is not one."""
     species: Mapping[str, Collection[str]]
     """For which species each digest stands, after the review."""
     kept: Collection[str]
@@ -64,7 +66,6 @@ class Judge:
 
 
 def _addresses(records: Iterable[Record]) -> dict[str, int]:
-    found: dict[str, set[str]] = {}
-    for record in records:
-        found.setdefault(record.sha256 or "", set()).add(record.candidate.address)
-    return {digest: len(addresses) for digest, addresses in found.items()}
+    found = {(record.sha256 or "", record.candidate.address) for record in records}
+    counts = Counter(digest for digest, _ in found)
+    return {digest: count for digest, count in counts.items() if count > 1}

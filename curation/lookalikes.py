@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from itertools import pairwise
@@ -21,11 +22,11 @@ from curation.alignment import Suggestions, align, by_map
 from curation.candidates import Candidates, candidates
 from curation.recipe import CurationRecipe
 from curation.signature import THUMB_PX, Signature, hashed_views, views_of
-from curation.stars import Compared, Pair, Path, Standing, compared
+from curation.stars import Compared, Ends, Pair, Path, Standing, compared
 
 _THUMB_BYTES = THUMB_PX**2
-_AT_ONCE = 512
-"""Pictures that are hashed together."""
+_AT_ONCE = 64
+"""Pictures that are hashed together: some 10 MB."""
 _BRIDGED = 0.12
 """How much less alike two pictures may be that others have shown how to lay on each other."""
 
@@ -36,7 +37,7 @@ class Album:
     """The signatures of many pictures: 4 KB each in a nameless file, 0.1 KB in memory."""
 
     def __init__(self) -> None:
-        self._inner: list[tuple[float, float, float, float]] = []
+        self._inner = array("f")
         self._thumbs = tempfile.TemporaryFile(buffering=1 << 20)  # noqa: SIM115 - closed by __exit__.
 
     def __enter__(self) -> Self:
@@ -46,7 +47,7 @@ class Album:
         self._thumbs.close()
 
     def __len__(self) -> int:
-        return len(self._inner)
+        return len(self._inner) // 4
 
     def __getitem__(self, places: Numbers) -> NDArray[np.uint8]:
         """The thumbnails at these places; shape (n, 64, 64)."""
@@ -56,7 +57,7 @@ class Album:
 
     def add(self, signature: Signature) -> int:
         """Take a picture in; return its place."""
-        self._inner.append(signature.inner)
+        self._inner.extend(signature.inner)
         self._thumbs.write(signature.thumb.tobytes())
         return len(self) - 1
 
@@ -101,7 +102,7 @@ class Album:
     def _suggested(self, recipe: CurationRecipe, line: Numbers) -> Suggested:
         """What is worth comparing; `line` has the places of all pictures, the best first."""
         self._thumbs.flush()
-        inner = np.asarray(self._inner, np.float32).reshape(-1, 4)
+        inner = np.array(self._inner).reshape(-1, 4)
         targets, queries = self._hashes(line, inner)
         found = candidates(
             targets,
@@ -140,10 +141,11 @@ class Suggested:
         return len(self._found)
 
     @property
-    def ends(self) -> tuple[Numbers, Numbers]:
+    def ends(self) -> Ends:
         """The two pictures of every pair."""
         better, worse = self._found.ends
-        return self._line[better], self._line[worse]
+        line = self._line.astype(np.int32)
+        return line[better], line[worse]
 
     def verified(self, numbers: Numbers) -> list[Pair]:
         """Those of the pairs with these numbers that look alike."""

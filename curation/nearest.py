@@ -28,8 +28,10 @@ _LOOSER_BITS = 2
 """By how much the radius of the hash search is larger than the recipe's."""
 _MOST_ALIGNED = 4_000
 """Ways to match, the likeliest by each of the two searches, that are tried: bounds the time."""
-_BLOCK = 256
-"""Pictures correlated with all others at once: bounds memory, some 60 MB at 7,000 others."""
+_BLOCK, _OTHERS = 256, 8192
+"""So many pictures are correlated with so many others at once: bounds memory, some 100 MB."""
+_HASHED = 64
+"""Pictures that are hashed at once: some 10 MB."""
 _FEW = 1 << 26
 """Pairs of hashes up to which each is compared with each."""
 _FRAMINGS = 2
@@ -39,12 +41,23 @@ Floats = NDArray[np.float32]
 Numbers = NDArray[np.int64]
 
 
+@dataclass(frozen=True, slots=True)
+class Pile:
+    """Thumbnails as signatures have them, each of shape (64, 64); nothing is copied."""
+
+    thumbs: tuple[NDArray[np.uint8], ...]
+
+    def __getitem__(self, places: Numbers) -> NDArray[np.uint8]:
+        """Those at these places; shape (n, 64, 64)."""
+        chosen = [self.thumbs[place] for place in places.tolist()]
+        return np.stack(chosen) if chosen else np.empty((0, THUMB_PX, THUMB_PX), np.uint8)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Collection:
     """Many pictures, as the search wants them: in step, n of them."""
 
-    thumbs: NDArray[np.uint8]
-    """Shape (n, 64, 64)."""
+    pile: Pile
     inner: Floats
     """Shape (n, 4): the pictures without their borders."""
     boxes: Floats
@@ -57,26 +70,24 @@ class Collection:
     @classmethod
     def of(cls, signatures: Sequence[Signature]) -> Self:
         """Hash the views of pictures."""
-        if not signatures:
-            hashes = np.empty((0, 0), np.uint64)
-            thumbs, boxes = (
-                np.empty((0, THUMB_PX, THUMB_PX), np.uint8),
-                np.empty((0, 4), np.float32),
-            )
-            return cls(thumbs=thumbs, inner=boxes, boxes=boxes, targets=hashes, queries=hashes)
-        thumbs = np.stack([one.thumb for one in signatures])
-        inner = np.asarray([one.inner for one in signatures], np.float64)
-        targets, queries = hashed_views(thumbs, inner)
+        pile = Pile(tuple(one.thumb for one in signatures))
+        inner = np.asarray([one.inner for one in signatures], np.float64).reshape(-1, 4)
+        parts = [
+            np.arange(start, min(len(inner), start + _HASHED))
+            for start in range(0, max(1, len(inner)), _HASHED)
+        ]
+        hashed = [hashed_views(pile[part], inner[part]) for part in parts]
+        targets, queries = (np.concatenate(hashes) for hashes in zip(*hashed, strict=True))
         return cls(
-            thumbs=thumbs,
+            pile=pile,
             inner=inner.astype(np.float32),
             boxes=views_of(inner).astype(np.float32),
-            targets=targets.reshape(len(thumbs), _FRAMINGS * ORIENTATIONS),
+            targets=targets.reshape(len(inner), _FRAMINGS * ORIENTATIONS),
             queries=queries,
         )
 
     def __len__(self) -> int:
-        return len(self.thumbs)
+        return len(self.inner)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,27 +148,27 @@ def nearest(first: Collection, second: Collection, recipe: CurationRecipe) -> Ne
 def _aligned(
     first: Collection, second: Collection, pairs: Suggestions
 ) -> Iterator[tuple[int, int, float]]:
-    thumbs = np.concatenate([first.thumbs, second.thumbs])
+    pile = Pile(first.pile.thumbs + second.pile.thumbs)
     inner = np.concatenate([first.inner, second.inner])
-    scores = likeness(thumbs, inner, replace(pairs, second=pairs.second + len(first)))
+    scores = likeness(pile, inner, replace(pairs, second=pairs.second + len(first)))
     yield from zip(pairs.first.tolist(), pairs.second.tolist(), scores.tolist(), strict=True)
 
 
 def _correlated(first: Collection, second: Collection) -> _Ways:
     """The pairs that correlate best, of all there are, each in its best orientation."""
-    here = _small(first).reshape(len(first), -1)
-    there = _turned(_small(second)).transpose(0, 2, 1)
+    here, others = _small(first).reshape(len(first), -1), _small(second)
     best = np.empty((4, 0))
     floor = -np.inf
-    for start in range(0, len(first), _BLOCK):
-        scores = here[start : start + _BLOCK] @ there
-        highest = scores.max(axis=0)
-        one, other = np.unravel_index(_top(highest.ravel(), floor), highest.shape)
-        turn = scores[:, one, other].argmax(axis=0)
-        best = np.hstack([best, (highest[one, other], one + start, other, turn)])
-        if best.shape[1] > _MOST_ALIGNED:
-            best = best[:, np.argsort(-best[0], kind="stable")[:_MOST_ALIGNED]]
-            floor = best[0, -1]
+    for offset in range(0, len(second), _OTHERS):
+        there = _turned(others[offset : offset + _OTHERS]).transpose(0, 2, 1)
+        for start in range(0, len(first), _BLOCK):
+            highest, turns = _best_turned(here[start : start + _BLOCK], there)
+            one, other = np.unravel_index(_top(highest.ravel(), floor), highest.shape)
+            found = (highest[one, other], one + start, other + offset, turns[one, other])
+            best = np.hstack([best, found])
+            if best.shape[1] > _MOST_ALIGNED:
+                best = best[:, np.argsort(-best[0], kind="stable")[:_MOST_ALIGNED]]
+                floor = best[0, -1]
     places = best[1:].astype(np.int64)
     return _Ways(
         pairs=Suggestions(
@@ -171,6 +182,17 @@ def _correlated(first: Collection, second: Collection) -> _Ways:
     )
 
 
+def _best_turned(here: Floats, there: Floats) -> tuple[Floats, NDArray[np.int8]]:
+    """The correlation of every two pictures in their best orientation, and which that is."""
+    highest = here @ there[0]
+    turns = np.zeros(highest.shape, np.int8)
+    for orientation in range(1, ORIENTATIONS):
+        scores = here @ there[orientation]
+        turns[scores > highest] = orientation
+        np.maximum(highest, scores, out=highest)
+    return highest, turns
+
+
 def _top(values: Floats, floor: float) -> NDArray[np.intp]:
     """Where the highest values above a floor are, so many as are aligned at most."""
     above = np.flatnonzero(values > floor)
@@ -182,7 +204,7 @@ def _top(values: Floats, floor: float) -> NDArray[np.intp]:
 def _small(pictures: Collection) -> Floats:
     """The inner pictures, squeezed, with mean 0 and length 1; shape (n, 16, 16)."""
     values = np.stack(
-        [_squeezed(*one) for one in zip(pictures.thumbs, pictures.inner.tolist(), strict=True)]
+        [_squeezed(*one) for one in zip(pictures.pile.thumbs, pictures.inner.tolist(), strict=True)]
     )
     values -= values.mean(axis=(1, 2), keepdims=True)
     length = np.sqrt((values**2).sum(axis=(1, 2), keepdims=True))
@@ -238,7 +260,7 @@ def _views_near(askers: Collection, asked: Collection, recipe: CurationRecipe) -
         for queries, bits in ((whole, recipe.candidate_bits), (parts, recipe.crop_bits))
     ]
     found[1][1] += _FRAMINGS
-    first, view, second, target, bits = np.concatenate(found, axis=1)
+    first, view, second, target, bits = _likeliest(np.concatenate(found, axis=1))
     framing, orientation = np.divmod(target, ORIENTATIONS)
     return _Ways(
         pairs=Suggestions(
@@ -250,6 +272,11 @@ def _views_near(askers: Collection, asked: Collection, recipe: CurationRecipe) -
         ),
         badness=bits,
     )
+
+
+def _likeliest(found: Numbers) -> Numbers:
+    """Of what `_near` found, as much as is aligned at most: the nearest hashes."""
+    return found[:, np.argsort(found[4], kind="stable")[:_MOST_ALIGNED]]
 
 
 def _near(queries: NDArray[np.uint64], targets: NDArray[np.uint64], max_bits: int) -> Numbers:

@@ -161,7 +161,7 @@ class Workers:
         self._idle.append(worker)
         if isinstance(answer[1], MemoryError):
             return GivenUp("too much memory")
-        return _returned(answer)  # type: ignore[return-value] # What the function returns.
+        return returned(answer)  # type: ignore[return-value] # What the function returns.
 
     def _started(self, function: Callable[..., object]) -> _Worker:
         worker = _Worker(self._bounds)
@@ -176,7 +176,7 @@ class Workers:
                 f"no worker process can be started with {sys.executable}:"
                 " see whether `bestiary doctor` finds fault with this Python"
             )
-        _returned(answer)
+        returned(answer)
         return worker
 
     def _end(self, worker: _Worker) -> GivenUp:
@@ -191,7 +191,8 @@ class Workers:
                     worker.end_if_late()
 
 
-def _returned(answer: Answer) -> object:
+def returned(answer: Answer) -> object:
+    """What a call returned; raises what it raised."""
     did_return, value = answer
     if not did_return:
         assert isinstance(value, Exception)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
+from typing import Protocol, TypeVar
 
 from curation.looking import Seen, look
 from curation.protected import GivenUp, Workers
@@ -21,6 +22,16 @@ _AT_ONCE = 4
 """Images that a worker is given at once, so that it waits for more but rarely."""
 _AHEAD = 2
 """Such batches in flight per worker."""
+
+T = TypeVar("T")
+
+
+class Calls(Protocol):
+    """Whoever calls a function elsewhere: `protected.Workers`, or a Ray cluster's."""
+
+    def call(self, function: Callable[..., T], *arguments: object) -> T | GivenUp:
+        """What the function returns; called from several threads."""
+
 
 Look = Callable[[str, Path, Path, CurationRecipe], Seen]
 """What a worker does with an image: see `curation.looking.look`."""
@@ -34,8 +45,8 @@ class Eyes:
     """
 
     count: int = 1
-    workers: Workers | None = None
-    """Where many datasets are made in a row: workers that outlive this one."""
+    workers: Calls | None = None
+    """Workers that are there already, and outlive this dataset."""
     look: Look = look
 
 
@@ -57,7 +68,7 @@ def seen_by(
     """
     shaped = shaping(recipe)
     with contextlib.ExitStack() as ends:
-        workers = eyes.workers or ends.enter_context(Workers())
+        workers: Calls = eyes.workers or ends.enter_context(Workers())
 
         def seen(batch: tuple[str, ...]) -> list[Seen]:
             known = {digest: store.seen(digest, recipe) for digest in batch}

@@ -22,6 +22,8 @@ _SOFT_PX = 5_000
 """What a soft picture is worth, however large: about 80 × 60 sharp pixels."""
 
 Numbers = NDArray[np.int64]
+Ends = tuple[NDArray[np.integer], NDArray[np.integer]]
+"""The two pictures of pairs, by place, in step."""
 Verify = Callable[[Numbers], Sequence["Pair"]]
 """Of the suggested pairs with these numbers, those that look alike."""
 Path = tuple[int, ...]
@@ -83,7 +85,7 @@ class Compared:
 
 
 def compared(
-    ends: tuple[Numbers, Numbers],
+    ends: Ends,
     verify: Verify,
     standings: Sequence[Standing],
     species: Sequence[AbstractSet[str]],
@@ -102,6 +104,7 @@ def compared(
         bridge: tells which pictures look alike by way of others.
     """
     comparison = _Comparison(ends, standings)
+    del ends  # Of many pictures with few features there are a hundred for each.
     found: list[Pair] = []
     for outcome in comparison.rounds(verify):
         found += outcome.pairs
@@ -115,14 +118,15 @@ def compared(
 class _Comparison:
     """Where the comparison stands; pictures go by their place in line, the best first."""
 
-    def __init__(self, ends: tuple[Numbers, Numbers], standings: Sequence[Standing]) -> None:
-        self._ends, self._count, self._standings = ends, len(standings), standings
+    def __init__(self, ends: Ends, standings: Sequence[Standing]) -> None:
+        self._count, self._standings = len(standings), standings
         line = sorted(range(self._count), key=lambda place: standings[place].rank)
-        self._nth = np.empty(self._count, np.int64)
+        self._line = np.asarray(line, np.int32)
+        self._nth = np.empty(self._count, np.int32)
         self._nth[line] = np.arange(self._count)
         first, second = (self._nth[end] for end in ends)
         self._better, self._worse = np.minimum(first, second), np.maximum(first, second)
-        self._order = np.lexsort((self._worse, self._better))
+        self._order = np.lexsort((self._worse, self._better)).astype(np.int32)
         self._starts = np.searchsorted(self._better[self._order], np.arange(self._count + 1))
         self._waits_for = np.bincount(self._worse, minlength=self._count)
         self._open_pairs = self._waits_for.copy()
@@ -172,7 +176,7 @@ class _Comparison:
         joined = {frozenset((pair.first, pair.second)) for pair in tied}
         yield self._outcome(tied, settled=0)
         members: dict[int, list[int]] = {}
-        for place, middle in home.items():
+        for place, middle in enumerate(home):
             if place != middle:
                 members.setdefault(middle, []).append(place)
         further = [
@@ -184,7 +188,7 @@ class _Comparison:
         yield self._outcome(bridge(further), settled=0)
 
     def _unlinked(
-        self, numbers: Numbers, home: Mapping[int, int], links: Mapping[frozenset[int], Pair]
+        self, numbers: Numbers, home: Sequence[int], links: Mapping[frozenset[int], Pair]
     ) -> Numbers:
         """Of these pairs, the first one between every two stars that are not linked yet."""
         first: dict[frozenset[int], int] = {}
@@ -194,7 +198,7 @@ class _Comparison:
                 first.setdefault(two, number)
         return np.asarray(sorted(first.values()), np.int64)
 
-    def _path(self, link: Pair, home: Mapping[int, int]) -> Path:
+    def _path(self, link: Pair, home: Sequence[int]) -> Path:
         """From the better middle, by the two linked members, to the other middle."""
         ends = sorted(
             (link.first, link.second), key=lambda place: self._standings[home[place]].rank
@@ -203,7 +207,7 @@ class _Comparison:
         return tuple(place for nth, place in enumerate(path) if not nth or place != path[nth - 1])
 
     def between(
-        self, home: Mapping[int, int], species: Sequence[AbstractSet[str]], verify: Verify
+        self, home: Sequence[int], species: Sequence[AbstractSet[str]], verify: Verify
     ) -> Iterator[Compared]:
         """Compare different species in different stars, until one pair ties two stars."""
         left = [
@@ -223,8 +227,8 @@ class _Comparison:
         return self._told(np.flatnonzero(~self._is_asked))
 
     def _told(self, numbers: Numbers) -> Iterator[tuple[int, int, int]]:
-        first, second = (end[numbers] for end in self._ends)
-        return zip(numbers.tolist(), first.tolist(), second.tolist(), strict=True)
+        ends = (self._line[end[numbers]].tolist() for end in (self._better, self._worse))
+        return zip(numbers.tolist(), *ends, strict=True)
 
     def _pairs_of(self, pictures: Numbers) -> Numbers:
         """Numbers of the pairs in which these are the better ones."""
@@ -264,9 +268,19 @@ def stars(standings: Sequence[Standing], pairs: Iterable[Pair]) -> list[list[int
     return list(groups.values())
 
 
-def _homes(standings: Sequence[Standing], pairs: Iterable[Pair]) -> dict[int, int]:
-    """The middle of the star of every picture."""
-    return {place: star[0] for star in stars(standings, pairs) for place in star}
+def _homes(standings: Sequence[Standing], pairs: Sequence[Pair]) -> list[int]:
+    """The middle of the star of every picture; its own, where it has no pair."""
+    home = list(range(len(standings)))
+    some = sorted({place for pair in pairs for place in (pair.first, pair.second)})
+    number = {place: number for number, place in enumerate(some)}
+    among = [
+        Pair(first=number[pair.first], second=number[pair.second], likeness=pair.likeness)
+        for pair in pairs
+    ]
+    for star in stars([standings[place] for place in some], among):
+        for place in star:
+            home[some[place]] = some[star[0]]
+    return home
 
 
 def _middle(

@@ -177,8 +177,8 @@ class Store:
                 shutil.rmtree(other, ignore_errors=True)
         with self._lock, self._forgiven():
             if self._rows is not None:
-                known = {digest for (digest,) in self._rows.execute("SELECT digest FROM seen")}
-                gone = [(digest,) for digest in known - digests]
+                known = self._rows.execute("SELECT digest FROM seen")
+                gone = [(digest,) for (digest,) in known if digest not in digests]
                 self._rows.executemany("DELETE FROM seen WHERE digest = ?", gone)
         for path in (self._folder / "rendered").glob("*/*"):
             if path.stem not in digests or path.suffix != ".jpg":

@@ -37,7 +37,7 @@ def main() -> None:
     while (request := _next(requests)) is not None:
         seconds, call = request
         _alarm(seconds + _PATIENCE_S)
-        answer = _answer(call, megabytes)
+        answer = answered(call, megabytes)
         _alarm(0)
         pickle.dump(answer, answers, pickle.HIGHEST_PROTOCOL)
         answers.flush()
@@ -85,7 +85,8 @@ def _next(requests: BinaryIO) -> Request | None:
     return request
 
 
-def _answer(call: bytes, megabytes: int) -> Answer:
+def answered(call: bytes, megabytes: int) -> Answer:
+    """Call a pickled function with its arguments, with so much memory more than there is now."""
     try:
         function, arguments = pickle.loads(call)  # noqa: S301 - from whoever started this.
         with _bounded_memory(megabytes):

@@ -15,6 +15,7 @@ import itertools
 import os
 import secrets
 import sqlite3
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -107,6 +108,9 @@ class CrawlState:
 
 
 _CANDIDATE_COLUMNS = tuple(field.name for field in fields(Candidate))
+
+_REPEATED = ("species", "source", "query", "content_type", "licence", "creator")
+"""Columns with few values among many records, which therefore share them in memory."""
 
 _NEEDED_COLUMNS = (
     *_CANDIDATE_COLUMNS,
@@ -684,6 +688,7 @@ def host_of(address: str) -> str:
 
 
 def _record(row: dict[str, object]) -> Record:
+    row |= {name: sys.intern(str(row[name])) for name in _REPEATED}
     candidate = Candidate(**{name: row.pop(name) for name in _CANDIDATE_COLUMNS})  # type: ignore[arg-type]
     row.pop("address")
     if row.get("is_animated") is not None:
