@@ -18,6 +18,9 @@ from numpy.typing import NDArray
 _AT_ONCE = 1024
 """Pairs that are verified between two outcomes: about half a second's work."""
 
+_TRIES = 8
+"""Pairs that are verified between two stars, in search of one that looks alike."""
+
 _SOFT_PX = 5_000
 """What a soft picture is worth, however large: about 80 × 60 sharp pixels."""
 
@@ -158,15 +161,12 @@ class _Comparison:
             for pair in found
             if len(two := frozenset((home[pair.first], home[pair.second]))) > 1
         }
-        numbers = np.asarray(
-            [number for number, one, other in self._left() if home[one] != home[other]], np.int64
-        )
-        for start in range(0, len(numbers), _AT_ONCE):
-            pairs = self._asked(
-                self._unlinked(numbers[start : start + _AT_ONCE], home, links), verify
-            )
-            links |= {frozenset((home[pair.first], home[pair.second])): pair for pair in pairs}
-            yield self._outcome(pairs, settled=0)
+        for numbers in self._tries(home):
+            for start in range(0, len(numbers), _AT_ONCE):
+                some = self._unlinked(numbers[start : start + _AT_ONCE], home, links)
+                pairs = self._asked(some, verify)
+                links |= {frozenset((home[pair.first], home[pair.second])): pair for pair in pairs}
+                yield self._outcome(pairs, settled=0)
         paths = [self._path(pair, home) for pair in links.values()]
         tied = bridge(paths)
         joined = {frozenset((pair.first, pair.second)) for pair in tied}
@@ -183,16 +183,27 @@ class _Comparison:
         ]
         yield self._outcome(bridge(further), settled=0)
 
+    def _tries(self, home: Mapping[int, int]) -> list[Numbers]:
+        """What was not compared between stars: the first pairs of every two, the second, …"""
+        tries: list[list[int]] = [[] for _ in range(_TRIES)]
+        tried: dict[frozenset[int], int] = {}
+        for number, one, other in self._left():
+            two = frozenset((home[one], home[other]))
+            nth = tried.get(two, 0)
+            if len(two) > 1 and nth < _TRIES:
+                tried[two] = nth + 1
+                tries[nth].append(number)
+        return [np.asarray(numbers, np.int64) for numbers in tries]
+
     def _unlinked(
         self, numbers: Numbers, home: Mapping[int, int], links: Mapping[frozenset[int], Pair]
     ) -> Numbers:
-        """Of these pairs, the first one between every two stars that are not linked yet."""
-        first: dict[frozenset[int], int] = {}
-        for number, one, other in self._told(numbers):
-            two = frozenset((home[one], home[other]))
-            if two not in links:
-                first.setdefault(two, number)
-        return np.asarray(sorted(first.values()), np.int64)
+        """Those of these pairs that lie between stars that are not linked yet."""
+        told = self._told(numbers)
+        left = [
+            number for number, one, other in told if frozenset((home[one], home[other])) not in links
+        ]
+        return np.asarray(left, np.int64)
 
     def _path(self, link: Pair, home: Mapping[int, int]) -> Path:
         """From the better middle, by the two linked members, to the other middle."""
