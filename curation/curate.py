@@ -128,6 +128,7 @@ def _decided(
     findings = Findings()
     in_album: list[str] = []
     pairs: list[Likeness] = []
+    unmarked: dict[str, str] = {}
     with Album() as album:
         judge = Judge.of(review, recipe)
         for digest, seen in zip(digests, originals.seen(digests, recipe), strict=True):
@@ -143,8 +144,9 @@ def _decided(
                 (in_album[pair.first], in_album[pair.second], pair.likeness)
                 for pair in outcome.pairs
             )
+            unmarked |= {in_album[one]: in_album[other] for one, other in outcome.unmarked.items()}
             yield outcome
-    return decide(review, findings, pairs, recipe, before)
+    return decide(review, findings, pairs, recipe, before, unmarked=unmarked)
 
 
 def _sides_before(root: Path, recipe: CurationRecipe) -> Sides:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import asdict, dataclass, replace
+from types import MappingProxyType
 
 from curation import reasons
 from curation.claims import Claims, Group, Likeness, claims_of
@@ -40,6 +41,8 @@ def decide(
     pairs: Sequence[Likeness],
     recipe: CurationRecipe,
     before: Sides = NONE_BEFORE,
+    *,
+    unmarked: Mapping[str, str] = MappingProxyType({}),
 ) -> tuple[Row, ...]:
     """Make the manifest: one row per record, ordered by species, digest and address.
 
@@ -49,11 +52,13 @@ def decide(
         pairs: digests of verified look-alikes, and how alike they are.
         recipe: says how.
         before: where images were in the dataset before, which `keep_splits` honours.
+        unmarked: of groups whose best has a watermark or caption on it: what is kept instead.
 
     Raises:
         SplitError: there are too few images for the splits or folds that are asked for.
     """
-    verdicts = _verdicts(species_by_digest(review.standing), findings, pairs, review.kept)
+    species = species_by_digest(review.standing)
+    verdicts = _verdicts(species, findings, pairs, review.kept, unmarked)
     rows = (
         _row(record, findings[_digest(record)], review)
         for record in sorted(review.records, key=_place)
@@ -88,6 +93,7 @@ def _verdicts(
     findings: Mapping[str, Finding],
     pairs: Sequence[Likeness],
     kept: AbstractSet[tuple[str, str]],
+    unmarked: Mapping[str, str],
 ) -> dict[tuple[str, str], _Verdict]:
     """What becomes of usable digests under their species, but of those that stand alone."""
     contended = {digest for digest, names in species.items() if len(names) > 1}
@@ -96,7 +102,7 @@ def _verdicts(
     place = {digest: number for number, digest in enumerate(usable)}
     numbered = [Pair(first=place[a], second=place[b], likeness=score) for a, b, score in pairs]
     grouped = stars([findings[digest].standing for digest in usable], numbered)
-    groups = [[usable[number] for number in group] for group in grouped]
+    groups = [_cleanest_first([usable[number] for number in group], unmarked) for group in grouped]
     claims = claims_of(groups, species, pairs, kept)
     alike = {(first, second): score for a, b, score in pairs for first, second in ((a, b), (b, a))}
     verdicts: dict[tuple[str, str], _Verdict] = {}
@@ -106,11 +112,19 @@ def _verdicts(
             for name in species[digest]:
                 verdict = _verdict(digest, best[name], name, group, claims[group[0]])
                 if verdict.reason.startswith(reasons.NEAR_DUPLICATE):
-                    why = findings[digest].standing.behind(findings[best[name] or ""].standing)
+                    why = findings[digest].standing.behind(
+                        findings[best[name] or ""].standing,
+                        is_unmarked=(best[name], name) not in kept and group[0] == best[name],
+                    )
                     verdict = replace(verdict, reason=f"{verdict.reason}, {why}")
                 score = _rounded(alike.get((digest, best[name] or "")))
                 verdicts[digest, name] = replace(verdict, likeness=score)
     return verdicts
+
+
+def _cleanest_first(group: list[str], unmarked: Mapping[str, str]) -> list[str]:
+    first = unmarked.get(group[0], group[0])
+    return [first, *(digest for digest in group if digest != first)]
 
 
 def _best(

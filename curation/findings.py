@@ -16,6 +16,10 @@ from curation.stars import Standing
 _SOFT = 0.28
 """Less sharpness than this has what was enlarged from 100 px or less, and one photo in 25."""
 
+_UNFRAMED = 0.94
+"""What the inside of a frame counts for, whose edge is found to within a line or two: so that a
+framed copy is not taken for larger than what was framed."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
@@ -40,7 +44,8 @@ class Finding:
     @property
     def standing(self) -> Standing:
         """Its place among look-alikes."""
-        pixels = round((self.width or 0) * (self.height or 0) * self.inner_share)
+        share = self.inner_share if self.inner_share == 1 else self.inner_share * _UNFRAMED
+        pixels = round((self.width or 0) * (self.height or 0) * share)
         is_soft = self.measures is not None and self.measures.sharpness < _SOFT
         return Standing(digest=self.digest, pixels=pixels, bytes=self.bytes or 0, is_soft=is_soft)
 

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from curation.alignment import Suggestions, align, by_map
 from curation.candidates import Candidates, candidates
+from curation.marks import is_marked
 from curation.recipe import CurationRecipe
 from curation.signature import THUMB_PX, Signature, hashed_views, views_of
 from curation.stars import Compared, Ends, Pair, Path, Standing, compared
@@ -27,6 +28,8 @@ from curation.stars import Compared, Ends, Pair, Path, Standing, compared
 _THUMB_BYTES = THUMB_PX**2
 _AT_ONCE = 64
 """Pictures that are hashed together: some 10 MB."""
+_MOST_TRIED = 8
+"""Members of a star, the best first, that may be kept in place of its middle."""
 _BRIDGED = 0.12
 """How much less alike two pictures may be that others have shown how to lay on each other."""
 
@@ -97,6 +100,7 @@ class Album:
             standings,
             species,
             lambda paths: together(suggested.bridged(paths)),
+            unmarked=lambda star: suggested.unmarked(star, standings),
         )
 
     def _suggested(self, recipe: CurationRecipe, line: Numbers) -> Suggested:
@@ -172,6 +176,27 @@ class Suggested:
         alike = scores >= self._min_likeness - _BRIDGED
         self._note(ways.part(alike), maps[alike])
         return list(_pairs(ways.part(alike), scores[alike]))
+
+    def unmarked(self, star: Sequence[int], standings: Sequence[Standing]) -> int | None:
+        """The member to keep in place of a star's middle; None where that has no mark on it.
+
+        Best first, each is held against the one to be kept so far, and takes its place if that
+        one has a mark on it that this has not.
+        """
+        middle, *others = star
+        kept = middle
+        for other in others[:_MOST_TRIED]:
+            path = (kept, other) if kept == middle else (kept, middle, other)
+            if standings[other].may_replace(standings[kept]) and self._is_marked(path):
+                kept = other
+        return None if kept == middle else kept
+
+    def _is_marked(self, path: Path) -> bool:
+        """Whether the first picture of a path has a mark on it that the last has not."""
+        ends = np.asarray((path[0], path[-1]))
+        thumb, fellow = self._album[ends]
+        first, last = self._inner[ends].tolist()
+        return is_marked(thumb, fellow, self._along(path), (tuple(first), tuple(last)))
 
     def _along(self, path: Path) -> NDArray[np.float32]:
         """The map from the first to the last picture of a path."""

@@ -1,22 +1,28 @@
 """Stars: how look-alikes are grouped, and which of a group is kept.
 
 Groups are stars, not chains: a picture joins a group only if it was verified against the
-very picture that the group keeps, so a row of small changes cannot tie two different
-pictures together. A captioned picture and a crop of it may each be found by a third one alone;
-then the way by that one says how to lay them on each other, and they are verified so.
+best picture of it, so a row of small changes cannot tie two different pictures together. That
+one is kept, unless it has a watermark or a caption on it that a good member has not. A captioned
+picture and a crop of it may each be found by a third one alone; then the way by that one says
+how to lay them on each other, and they are verified so.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 _AT_ONCE = 1024
 """Pairs that are verified between two outcomes: about half a second's work."""
+
+_MARKED_FOR = 3
+"""How many times more pixels a picture with a watermark or caption must have to be kept still."""
+_TRIES = 8
+"""Pairs that are verified between two stars, in search of one that looks alike."""
 
 _SOFT_PX = 5_000
 """What a soft picture is worth, however large: about 80 × 60 sharp pixels."""
@@ -28,6 +34,8 @@ Verify = Callable[[Numbers], Sequence["Pair"]]
 """Of the suggested pairs with these numbers, those that look alike."""
 Path = tuple[int, ...]
 """Pictures by place, of which each was verified against the next."""
+Unmarked = Callable[[Sequence[int]], int | None]
+"""Of a star, its middle first: the member to keep instead; None where the middle is kept."""
 Bridge = Callable[[Sequence[Path]], Sequence["Pair"]]
 """The first and the last picture of those paths that show both to look alike."""
 
@@ -62,8 +70,17 @@ class Standing:
         """Pixels that show something: of an enlarged thumbnail no more than it had."""
         return min(self.pixels, _SOFT_PX) if self.is_soft else self.pixels
 
-    def behind(self, kept: Standing) -> str:
-        """Why the kept one was preferred to this, in words that follow its name."""
+    def may_replace(self, marked: Standing) -> bool:
+        """Whether it shows enough to be kept in place of a better one that has a mark on it."""
+        return _MARKED_FOR * self._detail >= marked._detail
+
+    def behind(self, kept: Standing, *, is_unmarked: bool = False) -> str:
+        """Why the kept one was preferred to this, in words that follow its name.
+
+        `is_unmarked` says that it was preferred to better ones with a mark on them.
+        """
+        if is_unmarked and self.rank < kept.rank:
+            return "which has no watermark, caption or frame on it"
         if self.pixels > kept.pixels and self._detail < kept._detail:
             return "which is sharper, though smaller"
         if self.pixels != kept.pixels:
@@ -82,6 +99,8 @@ class Compared:
     settled: int
     suggested: int
     """All of them: what `settled` adds up to in the end."""
+    unmarked: Mapping[int, int] = field(default_factory=dict)
+    """Of stars whose middle has a mark on it: the member to keep instead (`curation.marks`)."""
 
 
 def compared(
@@ -90,6 +109,8 @@ def compared(
     standings: Sequence[Standing],
     species: Sequence[AbstractSet[str]],
     bridge: Bridge = lambda _: (),
+    *,
+    unmarked: Unmarked = lambda _: None,
 ) -> Iterator[Compared]:
     """Verify as few suggested pairs as `stars` and conflicts between species need.
 
@@ -102,6 +123,7 @@ def compared(
         standings: of every picture.
         species: under which every picture was gathered.
         bridge: tells which pictures look alike by way of others.
+        unmarked: tells which member of a star to keep in place of its marked middle.
     """
     comparison = _Comparison(ends, standings)
     del ends  # Of many pictures with few features there are a hundred for each.
@@ -112,7 +134,10 @@ def compared(
     for outcome in comparison.bridged(found, verify, bridge):
         found += outcome.pairs
         yield outcome
-    yield from comparison.between(_homes(standings, found), species, verify)
+    for outcome in comparison.between(_homes(standings, found), species, verify):
+        found += outcome.pairs
+        yield outcome
+    yield comparison.cleaned(stars(standings, found), unmarked, bridge)
 
 
 class _Comparison:
@@ -162,15 +187,12 @@ class _Comparison:
             for pair in found
             if len(two := frozenset((home[pair.first], home[pair.second]))) > 1
         }
-        numbers = np.asarray(
-            [number for number, one, other in self._left() if home[one] != home[other]], np.int64
-        )
-        for start in range(0, len(numbers), _AT_ONCE):
-            pairs = self._asked(
-                self._unlinked(numbers[start : start + _AT_ONCE], home, links), verify
-            )
-            links |= {frozenset((home[pair.first], home[pair.second])): pair for pair in pairs}
-            yield self._outcome(pairs, settled=0)
+        for numbers in self._tries(home):
+            for start in range(0, len(numbers), _AT_ONCE):
+                some = self._unlinked(numbers[start : start + _AT_ONCE], home, links)
+                pairs = self._asked(some, verify)
+                links |= {frozenset((home[pair.first], home[pair.second])): pair for pair in pairs}
+                yield self._outcome(pairs, settled=0)
         paths = [self._path(pair, home) for pair in links.values()]
         tied = bridge(paths)
         joined = {frozenset((pair.first, pair.second)) for pair in tied}
@@ -187,16 +209,29 @@ class _Comparison:
         ]
         yield self._outcome(bridge(further), settled=0)
 
+    def _tries(self, home: Mapping[int, int]) -> list[Numbers]:
+        """What was not compared between stars: the first pairs of every two, the second, …"""
+        tries: list[list[int]] = [[] for _ in range(_TRIES)]
+        tried: dict[frozenset[int], int] = {}
+        for number, one, other in self._left():
+            two = frozenset((home[one], home[other]))
+            nth = tried.get(two, 0)
+            if len(two) > 1 and nth < _TRIES:
+                tried[two] = nth + 1
+                tries[nth].append(number)
+        return [np.asarray(numbers, np.int64) for numbers in tries]
+
     def _unlinked(
         self, numbers: Numbers, home: Sequence[int], links: Mapping[frozenset[int], Pair]
     ) -> Numbers:
-        """Of these pairs, the first one between every two stars that are not linked yet."""
-        first: dict[frozenset[int], int] = {}
-        for number, one, other in self._told(numbers):
-            two = frozenset((home[one], home[other]))
-            if two not in links:
-                first.setdefault(two, number)
-        return np.asarray(sorted(first.values()), np.int64)
+        """Those of these pairs that lie between stars that are not linked yet."""
+        told = self._told(numbers)
+        left = [
+            number
+            for number, one, other in told
+            if frozenset((home[one], home[other])) not in links
+        ]
+        return np.asarray(left, np.int64)
 
     def _path(self, link: Pair, home: Sequence[int]) -> Path:
         """From the better middle, by the two linked members, to the other middle."""
@@ -221,6 +256,19 @@ class _Comparison:
             pairs = self._asked(np.asarray(some, np.int64), verify)
             tied.update(frozenset((home[pair.first], home[pair.second])) for pair in pairs)
             yield self._outcome(pairs, settled=0)
+
+    def cleaned(
+        self, groups: Iterable[Sequence[int]], unmarked: Unmarked, bridge: Bridge
+    ) -> Compared:
+        """Say what is kept in place of marked middles, and how like that their others are."""
+        instead: dict[int, int] = {}
+        paths: list[Path] = []
+        for middle, *others in groups:
+            kept = unmarked([middle, *others]) if others else None
+            if kept is not None:
+                instead[middle] = kept
+                paths += ((kept, middle, other) for other in others if other != kept)
+        return replace(self._outcome(bridge(paths), settled=0), unmarked=instead)
 
     def _left(self) -> Iterator[tuple[int, int, int]]:
         """The pairs that were not compared: number and both ends."""
