@@ -209,7 +209,7 @@ class _Comparison:
         ]
         yield self._outcome(bridge(further), settled=0)
 
-    def _tries(self, home: Mapping[int, int]) -> list[Numbers]:
+    def _tries(self, home: Sequence[int]) -> list[Numbers]:
         """What was not compared between stars: the first pairs of every two, the second, …"""
         tries: list[list[int]] = [[] for _ in range(_TRIES)]
         tried: dict[frozenset[int], int] = {}
