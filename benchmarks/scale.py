@@ -16,6 +16,7 @@ at two sizes give what an image adds. The locks of runs with one recipe must be 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import io
 import itertools
 import json
@@ -142,13 +143,12 @@ class Watch:
 
 def _tree(pid: int) -> Iterator[int]:
     yield pid
-    for path in Path(f"/proc/{pid}/task").glob("*/children"):
-        try:
-            children = path.read_text().split()
-        except OSError:
-            continue
-        for child in map(int, children):
-            yield from _tree(child)
+    children: list[str] = []
+    with contextlib.suppress(OSError):  # It has ended meanwhile.
+        for path in Path(f"/proc/{pid}/task").glob("*/children"):
+            children += path.read_text().split()
+    for child in map(int, children):
+        yield from _tree(child)
 
 
 def _pss_mb(pid: int) -> float:
