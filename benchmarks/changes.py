@@ -129,7 +129,7 @@ def changed(body: bytes, kind: str, rng: random.Random) -> bytes | None:
     if kind == AGAIN:
         once = changed(body, rng.choice(tuple(CHANGES)), rng)
         return once and changed(once, rng.choice(tuple(CHANGES)), rng)
-    image = _upright(body)
+    image = upright(body)
     if image is None:
         return None
     if kind == PIXELS:
@@ -141,14 +141,14 @@ def changed(body: bytes, kind: str, rng: random.Random) -> bytes | None:
     return encoded(CHANGES[kind](image, rng), quality=quality, exif=exif)
 
 
-def _upright(body: bytes) -> Image.Image | None:
+def upright(body: bytes) -> Image.Image | None:
     try:
         with Image.open(io.BytesIO(body)) as stored:
-            upright = ImageOps.exif_transpose(stored).convert("RGBA")
+            whole = ImageOps.exif_transpose(stored).convert("RGBA")
     except (UnidentifiedImageError, OSError):
         return None
-    image = Image.new("RGB", upright.size, "white")
-    image.paste(upright, (0, 0), upright)
+    image = Image.new("RGB", whole.size, "white")
+    image.paste(whole, (0, 0), whole)
     return image
 
 

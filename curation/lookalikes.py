@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 
 from curation.alignment import Suggestions, align, by_map
 from curation.candidates import Candidates, candidates
-from curation.marks import is_marked
+from curation.marks import differ, is_marked
 from curation.recipe import CurationRecipe
-from curation.signature import THUMB_PX, Signature, hashed_views, views_of
+from curation.signature import THUMB_PX, Box, Signature, hashed_views, views_of
 from curation.stars import Compared, Ends, Pair, Path, Standing, compared
 
 _THUMB_BYTES = THUMB_PX**2
@@ -30,6 +30,9 @@ _AT_ONCE = 64
 """Pictures that are hashed together: some 10 MB."""
 _MOST_TRIED = 8
 """Members of a star, the best first, that may be kept in place of its middle."""
+_DOUBTFUL = 0.04
+"""How far above the least likeness two pictures may be that are still looked at for what each
+shows and the other does not (`curation.marks.differ`)."""
 _BRIDGED = 0.12
 """How much less alike two pictures may be that others have shown how to lay on each other."""
 
@@ -159,6 +162,9 @@ class Suggested:
             way = self._way(numbers, nth)
             scores, maps = align(self._album, self._inner, way)
             alike = scores >= self._min_likeness
+            for place in np.flatnonzero(alike & (scores < self._min_likeness + _DOUBTFUL)):
+                ends = way.first[place], way.second[place]
+                alike[place] = not differ(*self._copies(*ends), maps[place], self._boxes(*ends))
             found += _pairs(way.part(alike), scores[alike])
             self._note(way.part(alike), maps[alike])
             nth += 1
@@ -193,10 +199,16 @@ class Suggested:
 
     def _is_marked(self, path: Path) -> bool:
         """Whether the first picture of a path has a mark on it that the last has not."""
-        ends = np.asarray((path[0], path[-1]))
-        thumb, fellow = self._album[ends]
-        first, last = self._inner[ends].tolist()
-        return is_marked(thumb, fellow, self._along(path), (tuple(first), tuple(last)))
+        ends = path[0], path[-1]
+        return is_marked(*self._copies(*ends), self._along(path), self._boxes(*ends))
+
+    def _copies(self, one: int, other: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        thumb, fellow = self._album[np.asarray((one, other))]
+        return thumb, fellow
+
+    def _boxes(self, one: int, other: int) -> tuple[Box, Box]:
+        first, last = (tuple(self._inner[place].tolist()) for place in (one, other))
+        return first, last
 
     def _along(self, path: Path) -> NDArray[np.float32]:
         """The map from the first to the last picture of a path."""
