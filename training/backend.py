@@ -113,7 +113,7 @@ def start() -> None:
     # and the same seed gives weights that differ in their last digits.
     os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
     try:
-        with _standard_error_held():
+        with standard_error_held():
             import keras
 
             keras.ops.zeros(1)  # The backend says the rest of its lines at its first work.
@@ -125,7 +125,7 @@ def start() -> None:
 
 
 @contextlib.contextmanager
-def _standard_error_held() -> Iterator[None]:
+def standard_error_held() -> Iterator[None]:
     """Hold back what is written to file descriptor 2; let it go if the block fails."""
     sys.stderr.flush()
     kept = os.dup(2)

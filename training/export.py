@@ -186,9 +186,9 @@ def write_notes(folder: Path, record: RunRecord) -> None:
 
 def in_table(found: Sequence[Exported]) -> str:
     """The exports side by side, for the terminal."""
-    head = f"{'format':16} {'MB':>8} {'ms/picture':>11} {'agrees':>8} {'differs by':>11}  accuracy"
+    head = f"{'format':20} {'MB':>8} {'ms/picture':>11} {'agrees':>8} {'differs by':>11}  accuracy"
     rows = [
-        f"{one.name:16} {one.bytes / 1e6:8.2f} {one.latency_ms:11.2f} {one.agreement:8.1%}"
+        f"{one.name:20} {one.bytes / 1e6:8.2f} {one.latency_ms:11.2f} {one.agreement:8.1%}"
         f" {one.largest_difference:11.1e}  {one.accuracy:.1%}"
         for one in found
     ]

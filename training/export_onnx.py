@@ -16,7 +16,7 @@ Floats = NDArray[np.float32]
 _MISSING = "writing ONNX takes tf2onnx and onnxruntime: pip install 'bestiary[onnx]'"
 
 
-def write(network: Any, path: Path, *, samples: Iterable[Floats] | None, notes: Any) -> None:
+def write(network: Any, path: Path, *, samples: Iterable[Floats] | None, notes: Any) -> str:
     """Write a network, with its labels and preprocessing in the file's own metadata.
 
     Args:
@@ -24,6 +24,9 @@ def write(network: Any, path: Path, *, samples: Iterable[Floats] | None, notes: 
         path: Where to.
         samples: Pictures, (1, side, side, 3), to learn int8 ranges from; None for float32.
         notes: Texts to carry, by name.
+
+    Returns:
+        What is not as asked: nothing.
 
     Raises:
         ExportError: what it takes is not installed, or the conversion failed.
@@ -47,6 +50,7 @@ def write(network: Any, path: Path, *, samples: Iterable[Floats] | None, notes: 
         )
         whole.unlink()
     _note(onnx, path, notes)
+    return ""
 
 
 def _note(onnx: Any, path: Path, notes: Mapping[str, str]) -> None:

@@ -7,13 +7,14 @@ import importlib
 import io
 import shutil
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from curation.dataset import Dataset
+from training import backend
 from training.errors import ExportError
 from training.export import (
     FORMATS,
@@ -59,33 +60,42 @@ def exported(
     module, file = FORMATS[kind]
     writer = importlib.import_module(module)
     path = folder / (_int8_name(file) if is_int8 else file)
-    train = load(dealt, "train", side_px=run.record.side_px, cache=run.cache) if is_int8 else None
-    drawn = None if train is None else samples(train.pixels, seed=run.record.recipe.seed)
-    _write(
+    drawn = None
+    if is_int8:
+        train = load(dealt, "train", side_px=run.record.side_px, cache=run.cache)
+        drawn = list(samples(train.pixels, seed=run.record.recipe.seed))
+    short_of = _write(
         folder,
         path,
         lambda: writer.write(
-            _for_inference(network), path, samples=drawn, notes=metadata_of(run.record)
+            _ready(network, drawn), path, samples=drawn, notes=metadata_of(run.record)
         ),
     )
     write_notes(folder, run.record)
-    name = f"{kind}{' int8' if is_int8 else ''}"
+    name = " ".join([kind, *(["int8"] if is_int8 else []), *([short_of] if short_of else [])])
+    with _quiet():
+        say = writer.reader(path)
     return _keras(run, network, tested, expected), measured(
         name,
         path,
-        writer.reader(path),
+        say,
         pixels=tested.pixels,
         labels=tested.labels,
         expected=expected,
     )
 
 
-def _for_inference(network: Any) -> Any:
+def _ready(network: Any, drawn: Sequence[Any] | None) -> Any:
     """The network as it answers: converters else trace a backbone's batch norm as in training."""
     import keras
 
-    inputs = keras.Input(network.input_shape[1:])
-    model = keras.Model(inputs, network(inputs, training=False))
+    if drawn is None:
+        inputs = keras.Input(network.input_shape[1:])
+        model = keras.Model(inputs, network(inputs, training=False))
+    else:
+        from training.quantizing import ready_for_int8
+
+        model = ready_for_int8(network, drawn)
     model(np.zeros((1, *network.input_shape[1:]), np.float32))  # Keras exports what was called.
     return model
 
@@ -121,14 +131,14 @@ def _keras(run: Run, network: Any, tested: Pictures, expected: Any) -> Exported:
     )
 
 
-def _write(folder: Path, path: Path, write: Callable[[], None]) -> None:
+def _write(folder: Path, path: Path, write: Callable[[], str]) -> str:
     """Let a converter write, without its chatter; say in one sentence what went wrong."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if path.is_dir():
             shutil.rmtree(path)
         with _quiet():
-            write()
+            return write()
     except OSError as error:
         raise ExportError(f"cannot write {path}: {error}") from error
     except ExportError:
@@ -144,6 +154,7 @@ def _quiet() -> Iterator[None]:
         warnings.catch_warnings(),
         contextlib.redirect_stdout(io.StringIO()),
         contextlib.redirect_stderr(io.StringIO()),
+        backend.standard_error_held(),  # What their native parts write.
     ):
         warnings.simplefilter("ignore")
         yield

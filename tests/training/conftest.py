@@ -50,10 +50,10 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let pass what Keras itself does with its TensorFlow variables, which NumPy 2 deprecates."""
+    """Let pass what Keras does with the variables of its backends, which NumPy 2 deprecates."""
     theirs = (
         "ignore:__array__ implementation doesn't accept a copy keyword"
-        ":DeprecationWarning:keras.src.backend.tensorflow.core"
+        ":DeprecationWarning:keras.src.backend"
     )
     for item in items:
         if item.path.parent == Path(__file__).parent:
