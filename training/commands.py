@@ -6,7 +6,9 @@ Keras nor NumPy, so that `bestiary --help` and `bestiary models` answer at once.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -216,9 +218,10 @@ def _train(
         epochs=training.epochs_of(entry, recipe),
         tell=_tell,
         rewrite=_rewrite if sys.stderr.isatty() and not _is_quiet() else None,
+        columns=shutil.get_terminal_size().columns,
     )
     notes = journals(run.root, {"model": entry.name, **asdict(recipe)}, environment=os.environ)
-    with interruption(_tell) as is_interrupted:
+    with contextlib.closing(line), interruption(_tell) as is_interrupted:
         epochs = training.train(
             run,
             dataset,

@@ -57,7 +57,9 @@ def conclude(
     said = predictions_of(evaluations)
     species = run.record.species
     run.write(predictions.FILE_NAME, predictions.to_csv(said, species))
-    doubted = [one for split in said for one in suspects.suspects(split, said[split], species)]
+    doubted = suspects.worst_first(
+        one for split in said for one in suspects.suspects(split, said[split], species)
+    )
     run.write(suspects.FILE_NAME, suspects.to_csv(doubted))
     run.write("model-card.md", model_card(run, dataset, evaluations, separation=apart))
     write_report(run, dealt, evaluations, network=network, suspects=doubted, separation=apart)

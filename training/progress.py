@@ -9,6 +9,8 @@ from training.history import Epoch, Progress, best
 from training.recipe import TrainRecipe
 
 BAR_WIDTH = 20
+LEAST_WIDTH = 5
+"""A shorter bar says nothing, and is left out."""
 
 
 class Line:
@@ -23,6 +25,7 @@ class Line:
         epochs: int,
         tell: Callable[[str], None],
         rewrite: Callable[[str], None] | None,
+        columns: int = 120,
         now_s: Callable[[], float] = time.monotonic,
     ) -> None:
         """Begin to tell.
@@ -34,10 +37,12 @@ class Line:
             epochs: At most.
             tell: Writes a line.
             rewrite: Writes over the line; None where nothing is live.
+            columns: Of the terminal: a longer line could not be written over.
             now_s: The clock.
         """
         self._monitor, self._pictures, self._epochs = recipe.monitor, pictures, epochs
         self._history, self._tell, self._rewrite = progress.history, tell, rewrite
+        self._columns, self._is_live = columns, False
         self._now_s, self._began_s, self._first = now_s, now_s(), progress.tally.pictures
         if progress.epochs or progress.step:
             tell(f"Going on after epoch {progress.epochs}, step {progress.step}.")
@@ -50,19 +55,27 @@ class Line:
         share = min(1.0, tally.pictures / self._pictures)
         rate = (tally.pictures - self._first) / max(self._now_s() - self._began_s, 1e-3)
         left = self._pictures * (self._epochs - progress.epochs) - tally.pictures
-        self._rewrite(
-            f"{self._count(progress.epochs + 1)}"
-            f"  [{('#' * round(BAR_WIDTH * share)).ljust(BAR_WIDTH, '-')}]"
-            f"  loss {tally.loss / tally.pictures:.3f}  accuracy"
+        count = self._count(progress.epochs + 1)
+        figures = (
+            f"loss {tally.loss / tally.pictures:.3f}  accuracy"
             f" {tally.right / tally.pictures:.3f}  {rate:.0f} pictures/s"
             f"  {duration(max(0.0, left / max(rate, 1e-3)))} left{self._best_so_far()}"
         )
+        room = min(BAR_WIDTH, self._columns - len(f"{count}  []  {figures} "))
+        bar = f"[{('#' * round(room * share)).ljust(room, '-')}]  " if room >= LEAST_WIDTH else ""
+        self._is_live = True
+        self._rewrite(f"{count}  {bar}{figures}"[: self._columns - 1])
+
+    def close(self) -> None:
+        """Wipe a line that is half an epoch's, so that what follows has one of its own."""
+        if self._rewrite is not None and self._is_live:
+            self._rewrite("")
+        self._is_live = False
 
     def on_epoch(self, epoch: Epoch) -> None:
         """Put the epoch's figures in its place."""
         self._history = (*self._history, epoch)
-        if self._rewrite is not None:
-            self._rewrite("")
+        self.close()
         self._tell(self._figures(epoch))
         self._began_s, self._first = self._now_s(), 0
 

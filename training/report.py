@@ -14,6 +14,7 @@ from training.evaluate import Evaluation
 from training.intervals import Figure
 from training.measure import Measures
 from training.models import MODELS
+from training.recipe import TrainRecipe
 from training.run import Run
 from training.sheets import matrix, mistakes
 from training.slices import by_size, by_source
@@ -68,6 +69,7 @@ def write_report(
         },
         skipped=[skip for one in evaluations.values() for skip in one.pictures.skipped],
         recipe=asdict(run.record.recipe),
+        is_varied=_is_varied(run.record.recipe),
     )
     run.write("report.html", page)
 
@@ -90,7 +92,14 @@ def render(template: str, **values: Any) -> str:
         "verdict": verdict_in_words,
         "baseline": baseline_in_words,
     }
-    return environment.get_template(template).render(**values)
+    # No line ends between a number and its sign.
+    return environment.get_template(template).render(**values).replace(" %", "\N{NO-BREAK SPACE}%")
+
+
+def _is_varied(recipe: TrainRecipe) -> bool:
+    """Whether pictures are shown otherwise than they are."""
+    amounts = ("shift", "colour", "rand_augment", "erasing", "mixup", "cutmix")
+    return recipe.flips != "none" or any(getattr(recipe, name) for name in amounts)
 
 
 def _figures(measures: Sequence[Measures]) -> list[tuple[str, list[Figure]]]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,6 +68,11 @@ def suspects(split: str, found: Predictions, species: Sequence[str]) -> list[Sus
         )
         for place in worst
     ]
+
+
+def worst_first(found: Iterable[Suspect]) -> list[Suspect]:
+    """Suspects of several splits in one order."""
+    return sorted(found, key=lambda one: one.of_label - one.of_other)
 
 
 def usual_confidence(

@@ -2,12 +2,16 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from training.history import Epoch, Progress, Tally
 from training.progress import Line, duration
 from training.recipe import TrainRecipe
 
 
-def _line(told: list[str], shown: list[str] | None, **recipe: Any) -> tuple[Line, list[float]]:
+def _line(
+    told: list[str], shown: list[str] | None, *, columns: int = 120, **recipe: Any
+) -> tuple[Line, list[float]]:
     clock = [0.0]
     line = Line(
         TrainRecipe(**recipe),
@@ -16,6 +20,7 @@ def _line(told: list[str], shown: list[str] | None, **recipe: Any) -> tuple[Line
         epochs=4,
         tell=told.append,
         rewrite=None if shown is None else shown.append,
+        columns=columns,
         now_s=lambda: clock[0],
     )
     return line, clock
@@ -49,6 +54,31 @@ def test_a_step_shows_bar_rate_time_left_losses_and_the_best_so_far() -> None:
         "epoch   2/4  [##########----------]  loss 0.400  accuracy 0.600  10 pictures/s"
         "  25 s left  best val 0.500"
     )
+
+
+@pytest.mark.parametrize(
+    ("columns", "has_bar"), [(200, True), (80, True), (60, False), (30, False)]
+)
+def test_no_live_line_is_wider_than_the_terminal(columns: int, has_bar: bool) -> None:
+    shown = list[str]()
+    line, _ = _line([], shown, columns=columns)
+
+    line.on_step(Progress(tally=Tally(pictures=50, loss=20.0, right=30.0)))
+
+    assert len(shown[-1]) < columns
+    assert ("[" in shown[-1]) == has_bar
+
+
+def test_what_follows_a_training_that_was_stopped_has_a_line_of_its_own() -> None:
+    shown = list[str]()
+    line, _ = _line([], shown)
+    line.on_step(Progress(tally=Tally(pictures=50, loss=20.0, right=30.0)))
+
+    line.close()
+    line.close()
+
+    assert shown[-1] == ""
+    assert len(shown) == 2, "and a line is wiped once"
 
 
 def test_an_epoch_is_one_line_and_the_best_is_marked() -> None:

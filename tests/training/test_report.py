@@ -25,8 +25,19 @@ def test_the_report_is_complete_in_itself_and_says_how_far_to_trust_it(trained: 
     assert all(address.startswith(("data:", "#")) for address in addresses.found)
     assert "url(" not in page
     assert trained.dataset.lock_digest in page
-    assert re.search(r"n = 14<br>\s*95 % interval \d+–\d+ %", page)
+    assert re.search(r"n = 14<br>\s*95\s% interval \d+–\d+\s%", page)
     assert "Always saying hamster" in page
+
+
+def test_the_report_of_a_plain_recipe_does_not_say_that_pictures_were_varied(
+    trained: Trained,
+) -> None:
+    page = (trained.root / "report.html").read_text()
+
+    assert "Training figures are of pictures under dropout" in page
+    assert "varied pictures" not in page
+    assert "\N{NO-BREAK SPACE}%" in page
+    assert " %" not in page, "no line ends before a sign"
 
 
 def test_a_chart_spans_its_frame_and_leaves_out_what_was_not_measured() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 
 from curation.review import read_review
 from training.predictions import Predictions
-from training.suspects import suspects, to_csv, usual_confidence
+from training.suspects import suspects, to_csv, usual_confidence, worst_first
 
 SPECIES = ("hamster", "mouse", "shrew")
 
@@ -28,6 +28,14 @@ def test_swapped_labels_are_suspect_and_the_worst_comes_first() -> None:
 
     assert [(one.species, one.to) for one in found] == [("hamster", "shrew"), ("shrew", "hamster")]
     assert found[0].note == "test: the network says shrew 98% and hamster 2%"
+
+
+def test_the_worst_of_the_test_pictures_come_before_lesser_ones_of_validation() -> None:
+    rows = [SURE, SURE, SURE[::-1], SURE[::-1]]
+    lesser = suspects("val", _predictions([0, 0, 2, 2, 0], [*rows, [0.1, 0.0, 0.9]]), SPECIES)
+    worse = suspects("test", _predictions([0, 0, 2, 2, 0], [*rows, [0.02, 0.0, 0.98]]), SPECIES)
+
+    assert worst_first([*lesser, *worse]) == [*worse, *lesser]
 
 
 def test_a_mistake_that_the_network_is_not_sure_of_doubts_no_label() -> None:
