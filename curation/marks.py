@@ -31,7 +31,7 @@ _MIN_SHARED = 1500
 """Of 4,096 places: fewer that both pictures have tell nothing."""
 _REGIONS = 8
 """Along each side, between which brightness may differ otherwise than over all …"""
-_CLIPPED = 5
+_CLIPPED = 20
 """… and how near black and white all that was darker or brighter still has become one."""
 _MAY_BE_CLIPPED = 80
 """How far from black or white a value may be that is so in a darker or brighter copy."""
