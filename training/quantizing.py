@@ -49,7 +49,8 @@ def ready_for_int8(network: Network, samples: Sequence[Floats]) -> Network:
 
 
 def folded(network: Network) -> Network:
-    """The network as it answers, without batch norm, dropout and networks inside of it."""
+    """The network as it answers, without batch norm, dropout and networks inside of it that have
+    weights."""
     inputs = keras.Input(network.input_shape[1:])
     return keras.Model(inputs, _folded(network, inputs), name=network.name)
 
@@ -69,7 +70,7 @@ def _folded(network: Network, inputs: Any) -> Any:
 
     def call(layer: Layer, *given: Any, **_mask: Any) -> Any:
         if hasattr(layer, "layers"):
-            return _folded(layer, given[0])
+            return _folded(layer, given[0]) if layer.weights else layer(given[0])
         original = originals.get(id(layer))
         if isinstance(layer, layers.Identity):
             answer = given[0]

@@ -51,6 +51,17 @@ def test_a_network_with_its_batch_norms_folded_says_what_it_said(name: str) -> N
     assert not any(isinstance(layer, tuple(kinds)) for layer in found.layers)
 
 
+def test_a_network_that_scales_its_pictures_is_folded_around_that() -> None:
+    backend.start()
+    from training.quantizing import folded
+
+    network = models.find("mobilenet-v2-035").build(side_px=32, classes=4, enlarge_px=64)
+
+    assert probabilities_of(folded(_with_statistics(network)), PIXELS) == pytest.approx(
+        probabilities_of(network, PIXELS), abs=1e-5
+    )
+
+
 def test_a_batch_norm_that_ends_a_backbone_is_folded_too() -> None:
     from tests.training import tiny
 
