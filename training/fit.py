@@ -200,6 +200,7 @@ class _Training:
     def _step(self, places: NDArray[np.intp]) -> None:
         progress = self.progress
         batch = self._stepper.batch(self._train, places, epoch=progress.epochs, step=progress.step)
+        self._stepper.seed(epoch=progress.epochs, step=progress.step)
         try:
             loss, accuracy = self._stepper.take(batch)
         except DivergedError as error:

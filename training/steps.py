@@ -70,6 +70,13 @@ class Stepper:
         drawn = draws(self._recipe, epoch=epoch, step=step, places=places)
         return [pictures.pixels[places], targets, drawn], targets
 
+    def seed(self, *, epoch: int, step: int) -> None:
+        """Make what a step draws a function of seed and step: with torch, Keras' dropout draws
+        from one generator for everything, which no checkpoint holds."""
+        if keras.backend.backend() == "torch":
+            state = np.random.SeedSequence((self._recipe.seed, epoch, step)).generate_state(1)
+            keras.utils.set_random_seed(int(state[0]))
+
     def take(self, batch: Batch) -> tuple[float, float]:
         """Take a step; return the loss and the accuracy before it, on varied pictures.
 
@@ -126,7 +133,7 @@ def _loss(recipe: TrainRecipe, weights: NDArray[np.float32]) -> Callable[[Any, A
         losses = keras.losses.categorical_crossentropy(
             mixed, said, label_smoothing=recipe.label_smoothing
         )
-        return losses * ops.sum(mixed * weights, axis=-1)
+        return losses * ops.sum(mixed * ops.convert_to_tensor(weights), axis=-1)
 
     return loss
 

@@ -51,8 +51,11 @@ def test_four_devices_learn_along_the_curve_of_one() -> None:
     many, one = _curve("many"), _curve("one")
 
     assert len(one) == 4
-    for ours, theirs in zip(many, one, strict=True):
-        assert ours == pytest.approx(theirs, rel=1e-3)
+    (losses, val_losses), (one_s, one_s_val) = zip(*many, strict=True), zip(*one, strict=True)
+    assert losses == pytest.approx(one_s, rel=1e-5)
+    # A bias before a batch norm has no gradient but rounding, and Adam makes steps of that: the
+    # training does not feel it, and the norm's statistics follow it late.
+    assert val_losses == pytest.approx(one_s_val, rel=1e-2)
 
 
 @pytest.mark.skipif(backend.named() == "jax", reason="JAX can")

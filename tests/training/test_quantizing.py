@@ -91,7 +91,7 @@ def test_the_bias_takes_back_what_rounding_adds_to_a_channel() -> None:
     found = ready_for_int8(network, SAMPLES)
 
     assert found.predict_on_batch(pictures).mean(axis=(0, 1, 2)) == pytest.approx(
-        expected, abs=1e-3
+        expected, rel=5e-4
     )
     for layer in found.layers[1:]:
         kernel = layer.kernel.numpy()
