@@ -59,7 +59,14 @@ FINALS: dict[str, Final] = {
                 model="mobilenet-v2",
                 given={"seed": 2, "enlarge_px": 192, **_LONGER, "epochs": 16},
             ),
-            Member(model="mobilenet-v2", given={"seed": 3, "enlarge_px": 224, "epochs": 10}),
+            Member(
+                model="mobilenet-v2",
+                given={"seed": 3, "enlarge_px": 224, **_LONGER, "epochs": 12},
+            ),
+            Member(
+                model="mobilenet-v2",
+                given={"seed": 4, "enlarge_px": 128, "epochs": 20, "cutmix": 0.3},
+            ),
         ),
         views="shifts",
     ),
