@@ -255,8 +255,8 @@ def _entrance(side_px: int, enlarge_px: int | None) -> list[Any]:
 
 
 def _scaling(side_px: int, to_px: int) -> Network:
-    """Brings pictures to another side, bicubic: frozen features of enlarged pictures tell three
-    in a hundred more apart than with bilinear ones, which are softer than any photo.
+    """Brings pictures to another side, bicubic: bilinear ones are softer than any photo, and a
+    frozen backbone tells up to three in a hundred less of them apart (benchmarks/RESULTS.md).
 
     Two products with a constant matrix, because every backend computes and every format holds
     those alike, which cannot be said of a bicubic layer.
