@@ -17,8 +17,9 @@ from scraper.errors import UsageError
 from scraper.standin.commands import draw, standin
 
 RUN = """
-import json, sys
+import json, signal, sys
 from scraper.standin.commands import standin
+signal.signal(signal.SIGINT, signal.default_int_handler)  # Tests may run where it is ignored.
 document, text = standin.main(sys.argv[1:], standalone_mode=False)
 print(json.dumps(document))
 print(text, file=sys.stderr)
