@@ -38,14 +38,43 @@ def check() -> Iterator[Check]:
         return
     yield _keras()
     yield _devices()
+    yield _others()
 
 
 def _version(package: str, how_to_mend: str) -> Check:
-    try:
-        version = metadata.version(package)
-    except metadata.PackageNotFoundError:
+    if not _is_installed(package):
         return Check(name=package, ok=False, detail="is not installed", how_to_mend=how_to_mend)
-    return Check(name=package, ok=True, detail=version)
+    return Check(name=package, ok=True, detail=metadata.version(package))
+
+
+BACKENDS = ("tensorflow", "jax", "torch")
+EXTRAS = {
+    "onnx": ("onnx", "onnxruntime", "tf2onnx"),
+    "litert": ("ai-edge-litert",),
+    "tensorboard": ("tensorboard",),
+    "mlflow": ("mlflow-skinny",),
+}
+"""What `pip install 'bestiary[EXTRA]'` brings that training asks for."""
+
+
+def _others() -> Check:
+    """What else is there: nothing of it is needed."""
+    backends = [name for name in BACKENDS if _is_installed(name)]
+    there = [name for name, packages in EXTRAS.items() if all(map(_is_installed, packages))]
+    missing = [name for name in EXTRAS if name not in there]
+    parts = [f"backends for KERAS_BACKEND: {', '.join(backends)}"]
+    parts.append(f"extras: {', '.join(there) or 'none'}")
+    if missing:
+        parts.append(f"pip install 'bestiary[{','.join(missing)}]' brings the others")
+    return Check(name="optional", ok=True, detail="; ".join(parts))
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return False
+    return True
 
 
 def _keras() -> Check:

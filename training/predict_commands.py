@@ -59,6 +59,7 @@ def predict(
     from training.run import Run
 
     run = Run.open(run_root)
+    run.require_weights()  # Before Keras, which takes seconds to start.
     named = images_of(images)
     backend.start()
     network = run.load_network()

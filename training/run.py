@@ -263,7 +263,7 @@ class Run:
         Raises:
             RunError: the training is not complete, or the model file was changed since.
         """
-        self._require_weights()
+        self.require_weights()
         network = models.find(self.record.model).build(
             side_px=self.record.side_px,
             classes=len(self.record.species),
@@ -278,7 +278,12 @@ class Run:
             ) from error
         return network
 
-    def _require_weights(self) -> None:
+    def require_weights(self) -> None:
+        """Make sure that the numbers are there, and those that the training wrote; fast.
+
+        Raises:
+            RunError: they are not.
+        """
         path, expected = self.weights_path, self.record.weights_sha256
         if expected is None or not path.is_file():
             raise RunError(

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import importlib.util
+
 from training import backend
-from training.devices import check
+from training.devices import BACKENDS, EXTRAS, check
 
 
 def test_every_check_is_well_where_training_works() -> None:
@@ -10,3 +12,16 @@ def test_every_check_is_well_where_training_works() -> None:
     assert {backend.named(), "keras", "devices"} <= rows.keys()
     assert all(row.ok and not row.how_to_mend for row in rows.values())
     assert "backend" in rows["keras"].detail
+
+
+def test_what_else_could_be_had_is_told_and_is_no_fault() -> None:
+    rows = {row.name: row for row in check()}
+
+    detail = rows["optional"].detail
+    assert f"backends for KERAS_BACKEND: {', '.join(_installed())}" in detail
+    assert all(name in detail for name in EXTRAS)
+    assert rows["optional"].ok
+
+
+def _installed() -> list[str]:
+    return [name for name in BACKENDS if importlib.util.find_spec(name) is not None]
