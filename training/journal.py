@@ -5,8 +5,9 @@ Neither is a dependency: `pip install bestiary[tensorboard]`, `pip install besti
 
 from __future__ import annotations
 
+import contextlib
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,7 @@ def mlflow(run: str, parameters: dict[str, Any]) -> Journal:
         parameters: Written down once.
 
     Raises:
-        TrainingError: MLflow is not installed.
+        TrainingError: MLflow is not installed, or refuses.
     """
     try:
         client: Any = importlib.import_module("mlflow")
@@ -68,14 +69,29 @@ def mlflow(run: str, parameters: dict[str, Any]) -> Journal:
             "MLFLOW_TRACKING_URI is set and MLflow is not installed: `pip install"
             " bestiary[mlflow]`, or unset it"
         ) from error
-    client.set_experiment("bestiary")
-    client.start_run(run_name=run)
-    client.log_params(parameters)
+    with _refusal_told():
+        client.set_experiment("bestiary")
+        client.end_run()  # A series has several runs in one process.
+        client.start_run(run_name=run)
+        client.log_params(parameters)
 
     def note(epoch: Epoch) -> None:
-        client.log_metrics(figures(epoch), step=epoch.epoch)
+        with _refusal_told():
+            client.log_metrics(figures(epoch), step=epoch.epoch)
 
     return note
+
+
+@contextlib.contextmanager
+def _refusal_told() -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:  # MLflow's own and whatever its store's client raises.
+        first = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise TrainingError(
+            f"MLflow does not take what MLFLOW_TRACKING_URI should get ({first}): name a server"
+            " that runs, like http://127.0.0.1:5000, or unset it; the same command goes on"
+        ) from error
 
 
 def journals(

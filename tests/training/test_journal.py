@@ -47,7 +47,7 @@ def test_mlflow_is_asked_for_by_its_address_and_told_each_epoch(
 ) -> None:
     told: list[tuple[str, Any]] = []
     stand_in = ModuleType("mlflow")
-    for name in ("set_experiment", "start_run", "log_params", "log_metrics"):
+    for name in ("set_experiment", "end_run", "start_run", "log_params", "log_metrics"):
         setattr(stand_in, name, _teller(name, told))
     monkeypatch.setitem(sys.modules, "mlflow", stand_in)
 
@@ -58,6 +58,7 @@ def test_mlflow_is_asked_for_by_its_address_and_told_each_epoch(
 
     assert [name for name, _ in told] == [
         "set_experiment",
+        "end_run",
         "start_run",
         "log_params",
         "log_metrics",
@@ -76,4 +77,18 @@ def test_mlflow_that_is_asked_for_and_missing_is_told(monkeypatch: pytest.Monkey
     monkeypatch.setitem(sys.modules, "mlflow", None)
 
     with pytest.raises(TrainingError, match="MLflow is not installed"):
+        mlflow("run", {})
+
+
+def test_mlflow_that_refuses_is_told_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_name: str) -> None:
+        raise RuntimeError("file stores are in maintenance\nSee the manual.")
+
+    stand_in = ModuleType("mlflow")
+    stand_in.set_experiment = refuse  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "mlflow", stand_in)
+
+    with pytest.raises(
+        TrainingError, match=r"\(file stores are in maintenance\): name a server that runs"
+    ):
         mlflow("run", {})
