@@ -84,7 +84,7 @@ def fit_head(network: Network, train: Pictures, *, weights: Floats) -> Floats:
         ModelMismatchError: the head is more than one dense layer.
     """
     head = network.get_layer("labels")
-    features = keras.Model(network.inputs, head.input)
+    features = keras.Model(network.inputs[0], head.input)
     _require_simple(network, head)
     views = (train.pixels, train.pixels[:, :, ::-1])
     said = [probabilities_of(features, pixels) for pixels in views]
