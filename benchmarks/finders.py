@@ -27,9 +27,10 @@ def bestiary(folder: Path) -> Names:
     """Every two pictures that a dataset's groups hold together, equal bytes among them."""
     import hashlib
 
-    from curation.findings import Finding
+    from curation.findings import found
     from curation.inspect import Inspected, inspect
     from curation.lookalikes import Album
+    from curation.looking import Seen
     from curation.recipe import CurationRecipe
     from curation.stars import stars
 
@@ -43,16 +44,14 @@ def bestiary(folder: Path) -> Names:
             result = inspect(body, recipe) if len(twins[digest]) == 1 else None
             if isinstance(result, Inspected) and result.signature is not None:
                 album.add(result.signature)
-                left, top, right, bottom = result.signature.inner
-                finding = Finding(
+                seen = Seen(
                     digest=digest,
-                    width=result.header.width,
-                    height=result.header.height,
                     bytes=len(body),
+                    header=result.header,
                     measures=result.measures,
-                    inner_share=(right - left) * (bottom - top),
+                    signature=result.signature,
                 )
-                standings.append(finding.standing)
+                standings.append(found(seen).standing)
                 names.append(digest)
         outcomes = album.star_pairs(recipe, standings, [{""}] * len(names))
         pairs = [pair for outcome in outcomes for pair in outcome.pairs]

@@ -24,9 +24,10 @@ from PIL import Image, ImageDraw, ImageOps
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # Here, `curation` is a benchmark's name.
 
-from curation.decide import Finding
+from curation.findings import found
 from curation.inspect import Inspected, inspect
 from curation.lookalikes import Album
+from curation.looking import Seen
 from curation.recipe import CurationRecipe
 from curation.stars import Standing, stars
 
@@ -144,16 +145,14 @@ def kept(bodies: tuple[bytes, bytes]) -> tuple[int, int] | None:
             if not isinstance(result, Inspected) or result.signature is None:
                 return None
             album.add(result.signature)
-            left, top, right, bottom = result.signature.inner
-            finding = Finding(
+            seen = Seen(
                 digest=hashlib.sha256(body).hexdigest(),
-                width=result.header.width,
-                height=result.header.height,
                 bytes=len(body),
+                header=result.header,
                 measures=result.measures,
-                inner_share=(right - left) * (bottom - top),
+                signature=result.signature,
             )
-            standings.append(finding.standing)
+            standings.append(found(seen).standing)
         outcomes = list(album.star_pairs(RECIPE, standings, [{""}] * 2))
     groups = stars(standings, [pair for outcome in outcomes for pair in outcome.pairs])
     if len(groups) > 1:

@@ -19,9 +19,9 @@ from curation.building import building_site, furnish
 from curation.claims import Likeness
 from curation.dataset import MANIFEST, Dataset, Row, identity, write_manifest
 from curation.decide import decide, species_by_digest
-from curation.decode import Header, libraries
+from curation.decode import libraries
 from curation.errors import DatasetError, EmptyHarvestError
-from curation.findings import Finding, Findings
+from curation.findings import Finding, Findings, found
 from curation.judging import Judge
 from curation.lookalikes import Album
 from curation.looking import Seen
@@ -132,7 +132,7 @@ def _decided(
     with Album() as album:
         judge = Judge.of(review, recipe)
         for digest, seen in zip(digests, originals.seen(digests, recipe), strict=True):
-            finding = judge.judged(_finding(seen))
+            finding = judge.judged(found(seen))
             findings.add(digest, finding)
             if seen.signature is not None and not finding.reason:
                 album.add(seen.signature)
@@ -190,24 +190,6 @@ def _compared(
         [findings[digest].standing for digest in in_album],
         [species[digest] for digest in in_album],
         {(place[one], place[two]) for one, two in review.apart if {one, two} <= place.keys()},
-    )
-
-
-def _finding(seen: Seen) -> Finding:
-    header = seen.header or Header(format="", width=0, height=0, orientation=1, frames=0)
-    left, top, right, bottom = seen.signature.inner if seen.signature else (0, 0, 1, 1)
-    return Finding(
-        digest=seen.digest,
-        reason=seen.reason,
-        width=header.width or None,
-        height=header.height or None,
-        format=header.format,
-        bytes=seen.bytes,
-        frames=header.frames or None,
-        phash=seen.phash,
-        measures=seen.measures,
-        file_sha256=seen.file_sha256,
-        inner_share=(right - left) * (bottom - top),
     )
 
 

@@ -10,6 +10,8 @@ import pickle
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 
+from curation.decode import Header
+from curation.looking import Seen
 from curation.quality import Measures
 from curation.stars import Standing
 
@@ -48,6 +50,25 @@ class Finding:
         pixels = round((self.width or 0) * (self.height or 0) * share)
         is_soft = self.measures is not None and self.measures.sharpness < _SOFT
         return Standing(digest=self.digest, pixels=pixels, bytes=self.bytes or 0, is_soft=is_soft)
+
+
+def found(seen: Seen) -> Finding:
+    """What a look at an original found out, without what is large of it."""
+    header = seen.header or Header(format="", width=0, height=0, orientation=1, frames=0)
+    left, top, right, bottom = seen.signature.inner if seen.signature else (0, 0, 1, 1)
+    return Finding(
+        digest=seen.digest,
+        reason=seen.reason,
+        width=header.width or None,
+        height=header.height or None,
+        format=header.format,
+        bytes=seen.bytes,
+        frames=header.frames or None,
+        phash=seen.phash,
+        measures=seen.measures,
+        file_sha256=seen.file_sha256,
+        inner_share=(right - left) * (bottom - top),
+    )
 
 
 _NAMES = tuple(field.name for field in fields(Finding))
