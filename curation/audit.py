@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from array import array
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from urllib.parse import urlsplit
 
@@ -13,6 +14,7 @@ import numpy as np
 from curation import reasons
 from curation.dataset import REPORT, Dataset, Row, counts
 from curation.flags import traits, words
+from curation.spool import where
 from curation.suspicion import suspects
 
 _MOST_HOSTS = 20
@@ -105,19 +107,6 @@ class Origins:
     other_hosts: int
     """Images from sites that are not listed."""
     licences: dict[str, int]
-
-    @classmethod
-    def of(cls, rows: Sequence[Row]) -> Origins:
-        """The origins of kept rows."""
-        hosts = _tally(rows, host_of)
-        listed = dict(list(hosts.items())[:_MOST_HOSTS])
-        return cls(
-            formats=_tally(rows, lambda row: row.format),
-            sources=_tally(rows, lambda row: row.source),
-            hosts=listed,
-            other_hosts=sum(hosts.values()) - sum(listed.values()),
-            licences=_tally(rows, lambda row: row.licence or NOT_STATED),
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,32 +210,87 @@ def _suspect(row: Row) -> dict[str, object]:
     }
 
 
-def audit(rows: Iterable[Row], *, target: int | None = None) -> Audit:
+def audit(rows: Sequence[Row], *, target: int | None = None) -> Audit:
     """Count what a manifest holds; each species should have `target` images."""
-    rows = list(rows)
-    kept = [row for row in rows if row.kept]
-    target = target or max(Counter(row.species for row in kept).values(), default=0)
-    by_species: dict[str, list[Row]] = {}
+    every, species = _Tally(), defaultdict[str, _Tally](_Tally)
     for row in rows:
-        by_species.setdefault(row.species, []).append(row)
+        every.add(row)
+        species[row.species].add(row)
+    target = target or max((one.kept for one in species.values()), default=0)
     return Audit(
-        gathered=len(rows),
-        kept=len(kept),
+        gathered=every.gathered,
+        kept=every.kept,
         splits=counts(rows),
         species={
-            name: _species(by_species[name], all_kept=len(kept), target=target)
-            for name in sorted(by_species)
+            name: species[name].as_species(all_kept=every.kept, target=target)
+            for name in sorted(species)
         },
         target=target,
-        width=_spread(kept, "width"),
-        height=_spread(kept, "height"),
-        origins=Origins.of(kept),
+        width=Spread.of(every.widths),
+        height=Spread.of(every.heights),
+        origins=every.origins,
         look_alikes=_look_alikes(rows),
-        dropped=dropped_by_word(rows),
-        flags=_ordered(Counter(flag for row in kept for flag in words(row))),
+        dropped=_ordered(every.dropped),
+        flags=_ordered(every.flags),
         traits=traits(rows),
-        suspects=tuple(suspects(kept)),
+        suspects=tuple(suspects(where(rows, lambda row: row.kept))),
     )
+
+
+class _Tally:
+    """What is counted of rows as they go by."""
+
+    def __init__(self) -> None:
+        self.gathered = self.kept = 0
+        self.widths, self.heights = array("q"), array("q")
+        self.dropped, self.flags = Counter[str](), Counter[str]()
+        self._formats, self._sources = Counter[str](), Counter[str]()
+        self._hosts, self._licences = Counter[str](), Counter[str]()
+
+    def add(self, row: Row) -> None:
+        """Count a row."""
+        self.gathered += 1
+        if not row.kept:
+            self.dropped[reasons.word(row.reason)] += 1
+            return
+        self.kept += 1
+        if row.width is not None:
+            self.widths.append(row.width)
+        if row.height is not None:
+            self.heights.append(row.height)
+        self.flags.update(words(row))
+        self._formats[row.format] += 1
+        self._sources[row.source] += 1
+        self._hosts[host_of(row)] += 1
+        self._licences[row.licence or NOT_STATED] += 1
+
+    @property
+    def origins(self) -> Origins:
+        """Of what kind the kept ones are, and where they come from."""
+        hosts = _ordered(self._hosts)
+        listed = dict(list(hosts.items())[:_MOST_HOSTS])
+        return Origins(
+            formats=_ordered(self._formats),
+            sources=_ordered(self._sources),
+            hosts=listed,
+            other_hosts=sum(hosts.values()) - sum(listed.values()),
+            licences=_ordered(self._licences),
+        )
+
+    def as_species(self, *, all_kept: int, target: int) -> SpeciesAudit:
+        """The figures of the one species that all rows were of."""
+        hosts = {host: count for host, count in self._hosts.items() if host != NOT_STATED}
+        return SpeciesAudit(
+            gathered=self.gathered,
+            kept=self.kept,
+            share=round(self.kept / max(1, all_kept), 4),
+            missing=max(0, target - self.kept),
+            hosts=len(hosts),
+            largest_host=round(max(hosts.values()) / self.kept, 4) if hosts else None,
+            width=Spread.of(self.widths),
+            height=Spread.of(self.heights),
+            dropped=_ordered(self.dropped),
+        )
 
 
 def document_of(dataset: Dataset, figures: Audit) -> dict[str, object]:
@@ -272,41 +316,16 @@ def host_of(row: Row) -> str:
     return NOT_STATED
 
 
-def _species(rows: Sequence[Row], *, all_kept: int, target: int) -> SpeciesAudit:
-    kept = [row for row in rows if row.kept]
-    hosts = Counter(host for row in kept if (host := host_of(row)) != NOT_STATED)
-    return SpeciesAudit(
-        gathered=len(rows),
-        kept=len(kept),
-        share=round(len(kept) / max(1, all_kept), 4),
-        missing=max(0, target - len(kept)),
-        hosts=len(hosts),
-        largest_host=round(max(hosts.values()) / len(kept), 4) if hosts else None,
-        width=_spread(kept, "width"),
-        height=_spread(kept, "height"),
-        dropped=dropped_by_word(rows),
-    )
-
-
 def _look_alikes(rows: Iterable[Row]) -> LookAlikes:
-    in_groups = [row for row in rows if row.group]
-    words_of = [reasons.word(row.reason) for row in in_groups]
-    conflicts = {
-        row.group for row, word in zip(in_groups, words_of, strict=True) if word == reasons.CONFLICT
-    }
-    return LookAlikes(
-        groups=len({row.group for row in in_groups}),
-        copies=sum(word in (reasons.DUPLICATE, reasons.NEAR_DUPLICATE) for word in words_of),
-        conflicts=len(conflicts),
-    )
-
-
-def _spread(rows: Iterable[Row], column: str) -> Spread | None:
-    return Spread.of([value for row in rows if (value := getattr(row, column)) is not None])
-
-
-def _tally(rows: Iterable[Row], value: Callable[[Row], str]) -> dict[str, int]:
-    return _ordered(Counter(value(row) for row in rows))
+    groups, conflicts, copies = set(), set(), 0
+    for row in rows:
+        if row.group:
+            word = reasons.word(row.reason)
+            groups.add(row.group)
+            copies += word in (reasons.DUPLICATE, reasons.NEAR_DUPLICATE)
+            if word == reasons.CONFLICT:
+                conflicts.add(row.group)
+    return LookAlikes(groups=len(groups), copies=copies, conflicts=len(conflicts))
 
 
 def _ordered(found: Counter[str]) -> dict[str, int]:

@@ -7,11 +7,12 @@
 from __future__ import annotations
 
 import contextlib
+import heapq
 import os
 import re
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from PIL import Image
@@ -55,9 +56,8 @@ def building_site(root: Path) -> Iterator[Path]:
         raise DatasetError(f"cannot write a dataset at {root}: {error}") from error
 
 
-def furnish(site: Path, rows: Iterable[Row], rendered: Callable[[str], Path]) -> None:
+def furnish(site: Path, rows: Sequence[Row], rendered: Callable[[str], Path]) -> None:
     """Put the rendered picture of every kept row in its place; `rendered` says where it is."""
-    rows = list(rows)
     for name in SPLITS:
         (site / name).mkdir()
     for folder in {(site / row.file).parent for row in rows if row.file is not None}:
@@ -106,15 +106,16 @@ def _require_ours(root: Path) -> None:
         return
     if not root.is_dir():
         raise DatasetError(f"{root} is a file: choose another --dataset")
-    files = sorted(files_below(root))
-    if files and MANIFEST not in files:
+    if not (root / MANIFEST).exists():
+        if any(files_below(root)):
+            raise DatasetError(
+                f"{root} is not empty and is no dataset: choose another --dataset, or empty it"
+            )
+        return
+    is_ours = _ours(root)
+    if strange := heapq.nsmallest(3, (file for file in files_below(root) if not is_ours(file))):
         raise DatasetError(
-            f"{root} is not empty and is no dataset: choose another --dataset, or empty it"
-        )
-    is_ours = _ours(root) if files else _is_named_by_us
-    if strange := [file for file in files if not is_ours(file)]:
-        raise DatasetError(
-            f"{root} holds what is not of the dataset ({', '.join(strange[:3])}):"
+            f"{root} holds what is not of the dataset ({', '.join(strange)}):"
             " move it elsewhere, then curate again"
         )
 

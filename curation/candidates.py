@@ -10,24 +10,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from curation.hamming import near
-from curation.signature import ORIENTATIONS
+from curation.signature import FRAMINGS, ORIENTATIONS
 
-_FRAMINGS = 2
-"""The first views of every picture, which are targets too: the whole, and the inner part."""
 _WAYS = 3
 """Ways in which two pictures may match that are kept, nearest hashes first."""
 _NEAREST = 64
 """Better pictures that one is compared with, nearest hashes first …"""
 _BEST = 4
 """… and best pictures first."""
-_TOO_MANY = 1 << 20
-"""Rows after which those that will not be wanted are thrown away: bounds memory, some 100 MB."""
-_TARGETS = _FRAMINGS * ORIENTATIONS
+_TOO_MANY = 1 << 18
+"""Rows after which those that will not be wanted are thrown away: bounds memory, some 25 MB."""
+_ASKERS = 1 << 13
+"""Pictures that ask at once: bounds memory, some 10 MB."""
+_TARGETS = FRAMINGS * ORIENTATIONS
 _VIEWS = 64
 """More than there are views: what packs ways."""
 _WAY_BITS = 18
@@ -113,17 +114,23 @@ def candidates(
     wanted = _Wanted(count)
     known = _Holders.of(targets.reshape(count, _TARGETS), most=_NEAREST)
     for views, max_bits in (
-        (slice(0, _FRAMINGS), candidate_bits),
-        (slice(_FRAMINGS, queries.shape[1]), crop_bits),
+        (slice(0, FRAMINGS), candidate_bits),
+        (slice(FRAMINGS, queries.shape[1]), crop_bits),
     ):
-        asking = _Holders.of(queries[:, views], most=count)
-        for asker, found in near(asking.hashes, known.hashes, max_bits=max_bits):
+        parts = partial(_in_parts, queries[:, views])
+        for asking, asker, found in near(parts, known.hashes, max_bits=max_bits):
             bits = np.bitwise_count(asking.hashes[asker] ^ known.hashes[found]).astype(np.int64)
             for pair, one, other in _held_by_both(asking, asker, known, found):
                 view = asking.slot[one] + np.int64(views.start)
                 way = (bits[pair] * _VIEWS + view) * _TARGETS + known.slot[other]
                 wanted.add(asking.picture[one], known.picture[other], way)
     return wanted.all()
+
+
+def _in_parts(queries: Hashes) -> Iterator[_Holders]:
+    for start in range(0, len(queries), _ASKERS):
+        some = queries[start : start + _ASKERS]
+        yield _Holders.of(some, most=len(some), start=start)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,11 +145,15 @@ class _Holders:
     """Which of the picture's hashes it is; the first of several equal ones."""
 
     @classmethod
-    def of(cls, table: Hashes, *, most: int) -> _Holders:
-        """Sort a table, shape (pictures, hashes of each), keeping at most so many holders."""
+    def of(cls, table: Hashes, *, most: int, start: int = 0) -> _Holders:
+        """Sort a table, shape (pictures, hashes of each), keeping at most so many holders.
+
+        Its first picture has the place `start`.
+        """
         order = np.argsort(table, axis=None, kind="stable")  # Of equal ones the best first.
         hashes = table.ravel()[order]
-        pictures, slots = (place.astype(np.int32) for place in np.divmod(order, table.shape[1]))
+        pictures = (order // table.shape[1] + start).astype(np.int32)
+        slots = (order % table.shape[1]).astype(np.int32)
         del order
         lone = _differs(hashes) | _differs(pictures)
         hashes, pictures, slots = hashes[lone], pictures[lone], slots[lone]

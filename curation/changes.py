@@ -31,7 +31,7 @@ class Version:
     """One version of a dataset, or of anything else that a lock has an entry of."""
 
     entry: lock.Entry
-    rows: tuple[Row, ...] | None = None
+    rows: Sequence[Row] | None = None
     """None where no more than the lock entry is at hand."""
 
 

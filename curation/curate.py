@@ -30,6 +30,7 @@ from curation.report import write_report
 from curation.review import Decision, Reviewed, reviewed
 from curation.seeing import Eyes, seen_by
 from curation.sides import NONE_BEFORE, Sides, sides_of
+from curation.spool import Spool
 from curation.stars import Compared
 from curation.store import Store
 from curation.study_split import split_libraries
@@ -81,7 +82,7 @@ def curate(
         DatasetError: `root` cannot be replaced.
         LockMismatchError: the lock beside `root` cannot be read.
     """
-    review = reviewed(_records(harvest), decisions)
+    review = reviewed(_records(harvest), tuple(decisions))
     _require_distinct({record.species for record in review.records})
     name = root.absolute().name
     lock.read_entry(lock.lock_path(root), name)  # A lock that cannot be read is told at once.
@@ -94,7 +95,6 @@ def curate(
     ):
         originals = _Originals(harvest=harvest, store=store, eyes=eyes)
         rows = yield from _decided(originals, review, recipe, before)
-        del review  # Of a large harvest the records take as much room as the page about it.
         _require_some(rows, harvest)
         entry = {**identity(rows, recipe), "libraries": {**libraries(), **split_libraries(recipe)}}
         furnish(site, rows, store.rendered)
@@ -122,7 +122,7 @@ class _Originals:
 
 def _decided(
     originals: _Originals, review: Reviewed, recipe: CurationRecipe, before: Sides
-) -> Generator[Looked | Compared, None, tuple[Row, ...]]:
+) -> Generator[Looked | Compared, None, Sequence[Row]]:
     """Look at every original, compare and decide; what is known for that alone goes with it."""
     digests = sorted({record.sha256 or "" for record in review.records})
     findings = Findings()
@@ -155,9 +155,9 @@ def _sides_before(root: Path, recipe: CurationRecipe) -> Sides:
     return sides_of(Dataset.open(root).rows)
 
 
-def _records(harvest: Harvest) -> list[Record]:
-    records = list(harvest.records("kept"))
-    if not records:
+def _records(harvest: Harvest) -> Sequence[Record]:
+    records = Spool.of(Record, harvest.records("kept"))
+    if not len(records):
         raise EmptyHarvestError(
             f"the harvest at {harvest.root} has no image yet: gather some with `bestiary scrape`"
         )
@@ -184,17 +184,17 @@ def _compared(
     recipe: CurationRecipe,
 ) -> Iterator[Compared]:
     species = species_by_digest(review.standing)
-    place = {digest: number for number, digest in enumerate(in_album)}
+    named = {digest for pair in review.apart for digest in pair}
+    place = {digest: number for number, digest in enumerate(in_album) if digest in named}
     return album.star_pairs(
         recipe,
-        [findings[digest].standing for digest in in_album],
+        [replace(findings[digest].standing, digest=digest) for digest in in_album],
         [species[digest] for digest in in_album],
         {(place[one], place[two]) for one, two in review.apart if {one, two} <= place.keys()},
     )
 
 
-def _require_some(rows: Iterable[Row], harvest: Harvest) -> None:
-    rows = list(rows)
+def _require_some(rows: Sequence[Row], harvest: Harvest) -> None:
     if any(row.kept for row in rows):
         return
     why = dropped_by_word(rows)

@@ -11,8 +11,8 @@ from __future__ import annotations
 import contextlib
 import functools
 import json
+import os
 import re
-import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
@@ -25,6 +25,7 @@ import pyarrow.parquet as pq
 from curation import lock
 from curation.errors import DatasetError, LockMismatchError
 from curation.recipe import SPLITS, CurationRecipe, Split
+from curation.spool import Spool
 
 MANIFEST = "manifest.parquet"
 REPORT = "report.html"
@@ -112,11 +113,6 @@ _FLOATS = (
 )
 _INTEGERS = ("fold", "width", "height", "bytes", "frames", "rank")
 _HINTS = ("likely_species", "suspicion_reasons")
-_REPEATED = (
-    *("species", "split", "reason", "format", "flags", "suspicion_reasons"),
-    *("source", "query", "licence", "creator"),
-)
-"""Columns of words that many rows have."""
 IDENTITY = tuple(field.name for field in fields(Row) if field.name not in {*_FLOATS, *_HINTS})
 """The columns that `rows_sha256` covers: all but measures in floating point, and what was
 made of them for a person to look at, which decides nothing."""
@@ -168,7 +164,7 @@ class Dataset:
 
     root: Path
     recipe: CurationRecipe
-    rows: tuple[Row, ...]
+    rows: Sequence[Row]
     """The manifest, in order: by species, digest and address."""
     refused: Mapping[str, int] = field(default_factory=dict)
     """How often the harvest got no image at all, by its reason."""
@@ -194,7 +190,7 @@ class Dataset:
         with _manifest(path) as (record, file):
             recipe = CurationRecipe.from_record(record["recipe"])
             refused = dict(record.get("refused", {}))
-            rows = tuple(Row(**_shared(values)) for values in _values_in(file))
+            rows = Spool.of(Row, (Row(**values) for values in _values_in(file)))
         return cls(root=path.parent, recipe=recipe, rows=rows, refused=refused)
 
     @functools.cached_property
@@ -277,11 +273,6 @@ def _values_in(
         yield from part.to_pylist()
 
 
-def _shared(values: dict[str, Any]) -> dict[str, Any]:
-    """Values of which those that many rows have are one object in memory."""
-    return values | {name: sys.intern(values[name]) for name in _REPEATED if values.get(name)}
-
-
 def open_locked(root: Path) -> Dataset:
     """Open the dataset at `root`.
 
@@ -324,9 +315,11 @@ def files_below(folder: Path) -> Iterator[str]:
 
     What file managers leave behind counts for nothing.
     """
-    for path in folder.rglob("*"):
-        if not is_litter(path.name) and (path.is_symlink() or not path.is_dir()):
-            yield path.relative_to(folder).as_posix()
+    for place, folders, files in os.walk(folder):
+        here = Path(place)
+        links = [name for name in folders if (here / name).is_symlink()]
+        below = here.relative_to(folder)
+        yield from ((below / name).as_posix() for name in files + links if not is_litter(name))
 
 
 def is_litter(name: str) -> bool:

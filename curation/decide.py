@@ -5,7 +5,8 @@ Pure: records, findings and look-alikes in, manifest rows out.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import asdict, dataclass, replace
 from types import MappingProxyType
@@ -14,9 +15,11 @@ from curation import reasons
 from curation.claims import Claims, Group, Likeness, claims_of
 from curation.dataset import Row
 from curation.findings import Finding
+from curation.flags import traits
 from curation.recipe import CurationRecipe
 from curation.review import Reviewed
 from curation.sides import NONE_BEFORE, Sides, with_sides
+from curation.spool import Spool
 from curation.stars import Pair, stars
 from curation.suspicion import with_suspicion
 from scraper.harvest import Record
@@ -43,7 +46,7 @@ def decide(
     before: Sides = NONE_BEFORE,
     *,
     unmarked: Mapping[str, str] = MappingProxyType({}),
-) -> tuple[Row, ...]:
+) -> Sequence[Row]:
     """Make the manifest: one row per record, ordered by species, digest and address.
 
     Args:
@@ -59,19 +62,26 @@ def decide(
     """
     species = species_by_digest(review.standing)
     verdicts = _verdicts(species, findings, pairs, review.kept, unmarked)
-    rows = (
-        _row(record, findings[_digest(record)], review)
-        for record in sorted(review.records, key=_place)
-    )
-    return with_suspicion(with_sides(_judged(rows, verdicts), recipe, before))
+    del species
+    judged = Spool.of(Row, _judged(review, findings, verdicts))
+    del verdicts
+    usual = traits(judged)
+    return Spool.of(Row, with_suspicion(with_sides(judged, recipe, before), usual))
+
+
+def _in_order(records: Sequence[Record]) -> Iterator[list[Record]]:
+    """The records of every image, species by species, in the manifest's order."""
+    places: dict[str, list[tuple[str, int]]] = {}
+    for place, record in enumerate(records):
+        places.setdefault(record.species, []).append((_digest(record), place))
+    for name in sorted(places):
+        some = sorted(places.pop(name))
+        for _, same in itertools.groupby(some, key=lambda found: found[0]):
+            yield sorted((records[place] for _, place in same), key=_place)
 
 
 def _place(record: Record) -> tuple[object, ...]:
-    candidate = record.candidate
-    return (
-        *(record.species, _digest(record), candidate.address),
-        *(record.source, record.query, record.rank),
-    )
+    return (record.candidate.address, record.source, record.query, record.rank)
 
 
 def _digest(record: Record) -> str:
@@ -185,22 +195,26 @@ def _row(record: Record, finding: Finding, review: Reviewed) -> Row:
     )
 
 
-def _judged(rows: Iterable[Row], verdicts: Mapping[tuple[str, str], _Verdict]) -> list[Row]:
-    """Give every row its group and its reason; of equal bytes the first row stands."""
-    judged: list[Row] = []
-    place: dict[tuple[str, str], int] = {}
-    for row in rows:
-        if row.reason:  # Unusable or unwanted.
-            judged.append(row)
-            continue
-        verdict = verdicts.get((row.digest, row.species), _ALONE)
-        first = place.setdefault((row.species, row.digest), len(judged))
-        reason, group = verdict.reason, verdict.group
-        if first != len(judged):
-            group = group or row.digest[:_NAME_LENGTH]
-            judged[first] = replace(judged[first], group=group)
-            reason = reason or f"{reasons.DUPLICATE}: of {row.digest[:_NAME_LENGTH]}"
-        judged.append(
-            replace(row, group=group, reason=reason, kept=not reason, likeness=verdict.likeness)
-        )
-    return judged
+def _judged(
+    review: Reviewed,
+    findings: Mapping[str, Finding],
+    verdicts: Mapping[tuple[str, str], _Verdict],
+) -> Iterator[Row]:
+    """A row of every record, with its group and its reason; of equal bytes the first stands."""
+    for records in _in_order(review.records):
+        finding = findings[_digest(records[0])]
+        verdict = verdicts.get((finding.digest, records[0].species), _ALONE)
+        name = finding.digest[:_NAME_LENGTH]
+        rows = [_row(record, finding, review) for record in records]
+        usable = [row for row in rows if not row.reason]  # Neither unusable nor unwanted.
+        group = verdict.group or (name if len(usable) > 1 else None)
+        is_first = True
+        for row in rows:
+            if row.reason:
+                yield row
+                continue
+            reason = verdict.reason or ("" if is_first else f"{reasons.DUPLICATE}: of {name}")
+            is_first = False
+            yield replace(
+                row, group=group, reason=reason, kept=not reason, likeness=verdict.likeness
+            )

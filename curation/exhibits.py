@@ -10,6 +10,7 @@ from curation import flags, reasons
 from curation.audit import Audit
 from curation.dataset import Dataset, Row
 from curation.leaks import LeakCheck, Near
+from curation.spool import by, where
 from curation.thumbnails import Picture, Thumbnails
 
 _MAX_GROUPS = 96
@@ -58,9 +59,10 @@ def facing(dataset: Dataset, leaks: LeakCheck | None, thumbnails: Thumbnails) ->
     """The leaks, and the nearest pairs that are none."""
     if leaks is None:
         return ()
-    rows = {row.file: row for row in dataset.rows if row.file}
     shown = [*((near, True) for near in leaks.leaks[:_MAX_LEAKS])]
     shown += [(near, False) for near in leaks.nearest]
+    files = {file for near, _ in shown for file in (near.first, near.second)}
+    rows = {row.file: row for row in dataset.rows if row.file in files}
     return tuple(
         Facing(
             near=near,
@@ -74,10 +76,7 @@ def facing(dataset: Dataset, leaks: LeakCheck | None, thumbnails: Thumbnails) ->
 
 def groups(dataset: Dataset, thumbnails: Thumbnails) -> tuple[list[Group], list[Group]]:
     """Conflicts, and groups of look-alikes: those first in which two are least alike."""
-    members: dict[str, list[Row]] = {}
-    for row in dataset.rows:
-        if row.group:
-            members.setdefault(row.group, []).append(row)
+    members = by(where(dataset.rows, lambda row: row.group), lambda row: row.group or "")
     conflicts = {name: rows for name, rows in members.items() if _is_conflict(rows)}
     others = {name: rows for name, rows in members.items() if name not in conflicts}
     by_doubt = sorted(others.items(), key=lambda item: (_least(item[1]), item[0]))
@@ -96,7 +95,7 @@ def _least(rows: Iterable[Row]) -> float:
     return min(1.0 if row.likeness is None else row.likeness for row in rows)
 
 
-def _shown(found: Iterable[tuple[str, list[Row]]], thumbnails: Thumbnails) -> Iterator[Group]:
+def _shown(found: Iterable[tuple[str, Sequence[Row]]], thumbnails: Thumbnails) -> Iterator[Group]:
     for name, rows in itertools.islice(found, _MAX_GROUPS):
         ordered = sorted(rows, key=lambda row: (not row.kept, row.species, -(row.likeness or 1)))
         yield Group(
@@ -113,7 +112,7 @@ def suspicious(figures: Audit, thumbnails: Thumbnails) -> tuple[Picture, ...]:
 
 def flagged(dataset: Dataset, thumbnails: Thumbnails) -> dict[str, tuple[Picture, ...]]:
     """Some kept pictures with each flag that is no trait of the dataset."""
-    found = flags.flagged([row for row in dataset.rows if row.kept])
+    found = flags.flagged(where(dataset.rows, lambda row: row.kept))
     return {
         flag: tuple(thumbnails.picture(row) for row in rows[:_PER_FLAG])
         for flag, rows in found.items()
@@ -125,10 +124,8 @@ def sheets(dataset: Dataset, thumbnails: Thumbnails) -> dict[str, Sheet]:
 
     Which ones, is by digest: as good as chance.
     """
-    rows: dict[str, list[Row]] = {name: [] for name in dataset.species}
-    for row in dataset.rows:
-        if row.kept:
-            rows[row.species].append(row)
+    found = by(where(dataset.rows, lambda row: row.kept), lambda row: row.species)
+    rows = dict(sorted(found.items()))
     pictures: dict[str, list[Picture]] = {name: [] for name in rows}
     for row in _in_turn(list(rows.values())):
         if thumbnails.is_full:

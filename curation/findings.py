@@ -1,18 +1,18 @@
-"""Findings: what inspection found out about every original, packed while there are many.
+"""Findings: what inspection found out about every original.
 
-A finding is an object of some thirty others, 1.2 KB; packed it takes a fifth of that, and to
-unpack one takes a few microseconds.
+A finding is an object of some thirty others, 1.2 KB: of many, all lie in a spool.
 """
 
 from __future__ import annotations
 
-import pickle
+import bisect
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 from curation.decode import Header
 from curation.looking import Seen
 from curation.quality import Measures
+from curation.spool import Spool
 from curation.stars import Standing
 
 _SOFT = 0.28
@@ -71,34 +71,28 @@ def found(seen: Seen) -> Finding:
     )
 
 
-_NAMES = tuple(field.name for field in fields(Finding))
-_MEASURES = tuple(field.name for field in fields(Measures))
-
-
 class Findings(Mapping[str, Finding]):
-    """Findings by digest, in little room."""
+    """Findings by digest, out of memory."""
 
-    def __init__(self, findings: Mapping[str, Finding] | None = None) -> None:
-        self._packed: dict[str, bytes] = {}
-        for digest, finding in (findings or {}).items():
-            self.add(digest, finding)
+    def __init__(self) -> None:
+        self._digests: list[str] = []
+        self._findings = Spool(Finding)
 
     def add(self, digest: str, finding: Finding) -> None:
-        """Take one in; `digest` is its own."""
-        measures = finding.measures
-        packed = {name: getattr(finding, name) for name in _NAMES}
-        packed["measures"] = measures and [getattr(measures, name) for name in _MEASURES]
-        self._packed[digest] = pickle.dumps(list(packed.values())[1:])
+        """Take one in; `digest` is its own. They come in the order of their digests."""
+        if self._digests and self._digests[-1] >= digest:
+            raise ValueError(f"{digest} comes after {self._digests[-1]}")
+        self._digests.append(digest)
+        self._findings.extend([finding])
 
     def __getitem__(self, digest: str) -> Finding:
-        packed = pickle.loads(self._packed[digest])  # noqa: S301 - from this very process.
-        values = dict(zip(_NAMES, (digest, *packed), strict=True))
-        if values["measures"] is not None:
-            values["measures"] = Measures(**dict(zip(_MEASURES, values["measures"], strict=True)))
-        return Finding(**values)
+        place = bisect.bisect_left(self._digests, digest)
+        if place == len(self._digests) or self._digests[place] != digest:
+            raise KeyError(digest)
+        return self._findings[place]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._packed)
+        return iter(self._digests)
 
     def __len__(self) -> int:
-        return len(self._packed)
+        return len(self._digests)

@@ -9,6 +9,7 @@ more than half of all pictures is taken as a trait of the dataset, not as a faul
 from __future__ import annotations
 
 import math
+from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 from curation import reasons
 from curation.errors import DatasetError, UsageError
+from curation.spool import Selection
 
 if TYPE_CHECKING:
     from curation.dataset import Row
@@ -173,10 +175,12 @@ def is_usable(row: Row) -> bool:
 
 def prevalence(rows: Iterable[Row]) -> dict[str, float]:
     """The share of usable rows that each flag is on, most frequent first."""
-    usable = [row for row in rows if is_usable(row)]
-    found = Counter(flag for row in usable for flag in words(row))
+    usable, found = 0, Counter[str]()
+    for row in filter(is_usable, rows):
+        usable += 1
+        found.update(words(row))
     ordered = sorted(found.items(), key=lambda item: (-item[1], item[0]))
-    return {flag: count / len(usable) for flag, count in ordered}
+    return {flag: count / usable for flag, count in ordered}
 
 
 def traits(rows: Iterable[Row]) -> tuple[str, ...]:
@@ -184,23 +188,30 @@ def traits(rows: Iterable[Row]) -> tuple[str, ...]:
     return tuple(flag for flag, share in prevalence(rows).items() if share > MAX_PREVALENCE)
 
 
-def flagged(rows: Sequence[Row]) -> dict[str, list[Row]]:
+def flagged(rows: Sequence[Row]) -> dict[str, Sequence[Row]]:
     """The usable rows of each flag that is no trait, as ordered; most frequent flag first."""
-    usual = traits(rows)
-    found: dict[str, list[Row]] = {flag: [] for flag in prevalence(rows) if flag not in usual}
-    for row in filter(is_usable, rows):
-        for flag in words(row):
-            if flag in found:
-                found[flag].append(row)
-    return found
+    shares = prevalence(rows)
+    places = {flag: array("I") for flag, share in shares.items() if share <= MAX_PREVALENCE}
+    for place, row in enumerate(rows):
+        if is_usable(row):
+            for flag in words(row):
+                if flag in places:
+                    places[flag].append(place)
+    return {flag: Selection(rows, some) for flag, some in places.items()}
 
 
 def told(rows: Sequence[Row]) -> list[str]:
     """What was flagged, in lines for a person; none where nothing was."""
-    counts = {flag: sum(row.kept for row in found) for flag, found in flagged(rows).items()}
-    listed = ", ".join(f"{count} {flag}" for flag, count in counts.items() if count)
+    shares = prevalence(rows)
+    kept = Counter(flag for row in rows if row.kept for flag in words(row))
+    listed = ", ".join(
+        f"{kept[flag]} {flag}"
+        for flag, share in shares.items()
+        if share <= MAX_PREVALENCE and kept[flag]
+    )
     lines = [f"Flagged and kept: {listed} (--drop FLAG,… drops them)."] if listed else []
-    for flag in traits(rows):
-        share = prevalence(rows)[flag]
-        lines.append(f"{share:.0%} are {flag}: taken as a trait of the dataset, not as a fault.")
+    for flag, share in shares.items():
+        if share > MAX_PREVALENCE:
+            told = f"{share:.0%} are {flag}"
+            lines.append(f"{told}: taken as a trait of the dataset, not as a fault.")
     return lines

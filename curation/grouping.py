@@ -17,14 +17,14 @@ from scraper.harvest import host_of
 
 def tickets(rows: Sequence[Row], by: GroupBy) -> list[Ticket]:
     """What the split has to know of the kept rows; groups that share an image are one group."""
-    kept = [row for row in rows if row.kept]
-    linking = _with_copies(rows, kept) if by == "page" else kept
+    kept = [(row.digest, row.species) for row in rows if row.kept]
+    linking = _with_copies(rows) if by == "page" else (row for row in rows if row.kept)
     names = _components((row.digest, link) for row in linking for link in _links(row, by))
-    groups = [names.get(row.digest) for row in kept]
-    members = Counter(groups)
+    members = Counter(names[digest] for digest, _ in kept if digest in names)
     return [
-        Ticket(digest=row.digest, species=row.species, group=group if members[group] > 1 else None)
-        for row, group in zip(kept, groups, strict=True)
+        Ticket(digest=digest, species=species, group=group if members[group or ""] > 1 else None)
+        for digest, species in kept
+        for group in (names.get(digest),)
     ]
 
 
@@ -66,14 +66,14 @@ def _links(row: Row, by: GroupBy) -> Iterator[str]:
         yield f"host {host}"
 
 
-def _with_copies(rows: Iterable[Row], kept: Iterable[Row]) -> list[Row]:
+def _with_copies(rows: Sequence[Row]) -> Iterator[Row]:
     """The kept rows and the dropped copies of them.
 
     A page that shows a copy links images. A host that has one does not: copies travel so far
     that most hosts would be one group.
     """
-    alike = {row.group for row in kept if row.group is not None}
-    return [row for row in rows if row.kept or row.group in alike]
+    alike = {row.group for row in rows if row.kept and row.group is not None}
+    return (row for row in rows if row.kept or row.group in alike)
 
 
 def _components(links: Iterable[tuple[str, str]]) -> dict[str, str]:

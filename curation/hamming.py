@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,8 +23,8 @@ _MAX_WORD_BITS = 22
 """A table of every such word takes 16 MB."""
 _LOOK_UP_COST = 3.0
 """Of one look-up, in comparisons."""
-_BLOCK = 1 << 19
-"""Look-ups or comparisons made at once: bounds memory, some 40 MB."""
+_BLOCK = 1 << 17
+"""Look-ups or comparisons made at once: bounds memory, some 10 MB, and so they stay in caches."""
 
 Hashes = NDArray[np.uint64]
 Pairs = tuple[NDArray[np.int64], NDArray[np.int64]]
@@ -39,29 +40,52 @@ def neighbours(queries: Hashes, targets: Hashes, *, max_bits: int) -> Pairs:
     lone_queries, query_of = np.unique(queries, return_inverse=True)
     lone_targets, target_of = np.unique(targets, return_inverse=True)
     found = [np.empty((2, 0), np.int64)]
-    found += [np.stack(block) for block in near(lone_queries, lone_targets, max_bits=max_bits)]
+    asked = (_Asked(hashes=lone_queries),)
+    found += [np.stack(block) for _, *block in near(lambda: asked, lone_targets, max_bits=max_bits)]
     first, second = np.concatenate(found, axis=1)
     first, second = _spread(first, second, query_of.ravel(), target_of.ravel())
     order = np.lexsort((second, first))
     return first[order], second[order]
 
 
-def near(queries: Hashes, targets: Hashes, *, max_bits: int) -> Iterator[Pairs]:
-    """The pairs of a query and a target within `max_bits`, each once, in blocks of no order."""
+class Asking(Protocol):
+    """Whatever holds queries."""
+
+    @property
+    def hashes(self) -> Hashes:
+        """The queries."""
+
+
+A = TypeVar("A", bound=Asking)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    hashes: Hashes
+
+
+def near(
+    parts: Callable[[], Iterable[A]], targets: Hashes, *, max_bits: int
+) -> Iterator[tuple[A, NDArray[np.int64], NDArray[np.int64]]]:
+    """The pairs of a query and a target within `max_bits`, each once, in blocks of no order.
+
+    Queries come in parts, of which one at a time is in memory; with each block goes the part
+    whose queries are in it. `parts` is called for each table of the targets.
+    """
     words = _words(len(targets), max_bits)
     for nth, word in enumerate(words):
         table = _Table.of(targets, word)
-        order = np.argsort(word.of(queries))  # Neighbours in a table are looked up together.
-        asked = queries[order]
-        for start in range(0, len(asked), _BLOCK):
-            some = asked[start : start + _BLOCK]
-            own = word.of(some)
-            for mask in word.masks():
-                looked_up = own ^ mask
-                first, last = table.starts[looked_up], table.starts[looked_up + 1]
-                for query, slot in _expanded(first, last - first):
-                    new = _new(some[query] ^ table.hashes[slot], words[:nth], max_bits)
-                    yield order[start + query[new]], table.order[slot[new]]
+        for part in parts():
+            order = np.argsort(word.of(part.hashes))  # Neighbours in a table go together.
+            for start in range(0, len(order), _BLOCK):
+                some = part.hashes[order[start : start + _BLOCK]]
+                own = word.of(some)
+                for mask in word.masks():
+                    looked_up = own ^ mask
+                    first, last = table.starts[looked_up], table.starts[looked_up + 1]
+                    for query, slot in _expanded(first, last - first):
+                        new = _new(some[query] ^ table.hashes[slot], words[:nth], max_bits)
+                        yield part, order[start + query[new]], table.was_at(slot[new])
 
 
 def pairs_within(hashes: Hashes, *, max_bits: int) -> Iterator[Pairs]:
@@ -76,7 +100,7 @@ def pairs_within(hashes: Hashes, *, max_bits: int) -> Iterator[Pairs]:
         for mask in word.masks():
             for query, slot in _met(table, own, mask):
                 new = _new(table.hashes[query] ^ table.hashes[slot], words[:nth], max_bits)
-                yield table.order[query[new]], table.order[slot[new]]
+                yield table.was_at(query[new]), table.was_at(slot[new])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +132,7 @@ class _Table:
     """Hashes sorted by one of their words."""
 
     hashes: Hashes
-    order: NDArray[np.int64]
+    order: NDArray[np.int32]
     """Where each stood before."""
     starts: NDArray[np.int32]
     """Where the hashes with each word begin."""
@@ -116,10 +140,14 @@ class _Table:
     @classmethod
     def of(cls, hashes: Hashes, word: _Word) -> _Table:
         words = word.of(hashes)
-        order = np.argsort(words, kind="stable")
-        counts = np.bincount(words, minlength=1 << word.bits)
-        starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
+        starts = np.zeros((1 << word.bits) + 1, np.int32)
+        np.cumsum(np.bincount(words, minlength=1 << word.bits), out=starts[1:], dtype=np.int32)
+        order = np.argsort(words, kind="stable").astype(np.int32)
         return cls(hashes=hashes[order], order=order, starts=starts)
+
+    def was_at(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Where the hashes at these places stood before."""
+        return self.order[places].astype(np.int64)
 
 
 def _words(targets: int, max_bits: int) -> tuple[_Word, ...]:

@@ -8,7 +8,7 @@ decided. What is dropped here is compared with nothing, so that it takes no othe
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from curation import reasons
@@ -65,7 +65,14 @@ class Judge:
         return next((flag for flag in self.recipe.drop if flag in flags), "")
 
 
-def _addresses(records: Iterable[Record]) -> dict[str, int]:
-    found = {(record.sha256 or "", record.candidate.address) for record in records}
+def _addresses(records: Sequence[Record]) -> dict[str, int]:
+    times = Counter(record.sha256 or "" for record in records)
+    shared = {digest for digest, count in times.items() if count > 1}
+    del times
+    found = {
+        (record.sha256 or "", record.candidate.address)
+        for record in records
+        if record.sha256 in shared
+    }
     counts = Counter(digest for digest, _ in found)
     return {digest: count for digest, count in counts.items() if count > 1}

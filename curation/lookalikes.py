@@ -22,7 +22,16 @@ from curation.alignment import Suggestions, align, by_map
 from curation.candidates import Candidates, candidates
 from curation.marks import differ, is_marked
 from curation.recipe import CurationRecipe
-from curation.signature import THUMB_PX, Box, Signature, hashed_views, views_of
+from curation.signature import (
+    CROPS,
+    FRAMINGS,
+    ORIENTATIONS,
+    THUMB_PX,
+    Box,
+    Signature,
+    hashed_views,
+    views_of,
+)
 from curation.stars import Compared, Ends, Pair, Path, Standing, compared
 
 _THUMB_BYTES = THUMB_PX**2
@@ -122,10 +131,13 @@ class Album:
     def _hashes(
         self, line: Numbers, inner: NDArray[np.float32]
     ) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
-        parts = [line[start : start + _AT_ONCE] for start in range(0, len(line), _AT_ONCE)]
-        hashed = [hashed_views(self[part], inner[part]) for part in parts or [line]]
-        targets, queries = zip(*hashed, strict=True)
-        return np.concatenate(targets), np.concatenate(queries)
+        targets = np.empty((len(line), FRAMINGS, ORIENTATIONS), np.uint64)
+        queries = np.empty((len(line), FRAMINGS + len(CROPS)), np.uint64)
+        for start in range(0, len(line), _AT_ONCE):
+            some = slice(start, start + _AT_ONCE)
+            part = line[some]
+            targets[some], queries[some] = hashed_views(self[part], inner[part])
+        return targets, queries
 
 
 class Suggested:

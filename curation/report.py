@@ -78,8 +78,7 @@ def page(
         room: bytes that pictures may add.
     """
     figures = audit(dataset.rows, target=target)
-    kept = [row for row in dataset.rows if row.kept]
-    sizes = _sizes(kept)
+    sizes = _sizes(dataset.rows)
     thumbnails = Thumbnails(dataset, room=room)
     facing = exhibits.facing(dataset, leaks, thumbnails)
     conflicts, groups = exhibits.groups(dataset, thumbnails)
@@ -92,8 +91,8 @@ def page(
         scatter=charts.scatter(sizes, side_px=dataset.recipe.side_px),
         legend=[(charts.key(number), of) for number, of in enumerate(charts.with_others(sizes))],
         histograms=[
-            charts.histogram([getattr(row, side) or 1 for row in kept], side)
-            for side in ("width", "height")
+            charts.histogram([size[nth] for of_one in sizes.values() for size in of_one], side)
+            for nth, side in enumerate(("width", "height"))
         ],
         panels=list(charts.panels(sizes).items()),
         panels_in_sight=_PANELS,

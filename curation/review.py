@@ -14,13 +14,14 @@ from __future__ import annotations
 import bisect
 import csv
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
 from curation import reasons
 from curation.errors import UsageError
+from curation.spool import Spool, where
 from scraper.harvest import Record
 
 COLUMNS: Final = ("digest", "species", "decision", "to", "note")
@@ -51,7 +52,7 @@ class Decision:
 class Reviewed:
     """A harvest's records after a review."""
 
-    records: tuple[Record, ...]
+    records: Sequence[Record]
     """All of them; what was moved is under its new species."""
     marks: Mapping[int, str] = field(default_factory=dict)
     """By a record's number: what was decided about it, for the manifest."""
@@ -64,9 +65,11 @@ class Reviewed:
     warnings: tuple[str, ...] = ()
 
     @property
-    def standing(self) -> tuple[Record, ...]:
+    def standing(self) -> Sequence[Record]:
         """The records that nobody dropped."""
-        return tuple(record for record in self.records if record.id not in self.dropped)
+        if not self.dropped:
+            return self.records
+        return where(self.records, lambda record: record.id not in self.dropped)
 
     @property
     def kept_digests(self) -> frozenset[str]:
@@ -135,7 +138,7 @@ def _require_digest(digest: str, place: str) -> None:
         )
 
 
-def reviewed(records: Iterable[Record], decisions: Iterable[Decision]) -> Reviewed:
+def reviewed(records: Sequence[Record], decisions: Sequence[Decision]) -> Reviewed:
     """Apply decisions to a harvest's records, in their order.
 
     What no record has is a warning: an image may have been forgotten since.
@@ -144,21 +147,32 @@ def reviewed(records: Iterable[Record], decisions: Iterable[Decision]) -> Review
         UsageError: the beginning of a digest fits several, or two decisions contradict each
             other; the message names the line.
     """
-    session = _Session(records)
+    if not decisions:
+        return Reviewed(records=records)
+    session = _Session(records, decisions)
     for decision in decisions:
         session.apply(decision)
     return session.result()
 
 
+def _meant_by(decisions: Iterable[Decision]) -> Callable[[str], bool]:
+    """Tells the digests of which one that a decision names may be the beginning."""
+    named = {name for decision in decisions for name in (decision.digest, decision.to) if name}
+    lengths = sorted({len(name) for name in named})
+    return lambda digest: any(digest[:length] in named for length in lengths)
+
+
 class _Session:
     """A review while it is applied."""
 
-    def __init__(self, records: Iterable[Record]) -> None:
-        self._gathered = tuple(records)
-        self._now = {record.id: record for record in self._gathered}
+    def __init__(self, records: Sequence[Record], decisions: Iterable[Decision]) -> None:
+        self._gathered = records
+        meant = _meant_by(decisions)
         self._by_digest: dict[str, list[Record]] = {}
-        for record in self._gathered:
-            self._by_digest.setdefault(record.sha256 or "", []).append(record)
+        for record in records:
+            if meant(record.sha256 or ""):
+                self._by_digest.setdefault(record.sha256 or "", []).append(record)
+        self._now = {record.id: record for some in self._by_digest.values() for record in some}
         self._digests = sorted(self._by_digest)
         self._decided: dict[int, Decision] = {}
         self._marks: dict[int, list[str]] = {}
@@ -184,11 +198,12 @@ class _Session:
         """What came of it."""
         known = {record.species for record in self._gathered}
         new = sorted({record.species for record in self._now.values()} - known)
+        now = (self._now.get(record.id, record) for record in self._gathered)
         if new:
             names = ", ".join(new)
             self._warnings.append(f"the review moves images to {names}, which was not gathered")
         return Reviewed(
-            records=tuple(self._now[record.id] for record in self._gathered),
+            records=Spool.of(Record, now),
             marks={number: "; ".join(marks) for number, marks in self._marks.items()},
             dropped=self._dropped,
             kept=frozenset(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from curation.dataset import Row, file_name
@@ -24,22 +24,20 @@ class Sides:
 NONE_BEFORE = Sides()
 
 
-def sides_of(rows: Iterable[Row]) -> Sides:
+def sides_of(rows: Sequence[Row]) -> Sides:
     """Where the images of a manifest are; a dropped look-alike is where the kept one is."""
-    rows = list(rows)
-    kept = [row for row in rows if row.kept]
-    leaders = {row.group: row for row in kept if row.group is not None}
+    leaders = {row.group: (row.split, row.fold) for row in rows if row.kept and row.group}
     places = {row.digest: leaders[row.group] for row in rows if row.group in leaders}
-    places |= {row.digest: row for row in kept}
+    places |= {row.digest: (row.split, row.fold) for row in rows if row.kept}
     return Sides(
-        splits={digest: row.split for digest, row in places.items() if row.split is not None},
-        folds={digest: row.fold for digest, row in places.items() if row.fold is not None},
+        splits={digest: split for digest, (split, _) in places.items() if split is not None},
+        folds={digest: fold for digest, (_, fold) in places.items() if fold is not None},
     )
 
 
 def with_sides(
     rows: Sequence[Row], recipe: CurationRecipe, before: Sides = NONE_BEFORE
-) -> tuple[Row, ...]:
+) -> Iterator[Row]:
     """Deal the kept rows to the splits, and to folds where the recipe has some.
 
     Args:
@@ -58,7 +56,7 @@ def with_sides(
         is_same = len(set(known.folds.values())) == recipe.folds
         settled = known.folds if is_same else {}
         fold = folds(dealt, count=recipe.folds, seed=recipe.seed, settled=settled)
-    return tuple(
+    return (
         replace(
             row,
             split=home[row.digest],
@@ -82,9 +80,8 @@ def _splits(
     return split_to(dealt, targets=targets, seed=recipe.seed, settled=settled)
 
 
-def _settled(rows: Iterable[Row], before: Sides) -> Sides:
+def _settled(rows: Sequence[Row], before: Sides) -> Sides:
     """What the kept rows inherit: from themselves, or from a look-alike that was kept before."""
-    rows = list(rows)
     heirs = {row.group: row.digest for row in rows if row.kept and row.group is not None}
     splits: dict[str, Split] = {}
     places: dict[str, int] = {}

@@ -27,6 +27,8 @@ _BORDER_TOLERANCE = 14
 _MIN_INNER = 0.3
 """A border that leaves less than this share of a side is part of the picture."""
 
+FRAMINGS = 2
+"""The first views of every picture: the whole, and the inner part."""
 ORIENTATIONS = 8
 """Bit 0 mirrors left to right, bit 1 top to bottom, and bit 2 transposes before that."""
 

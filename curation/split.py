@@ -19,6 +19,7 @@ What follows, and the tests hold it to:
 from __future__ import annotations
 
 import hashlib
+import itertools
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -52,7 +53,7 @@ class Ticket:
 class _Group:
     """Images that stay together."""
 
-    lot: str
+    lot: bytes
     digests: tuple[str, ...]
     counts: Mapping[str, int]
     """Of its images, how many are of each species."""
@@ -176,20 +177,37 @@ def torn(tickets: Iterable[Ticket], home: Mapping[str, object]) -> tuple[str, ..
 
 def lot(seed: int, name: str) -> str:
     """A name's place in line: as good as chance, and the same everywhere."""
-    return hashlib.sha256(f"{seed} {name}".encode()).hexdigest()
+    return _lot(seed, name).hex()
+
+
+def _lot(seed: int, name: str) -> bytes:
+    return hashlib.sha256(f"{seed} {name}".encode()).digest()
 
 
 def _groups(tickets: Iterable[Ticket], seed: int, *, what: str = "") -> list[_Group]:
     """Whole groups, in the order of their lots."""
-    members: dict[tuple[bool, str], set[tuple[str, str]]] = {}
+    members: dict[str, set[tuple[str, str]]] = {}
+    alone: dict[str, tuple[str, ...]] = {}
+    shared: dict[tuple[str, ...], tuple[str, ...]] = {}
     for ticket in tickets:
-        key = (ticket.group is not None, ticket.group or ticket.digest)
-        members.setdefault(key, set()).add((ticket.digest, ticket.species))
-    made = []
+        if ticket.group is not None:
+            members.setdefault(ticket.group, set()).add((ticket.digest, ticket.species))
+        elif ticket.species not in (known := alone.get(ticket.digest, ())):
+            named = (*known, ticket.species)
+            alone[ticket.digest] = shared.setdefault(named, named)
+    one_of = {species: {species: 1} for species in set(itertools.chain(*alone.values()))}
+    made = [
+        _Group(
+            lot=_lot(seed, what + digest),
+            digests=(digest,),
+            counts=one_of[species[0]] if len(species) == 1 else Counter(species),
+        )
+        for digest, species in alone.items()
+    ]
     for group in members.values():
         digests = tuple(sorted({digest for digest, _ in group}))
         counts = Counter(species for _, species in group)
-        made.append(_Group(lot=lot(seed, what + digests[0]), digests=digests, counts=counts))
+        made.append(_Group(lot=_lot(seed, what + digests[0]), digests=digests, counts=counts))
     return sorted(made, key=lambda group: (group.lot, group.digests))
 
 

@@ -137,7 +137,7 @@ def compared(
     for outcome in comparison.between(_homes(standings, found), species, verify):
         found += outcome.pairs
         yield outcome
-    yield comparison.cleaned(stars(standings, found), unmarked, bridge)
+    yield comparison.cleaned(_groups(standings, found), unmarked, bridge)
 
 
 class _Comparison:
@@ -319,16 +319,22 @@ def stars(standings: Sequence[Standing], pairs: Iterable[Pair]) -> list[list[int
 def _homes(standings: Sequence[Standing], pairs: Sequence[Pair]) -> list[int]:
     """The middle of the star of every picture; its own, where it has no pair."""
     home = list(range(len(standings)))
+    for star in _groups(standings, pairs):
+        for place in star:
+            home[place] = star[0]
+    return home
+
+
+def _groups(standings: Sequence[Standing], pairs: Sequence[Pair]) -> list[list[int]]:
+    """The stars of the pictures that have a pair."""
     some = sorted({place for pair in pairs for place in (pair.first, pair.second)})
     number = {place: number for number, place in enumerate(some)}
     among = [
         Pair(first=number[pair.first], second=number[pair.second], likeness=pair.likeness)
         for pair in pairs
     ]
-    for star in stars([standings[place] for place in some], among):
-        for place in star:
-            home[some[place]] = some[star[0]]
-    return home
+    found = stars([standings[place] for place in some], among)
+    return [[some[place] for place in star] for star in found]
 
 
 def _middle(

@@ -24,6 +24,8 @@ from numpy.typing import NDArray
 
 from curation.dataset import MANIFEST, Dataset, Row, write_manifest
 from curation.errors import DatasetError
+from curation.flags import traits
+from curation.spool import Spool
 from curation.suspicion import with_suspicion
 
 FOLDS: Final = 5
@@ -153,24 +155,27 @@ def note_doubts(dataset: Dataset, found: Mapping[tuple[str, str], Doubt]) -> Dat
     """
     from curation.report import write_report
 
-    rows = []
-    for row in dataset.rows:
-        doubt = found.get((row.digest, row.species)) if row.kept else None
-        rows.append(
-            replace(
-                row,
-                outlier=doubt.outlier if doubt else None,
-                label_doubt=doubt.label_doubt if doubt else None,
-                likely_species=doubt.likely_species if doubt else None,
-            )
-        )
+    doubted = (
+        _with_doubt(row, found.get((row.digest, row.species)) if row.kept else None)
+        for row in dataset.rows
+    )
+    rows = Spool.of(Row, with_suspicion(doubted, traits(dataset.rows)))
     path = dataset.root / MANIFEST
     unready = path.with_name(f".{MANIFEST}.unready")
     try:
-        write_manifest(unready, with_suspicion(rows), dataset.recipe, refused=dataset.refused)
+        write_manifest(unready, rows, dataset.recipe, refused=dataset.refused)
         unready.replace(path)
         noted = Dataset.open(dataset.root)
         write_report(noted, name=noted.root.absolute().name, lock_digest=noted.lock_digest)
     except OSError as error:
         raise DatasetError(f"cannot write into {dataset.root}: {error.strerror}") from error
     return noted
+
+
+def _with_doubt(row: Row, doubt: Doubt | None) -> Row:
+    return replace(
+        row,
+        outlier=doubt.outlier if doubt else None,
+        label_doubt=doubt.label_doubt if doubt else None,
+        likely_species=doubt.likely_species if doubt else None,
+    )

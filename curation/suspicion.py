@@ -14,7 +14,7 @@ from typing import Final
 
 from curation import reasons
 from curation.dataset import Row
-from curation.flags import is_usable, traits, words
+from curation.flags import is_usable, words
 
 CONFLICT_WEIGHT: Final = 0.95
 OUTLIER_WEIGHT: Final = 0.5
@@ -40,14 +40,13 @@ _MIN_TOLD = 0.05
 """What weighs less is no reason to name."""
 
 
-def with_suspicion(rows: Iterable[Row]) -> tuple[Row, ...]:
+def with_suspicion(rows: Iterable[Row], usual: Collection[str]) -> Iterator[Row]:
     """Give every row that shows a picture of its own its suspicion; others have none.
 
-    A person's `keep` or `move` settles the matter: nothing is suspicious any more.
+    A person's `keep` or `move` settles the matter: nothing is suspicious any more. `usual` are
+    the dataset's traits (`curation.flags.traits`).
     """
-    rows = tuple(rows)
-    usual = traits(rows)
-    return tuple(_judged(row, usual) for row in rows)
+    return (_judged(row, usual) for row in rows)
 
 
 def _judged(row: Row, usual: Collection[str]) -> Row:
@@ -88,7 +87,7 @@ def worst_first(rows: Iterable[Row]) -> list[Row]:
 
 def suspects(rows: Sequence[Row], *, at_least: float = 0.3) -> list[Row]:
     """The rows worth a look, worst first."""
-    return [row for row in worst_first(rows) if (row.suspicion or 0) >= at_least]
+    return worst_first(row for row in rows if (row.suspicion or 0) >= at_least)
 
 
 def reason_for_none(rows: Sequence[Row]) -> str:

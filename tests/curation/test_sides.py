@@ -10,8 +10,12 @@ from curation.dataset import Dataset, Row
 from curation.errors import SplitError, UsageError
 from curation.grouping import torn_groups
 from curation.recipe import CurationRecipe
-from curation.sides import sides_of, with_sides
+from curation.sides import NONE_BEFORE, Sides, sides_of, with_sides
 from tests.curation.making import curated, encoded, gathered, jpeg, picture
+
+
+def dealt(rows: list[Row], recipe: CurationRecipe, before: Sides = NONE_BEFORE) -> list[Row]:
+    return list(with_sides(rows, recipe, before))
 
 
 def rows(count: int, species: str = "shrew") -> list[Row]:
@@ -22,7 +26,7 @@ def rows(count: int, species: str = "shrew") -> list[Row]:
 
 
 def test_kept_rows_get_a_side_and_a_file_and_dropped_ones_none():
-    made = with_sides(
+    made = dealt(
         [*rows(20), Row(digest="z", species="shrew", reason="blank", file_sha256="f")],
         CurationRecipe(folds=4),
     )
@@ -32,15 +36,15 @@ def test_kept_rows_get_a_side_and_a_file_and_dropped_ones_none():
 
 
 def test_without_keep_splits_an_earlier_split_does_not_matter():
-    before = sides_of(with_sides(rows(20), CurationRecipe(seed=1)))
+    before = sides_of(dealt(rows(20), CurationRecipe(seed=1)))
     recipe = CurationRecipe(seed=2)
-    assert with_sides(rows(20), recipe, before) == with_sides(rows(20), recipe)
+    assert dealt(rows(20), recipe, before) == dealt(rows(20), recipe)
 
 
 def test_with_keep_splits_no_image_changes_its_side_or_its_fold():
     recipe = CurationRecipe(keep_splits=True, folds=3)
-    before = with_sides(rows(30), replace(recipe, seed=1))
-    after = with_sides(rows(60), replace(recipe, seed=2), sides_of(before))
+    before = dealt(rows(30), replace(recipe, seed=1))
+    after = dealt(rows(60), replace(recipe, seed=2), sides_of(before))
     earlier = {row.digest: (row.split, row.fold) for row in before}
     assert all(
         earlier.get(row.digest, (row.split, row.fold)) == (row.split, row.fold) for row in after
@@ -49,8 +53,8 @@ def test_with_keep_splits_no_image_changes_its_side_or_its_fold():
 
 
 def test_another_number_of_folds_deals_them_anew():
-    before = with_sides(rows(30), CurationRecipe(folds=3))
-    after = with_sides(rows(30), CurationRecipe(folds=5, keep_splits=True), sides_of(before))
+    before = dealt(rows(30), CurationRecipe(folds=3))
+    after = dealt(rows(30), CurationRecipe(folds=5, keep_splits=True), sides_of(before))
     assert {row.fold for row in after} == {0, 1, 2, 3, 4}
 
 
@@ -64,7 +68,7 @@ def test_a_better_copy_of_an_earlier_image_inherits_its_side(side):
     )
     old = replace(rows(6)[5], kept=False, reason="near-duplicate", group="g")
     better = Row(digest="better", species="shrew", kept=True, group="g")
-    made = with_sides([*rows(5), old, better], CurationRecipe(keep_splits=True), before)
+    made = dealt([*rows(5), old, better], CurationRecipe(keep_splits=True), before)
     assert {row.digest: row.split for row in made}["better"] == side
 
 

@@ -8,14 +8,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curation.dataset import Row
-from curation.flags import FLAGS
+from curation.flags import FLAGS, traits
 from curation.suspicion import WEIGHTS, suspects, with_suspicion, worst_first
 
 PLAIN = [Row(digest=f"{n:064x}", species="shrew", kept=True) for n in range(20)]
 
 
+def suspected(rows: list[Row]) -> list[Row]:
+    return list(with_suspicion(rows, traits(rows)))
+
+
 def judged(**values):
-    one, *_ = with_suspicion([replace(PLAIN[0], **values), *PLAIN[1:]])
+    one, *_ = suspected([replace(PLAIN[0], **values), *PLAIN[1:]])
     return one.suspicion, one.suspicion_reasons
 
 
@@ -55,13 +59,13 @@ def test_what_a_flag_dropped_is_still_judged():
 
 
 def test_a_trait_of_the_dataset_is_no_reason():
-    rows = with_suspicion([replace(one, flags="dark,tiny") for one in PLAIN[:11]] + PLAIN[11:])
+    rows = suspected([replace(one, flags="dark,tiny") for one in PLAIN[:11]] + PLAIN[11:])
     assert {row.suspicion for row in rows} == {0.0}
 
 
 def test_the_worst_come_first_and_each_image_once():
     flagged = [replace(PLAIN[1], flags="dark"), replace(PLAIN[2], flags="drawing")]
-    rows = with_suspicion([PLAIN[0], *flagged, flagged[1], *PLAIN[3:]])
+    rows = suspected([PLAIN[0], *flagged, flagged[1], *PLAIN[3:]])
     assert [row.flags for row in worst_first(rows)] == ["drawing", "dark"]
     assert [row.flags for row in suspects(rows, at_least=0.5)] == ["drawing"]
 
