@@ -122,9 +122,15 @@ def _of_rendered(row: Row, dataset: Dataset, harvest: Harvest | None) -> Callabl
 
 
 def _originals(dataset: Dataset, harvest: Harvest) -> Iterator[_File]:
-    rows = {row.digest: row for row in sorted(dataset.rows, key=lambda row: row.kept)}
-    for digest, row in sorted(rows.items()):
-        path = harvest.path(digest)
+    places: dict[str, int] = {}
+    kept: set[str] = set()
+    for place, row in enumerate(dataset.rows):
+        if row.kept or row.digest not in kept:
+            places[row.digest] = place
+        if row.kept:
+            kept.add(row.digest)
+    for digest in sorted(places):
+        row, path = dataset.rows[places[digest]], harvest.path(digest)
         yield _File(
             path=path,
             shown=path.relative_to(harvest.root).as_posix(),

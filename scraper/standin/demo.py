@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shlex
 import shutil
 import subprocess
@@ -178,13 +179,14 @@ def _summary(walk: _Walk, *, drawn: int, seconds: float) -> dict[str, Any]:
 def _in_words(document: dict[str, Any]) -> str:
     kept = {split: sum(counts.values()) for split, counts in document["splits"].items()}
     test = document["test"]
+    low, high = math.floor(100 * test["low"]), math.ceil(100 * test["high"])  # As in the report.
     chance = 1 / len(SPECIES)
     rows = {
         "drawn": f"{counted(document['drawn'], 'picture')} of {len(SPECIES)} species",
         "kept": ", ".join(f"{count} {split}" for split, count in kept.items()),
         "dropped": ", ".join(f"{count} {name}" for name, count in document["dropped"].items()),
         "test accuracy": f"{test['value']:.0%} of {test['n']}"
-        f" (95 % interval {test['low']:.0%} to {test['high']:.0%}; chance is {chance:.0%})",
+        f" (95 % interval {low} to {high} %; chance is {chance:.0%})",
         "locked as": document["lock_digest"][:16],
         "took": f"{document['seconds']:.0f} s",
         "reports": f"\n{'':15}".join(document["reports"]),
