@@ -134,7 +134,7 @@ def _data(record: RunRecord, dataset: Dataset) -> Iterator[str]:
     yield "## What it was trained on"
     yield ""
     yield (
-        f"{len(kept)} pictures, locked as `{record.lock_digest}`; this run:"
+        f"{len(kept)} pictures of the dataset locked as `{record.lock_digest}`; this run:"
         f" {record.portion.in_words()}."
     )
     yield from ("", "| species | train | val | test |", "|---|---|---|---|")

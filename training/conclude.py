@@ -61,7 +61,7 @@ def conclude(
         one for split in said for one in suspects.suspects(split, said[split], species)
     )
     run.write(suspects.FILE_NAME, suspects.to_csv(doubted))
-    run.write("model-card.md", model_card(run, dataset, evaluations, separation=apart))
+    run.write("model-card.md", model_card(run, dealt, evaluations, separation=apart))
     write_report(run, dealt, evaluations, network=network, suspects=doubted, separation=apart)
     return {"run": str(run.root), "metrics": document}, _summary(run, evaluations, apart)
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -344,6 +345,10 @@ def test_folds_are_runs_of_their_own_and_only_what_is_missing_is_done_again(
     assert json.loads(json.dumps(measured["metrics"])) == before, "on its own test pictures"
     assert before["lock_digest"] == dataset.lock_digest
     assert before["portion"]["fold"] == 2
+    rows = re.findall(
+        r"^\| \w+ \| (\d+) \| (\d+) \| (\d+) \|$", (fold / "model-card.md").read_text(), re.M
+    )
+    assert sum(int(tested) for *_, tested in rows) == before["splits"]["test"]["n"], "of this fold"
 
 
 def test_other_animals_are_measured_when_they_are_given(trained: Trained, tmp_path: Path) -> None:
