@@ -100,19 +100,18 @@ class Candidates:
 
 
 def candidates(
-    targets: Hashes, queries: Hashes, *, candidate_bits: int, crop_bits: int
+    known: Holders, queries: Hashes, *, candidate_bits: int, crop_bits: int
 ) -> Candidates:
     """Find the pairs that are worth comparing, given pictures in line, the best first.
 
     Args:
-        targets: shape (n, 2, 8), of every picture's whole and inner part in all orientations.
+        known: of every picture, the hashes by which it is found.
         queries: shape (n, views), of all views.
         candidate_bits: radius of the search for whole and inner pictures.
         crop_bits: radius of the search for the other views.
     """
     count = len(queries)
     wanted = _Wanted(count)
-    known = _Holders.of(targets.reshape(count, _TARGETS), most=_NEAREST)
     for views, max_bits in (
         (slice(0, FRAMINGS), candidate_bits),
         (slice(FRAMINGS, queries.shape[1]), crop_bits),
@@ -127,25 +126,30 @@ def candidates(
     return wanted.all()
 
 
-def _in_parts(queries: Hashes) -> Iterator[_Holders]:
+def _in_parts(queries: Hashes) -> Iterator[Holders]:
     for start in range(0, len(queries), _ASKERS):
         some = queries[start : start + _ASKERS]
-        yield _Holders.of(some, most=len(some), start=start)
+        yield Holders.of(some, most=len(some), start=start)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Holders:
+class Holders:
     """Distinct hashes, and which pictures have them."""
 
     hashes: Hashes
-    starts: Numbers
+    starts: NDArray[np.int32]
     """Where the holders of each hash begin, the best picture first."""
     picture: NDArray[np.int32]
     slot: NDArray[np.int32]
     """Which of the picture's hashes it is; the first of several equal ones."""
 
     @classmethod
-    def of(cls, table: Hashes, *, most: int, start: int = 0) -> _Holders:
+    def found_by(cls, targets: Hashes) -> Holders:
+        """Of pictures in line, shape (n, 2, 8): whole and inner part in all orientations."""
+        return cls.of(targets.reshape(len(targets), _TARGETS), most=_NEAREST)
+
+    @classmethod
+    def of(cls, table: Hashes, *, most: int, start: int = 0) -> Holders:
         """Sort a table, shape (pictures, hashes of each), keeping at most so many holders.
 
         Its first picture has the place `start`.
@@ -162,17 +166,22 @@ class _Holders:
         starts = np.flatnonzero(_differs(hashes))
         return cls(
             hashes=hashes[starts],
-            starts=np.append(starts, len(hashes)),
+            starts=np.append(starts, len(hashes)).astype(np.int32),
             picture=pictures,
             slot=slots,
         )
 
     def counts(self, numbers: Numbers) -> Numbers:
-        return self.starts[numbers + 1] - self.starts[numbers]
+        """How many pictures have these hashes."""
+        return self.first(numbers + 1) - self.first(numbers)
+
+    def first(self, numbers: Numbers) -> Numbers:
+        """Where the holders of these hashes begin."""
+        return self.starts[numbers].astype(np.int64)
 
 
 def _held_by_both(
-    asking: _Holders, asker: Numbers, known: _Holders, found: Numbers
+    asking: Holders, asker: Numbers, known: Holders, found: Numbers
 ) -> Iterator[tuple[Numbers, Numbers, Numbers]]:
     """Every holder of one hash with every holder of the other, some pairs of hashes at a time."""
     there = known.counts(found)
@@ -183,7 +192,7 @@ def _held_by_both(
         pair, nth = _flat(counts[some])
         pair += start
         one, other = np.divmod(nth, there[pair])
-        yield pair, asking.starts[asker[pair]] + one, known.starts[found[pair]] + other
+        yield pair, asking.first(asker[pair]) + one, known.first(found[pair]) + other
 
 
 class _Wanted:

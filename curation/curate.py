@@ -183,13 +183,15 @@ def _compared(
     review: Reviewed,
     recipe: CurationRecipe,
 ) -> Iterator[Compared]:
-    species = species_by_digest(review.standing)
+    claimed = species_by_digest(review.standing)
+    species = [claimed[digest] for digest in in_album]
+    del claimed
     named = {digest for pair in review.apart for digest in pair}
     place = {digest: number for number, digest in enumerate(in_album) if digest in named}
     return album.star_pairs(
         recipe,
         [replace(findings[digest].standing, digest=digest) for digest in in_album],
-        [species[digest] for digest in in_album],
+        species,
         {(place[one], place[two]) for one, two in review.apart if {one, two} <= place.keys()},
     )
 

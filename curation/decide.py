@@ -89,7 +89,7 @@ def _digest(record: Record) -> str:
 
 
 def species_by_digest(records: Iterable[Record]) -> dict[str, frozenset[str]]:
-    """Under which species each digest was gathered."""
+    """Under which species each digest was gathered: those of equal species share a set."""
     shared: dict[frozenset[str], frozenset[str]] = {}
     found: dict[str, frozenset[str]] = {}
     for record in records:

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from curation.alignment import Suggestions, align, by_map
-from curation.candidates import Candidates, candidates
+from curation.candidates import Candidates, Holders, candidates
 from curation.marks import differ, is_marked
 from curation.recipe import CurationRecipe
 from curation.signature import (
@@ -120,8 +120,10 @@ class Album:
         self._thumbs.flush()
         inner = np.array(self._inner).reshape(-1, 4)
         targets, queries = self._hashes(line, inner)
+        known = Holders.found_by(targets)
+        del targets  # Of many pictures that is much.
         found = candidates(
-            targets,
+            known,
             queries,
             candidate_bits=recipe.candidate_bits,
             crop_bits=recipe.crop_bits,

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from curation.candidates import candidates
+from curation.candidates import Holders, candidates
 
 VIEWS = 14
 
@@ -22,7 +22,8 @@ def rows(whole: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def pairs(whole: np.ndarray) -> set[tuple[int, int]]:
-    found = candidates(*rows(whole), candidate_bits=14, crop_bits=0)
+    targets, queries = rows(whole)
+    found = candidates(Holders.found_by(targets), queries, candidate_bits=14, crop_bits=0)
     return set(zip(*(end.tolist() for end in found.ends), strict=True))
 
 
