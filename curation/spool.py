@@ -13,10 +13,11 @@ import tempfile
 import threading
 import weakref
 from array import array
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import fields, is_dataclass
-from itertools import islice
-from operator import attrgetter
+from itertools import islice, repeat
+from operator import attrgetter, call
 from typing import Any, Generic, Self, TypeVar, get_args, get_type_hints, overload
 
 T = TypeVar("T")
@@ -192,6 +193,5 @@ class _Packing(Generic[T]):
             if values[place] is not None:
                 values[place] = inner._made(values[place])
         made = object.__new__(self.kind)
-        for setter, value in zip(self._setters, values, strict=True):
-            setter(made, value)
+        deque(map(call, self._setters, repeat(made), values), maxlen=0)  # A loop takes longer.
         return made
