@@ -9,6 +9,7 @@ how to lay them on each other, and they are verified so.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
@@ -211,12 +212,13 @@ class _Comparison:
 
     def _tries(self, home: Sequence[int]) -> list[Numbers]:
         """What was not compared between stars: the first pairs of every two, the second, …"""
-        tries: list[list[int]] = [[] for _ in range(_TRIES)]
-        tried: dict[frozenset[int], int] = {}
+        tries = [array("q") for _ in range(_TRIES)]
+        tried: dict[int, int] = {}
         for number, one, other in self._left():
-            two = frozenset((home[one], home[other]))
+            low, high = sorted((home[one], home[other]))
+            two = low * self._count + high
             nth = tried.get(two, 0)
-            if len(two) > 1 and nth < _TRIES:
+            if low != high and nth < _TRIES:
                 tried[two] = nth + 1
                 tries[nth].append(number)
         return [np.asarray(numbers, np.int64) for numbers in tries]
@@ -225,10 +227,9 @@ class _Comparison:
         self, numbers: Numbers, home: Sequence[int], links: Mapping[frozenset[int], Pair]
     ) -> Numbers:
         """Those of these pairs that lie between stars that are not linked yet."""
-        told = self._told(numbers)
         left = [
             number
-            for number, one, other in told
+            for number, one, other in self._told(numbers)
             if frozenset((home[one], home[other])) not in links
         ]
         return np.asarray(left, np.int64)
@@ -275,8 +276,10 @@ class _Comparison:
         return self._told(np.flatnonzero(~self._is_asked))
 
     def _told(self, numbers: Numbers) -> Iterator[tuple[int, int, int]]:
-        ends = (self._line[end[numbers]].tolist() for end in (self._better, self._worse))
-        return zip(numbers.tolist(), *ends, strict=True)
+        for start in range(0, len(numbers), _AT_ONCE):
+            some = numbers[start : start + _AT_ONCE]
+            ends = (self._line[end[some]].tolist() for end in (self._better, self._worse))
+            yield from zip(some.tolist(), *ends, strict=True)
 
     def _pairs_of(self, pictures: Numbers) -> Numbers:
         """Numbers of the pairs in which these are the better ones."""
