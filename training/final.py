@@ -58,8 +58,7 @@ FINALS: dict[str, Final] = {
         views="shifts",
     ),
 }
-"""What they cost stands in benchmarks/RESULTS.md: within 40 and 60 CPU minutes for 2,500
-pictures of 32 px."""
+"""What they cost stands in benchmarks/RESULTS.md; it depends on the machine, fourfold."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
