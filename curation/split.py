@@ -175,12 +175,8 @@ def torn(tickets: Iterable[Ticket], home: Mapping[str, object]) -> tuple[str, ..
     return tuple(sorted(group for group, found in places.items() if len(found) > 1))
 
 
-def lot(seed: int, name: str) -> str:
-    """A name's place in line: as good as chance, and the same everywhere."""
-    return _lot(seed, name).hex()
-
-
 def _lot(seed: int, name: str) -> bytes:
+    """A name's place in line: as good as chance, and the same everywhere."""
     return hashlib.sha256(f"{seed} {name}".encode()).digest()
 
 
