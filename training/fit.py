@@ -133,7 +133,7 @@ class _Training:
     @property
     def variables(self) -> list[Any]:
         """All that the network is: weights, statistics, random states."""
-        variables: list[Any] = self._stepper.model.variables
+        variables: list[Any] = self._network.variables
         return variables
 
     def run(self, phase: Phase) -> Iterator[Epoch]:

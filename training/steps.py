@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from training.augmentation import Augmentation, columns, draws
 from training.errors import DivergedError, TrainingError
+from training.folding import folded
 from training.pictures import Pictures
 from training.recipe import TrainRecipe
 from training.schedule import averages, optimizer, rates
@@ -34,8 +35,8 @@ class Stepper:
             recipe: How it is trained.
             weights: How much a picture of each class counts, shape (classes,).
         """
-        self.model = _training_model(network, recipe)
-        self._recipe, self._weights = recipe, weights
+        self._network, self._recipe, self._weights = network, recipe, weights
+        self._model: Network = None
         self._targets = np.eye(len(weights), dtype=np.float32)
 
     def compile(self, *, steps: int, steps_in_epoch: int, factors: dict[str, float]) -> None:
@@ -43,10 +44,11 @@ class Stepper:
 
         `factors` has shares of the learning rate, by the path of a variable.
         """
+        self._model = _training_model(folded(self._network), self._recipe)
         recipe = replace(self._recipe, ema=min(self._recipe.ema, max(0.0, 1 - 10 / steps)))
         rate = rates(recipe, steps=steps, steps_in_epoch=steps_in_epoch)
-        variables = self.model.trainable_variables
-        self.model.compile(
+        variables = self._model.trainable_variables
+        self._model.compile(
             optimizer=optimizer(recipe, rate, variables=variables, factors=factors),
             loss=_loss(recipe, self._weights),
             metrics=[_accuracy],
@@ -55,7 +57,7 @@ class Stepper:
     @property
     def optimizer(self) -> Any:
         """None before it was compiled."""
-        return self.model.optimizer if self.model.compiled else None
+        return None if self._model is None else self._model.optimizer
 
     @property
     def rate(self) -> float:
@@ -85,8 +87,8 @@ class Stepper:
             TrainingError: memory ran out.
         """
         with out_of_memory_told(self._recipe):
-            self.model.reset_metrics()
-            loss, accuracy = self.model.train_on_batch(*batch)
+            self._model.reset_metrics()
+            loss, accuracy = self._model.train_on_batch(*batch)
         if not math.isfinite(loss):
             raise DivergedError(
                 "the loss is not a number any more: try a smaller --learning-rate"
@@ -98,7 +100,7 @@ class Stepper:
     def averaged(self) -> Iterator[None]:
         """Let the network have the moving averages of its weights, where there are any."""
         moving = averages(self.optimizer) if self.optimizer else []
-        trained = self.model.trainable_variables if moving else []
+        trained = self._model.trainable_variables if moving else []
         # Copies, because JAX lets go of an array that a step or a prediction has used up, and
         # with it of everything that shares its memory.
         own = [np.array(variable.numpy()) for variable in trained]
