@@ -38,7 +38,11 @@ class Final:
     """A final model."""
 
     members: tuple[Member, ...]
+    """They are made in this order, for as long as there is time."""
     views: ensemble.Views
+    cpu_minutes: float
+    """How long all of them may take. The first is made in any case, and another one if as much
+    time is left as those before it took on average: machines differ fivefold."""
 
 
 _SMALL = {"enlarge_px": 128, "epochs": 18, "cutmix": 0.3}
@@ -50,12 +54,14 @@ FINALS: dict[str, Final] = {
             Member(model="cifar-resnet", given={"seed": seed, "epochs": 85}) for seed in (0, 1)
         ),
         views="shifts",
+        cpu_minutes=38,
     ),
     "transfer": Final(
         members=tuple(
             Member(model="mobilenet-v2", given={"seed": seed, **_SMALL}) for seed in (0, 1)
         ),
         views="shifts",
+        cpu_minutes=55,
     ),
 }
 """What they cost stands in benchmarks/RESULTS.md; it depends on the machine, fourfold."""
@@ -79,12 +85,14 @@ def make(
     source: str,
     weights_choice: str,
     epochs: int | None,
+    cpu_minutes: float | None = None,
     on_step: Callable[[Progress], None],
     is_interrupted: Callable[[], bool],
 ) -> Iterator[Told]:
     """Yield each epoch of each member of a final model; in the end it lies at `root`.
 
-    Members that are done already are left as they are.
+    Members that are done already are left as they are, and those that there is no time for are
+    left out (`left_out`).
 
     Args:
         name: In `FINALS`.
@@ -93,14 +101,19 @@ def make(
         source: Where that came from.
         weights_choice: `imagenet`, or the folder or file of the backbones' first weights.
         epochs: Of each member; None for the recipe's own.
+        cpu_minutes: How long it may take; None for its own limit.
         on_step: Told the progress after each step.
         is_interrupted: Asked after each step whether to keep what is done, and stop.
     """
-    runs = []
-    for member in FINALS[name].members:
-        task = _task(member, train, source, weights_choice, epochs)
+    made = FINALS[name]
+    limit_s = 60 * (made.cpu_minutes if cpu_minutes is None else cpu_minutes)
+    runs: list[Run] = []
+    for member in made.members:
         folder = root / member.name
         if not _is_done(folder):
+            if _cost_s(runs) > limit_s:
+                break
+            task = _task(member, train, source, weights_choice, epochs)
             backend.start()
             backend.forget_networks()
             for epoch in train_bare(
@@ -112,7 +125,13 @@ def make(
                     epoch=epoch,
                 )
         runs.append(Run.open(folder))
-    ensemble.write(root, runs, FINALS[name].views)
+    ensemble.write(root, runs, made.views)
+
+
+def _cost_s(runs: list[Run]) -> float:
+    """CPU seconds that these took, and one more like them would take with them."""
+    spent_s = sum(Meter(run.root).cpu_s for run in runs)
+    return spent_s + spent_s / len(runs) if runs else 0.0
 
 
 def _task(
@@ -134,6 +153,11 @@ def _task(
 
 def _is_done(folder: Path) -> bool:
     return (folder / "run.json").exists() and Run.open(folder).record.state == "done"
+
+
+def left_out(root: Path, name: str) -> list[str]:
+    """The members of a final model that there was no time for."""
+    return [one.name for one in FINALS[name].members if not _is_done(root / one.name)]
 
 
 def cpu_s(root: Path, name: str) -> float:

@@ -211,6 +211,21 @@ def test_final_models_are_made_of_all_pictures_and_measured(tmp_path: Path, few:
     assert measured["classifiers"][0]["measures"]["accuracy"]["n"] == 15
 
 
+def test_networks_that_there_is_no_time_for_are_left_out_and_named(
+    tmp_path: Path, few: Path
+) -> None:
+    root = tmp_path / "final"
+    command = ("reproduce", "--data", few, "--final", root, "--only", "scratch", "--epochs", 1)
+    hasty, _ = run_command(*command, "--cpu-minutes", 0)
+    first = (root / "scratch" / "cifar-resnet-0" / "model.weights.h5").read_bytes()
+    patient, _ = run_command(*command)
+
+    assert hasty["models"]["scratch"]["left_out"] == ["cifar-resnet-1"]
+    assert patient["models"]["scratch"]["left_out"] == []
+    assert len(json.loads((root / "scratch" / "ensemble.json").read_text("utf-8"))["runs"]) == 2
+    assert (root / "scratch" / "cifar-resnet-0" / "model.weights.h5").read_bytes() == first
+
+
 @pytest.fixture(scope="module")
 def few(npz: Path) -> Path:
     """Three pictures of each class."""
