@@ -8,6 +8,7 @@ it: beside it stands the last epoch, which nothing chose.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import shutil
@@ -51,6 +52,12 @@ class Row:
         given = {**(self.given or {}), "seed": seed, **({"epochs": epochs} if epochs else {})}
         chosen = presets.recipe(self.preset, models.find(self.model), **given)
         return presets.fitted_to(chosen, side_px=side_px)
+
+    def digest(self, *, seed: int, epochs: int | None) -> str:
+        """Of all that a job of the row does: a figure of another recipe is none of this row."""
+        recipe = self.recipe(seed=seed, side_px=1, epochs=epochs)
+        words = {**asdict(recipe), "model": self.model, "material": self.material}
+        return hashlib.sha256(json.dumps(words, sort_keys=True).encode()).hexdigest()[:16]
 
 
 ROWS: dict[str, Row] = {
@@ -159,6 +166,8 @@ class Outcome:
     epochs: int
     cpu_s: float
     wall_s: float
+    recipe: str = ""
+    """`Row.digest` of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -247,6 +256,7 @@ def run_job(
         epochs=len(history),
         cpu_s=round(meter.cpu_s, 1),
         wall_s=round(sum(epoch.duration_s for epoch in history), 1),
+        recipe=row.digest(seed=seed, epochs=epochs),
     )
 
 
@@ -260,14 +270,15 @@ def reproduce(
     epochs: int | None,
     on_epoch: Callable[[int, Epoch], None],
     is_interrupted: Callable[[], bool],
+    trains: bool = True,
 ) -> Iterator[Outcome | Skipped]:
     """Yield what every job came to: first those done before, so that a table shows them at once,
-    then the others as they are done; all rows' first seeds come first."""
+    then, if it `trains`, the others as they are done; all rows' first seeds come first."""
     jobs = [(seed, row) for seed in range(seeds) for row in rows]
     done = {(seed, row.name): _outcome_of(out, row, seed, epochs) for seed, row in jobs}
     yield from (outcome for outcome in done.values() if outcome)
     skipped: set[str] = set()
-    for seed, row in jobs:
+    for seed, row in jobs if trains else ():
         if done[seed, row.name] is None and row.name not in skipped:
             try:
                 yield _job(
@@ -290,9 +301,12 @@ class NoMaterialError(TrainingError):
 
 
 def _outcome_of(out: Path, row: Row, seed: int, epochs: int | None) -> Outcome | None:
-    """What a job came to, if it is done."""
+    """What a job came to, if it is done, with the recipe of today."""
     done = out / "jobs" / f"{_slug(row.name, seed, epochs)}.json"
-    return Outcome(**json.loads(done.read_text("utf-8"))) if done.exists() else None
+    if not done.exists():
+        return None
+    outcome = Outcome(**json.loads(done.read_text("utf-8")))
+    return outcome if outcome.recipe == row.digest(seed=seed, epochs=epochs) else None
 
 
 def _job(row: Row, seed: int, deals: Deals, *, out: Path, **how: Any) -> Outcome:

@@ -51,6 +51,9 @@ SMALL_MAMMALS = Path("cifar") / "cifar100_small_mammals_train.npz"
 @click.option("--quick", is_flag=True, help="One seed.")
 @click.option("--epochs", type=click.IntRange(min=1), help="Instead of each recipe's own.")
 @click.option(
+    "--table", "only_table", is_flag=True, help="Train nothing: the table of what is done."
+)
+@click.option(
     "--final",
     type=click.Path(path_type=Path),
     help="Instead of the table: make the final models in this folder, of all pictures.",
@@ -77,6 +80,7 @@ def reproduce(
     seeds: int,
     quick: bool,
     epochs: int | None,
+    only_table: bool,
     final: Path | None,
     only: str | None,
     cpu_minutes: float | None,
@@ -105,6 +109,7 @@ def reproduce(
             weights_choice=choice,
             epochs=epochs,
             is_interrupted=is_interrupted,
+            trains=not only_table,
         )
 
 
@@ -202,6 +207,7 @@ def _table(
         reproduce_table.write(out, study.lines(rows, found))
         _tell(_in_words(one))
     lines = study.lines(rows, found)
+    reproduce_table.write(out, lines)
     text = f"{reproduce_table.to_text(lines)}\n\nTables: {out / 'table.html'}, table.md, table.json"
     return {"rows": [asdict(line) for line in lines]}, text
 

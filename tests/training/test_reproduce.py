@@ -152,7 +152,7 @@ def test_reproduce_trains_a_row_once_and_then_remembers(npz: Path, tmp_path: Pat
 
 
 def test_what_was_done_before_is_told_before_anything_else_is_trained(tmp_path: Path) -> None:
-    later = _outcome(seed=3)
+    later = _outcome(seed=3, recipe=VGG.digest(seed=3, epochs=None))
     (tmp_path / "jobs").mkdir()
     (tmp_path / "jobs" / "1-cifar-vgg--study-3.json").write_text(json.dumps(asdict(later)))
 
@@ -171,6 +171,27 @@ def test_what_was_done_before_is_told_before_anything_else_is_trained(tmp_path: 
     )
 
     assert list(told) == [later, Skipped(row=VGG.name, reason="none here")]
+
+
+def test_a_figure_of_another_recipe_counts_for_nothing_and_a_table_alone_trains_nothing(
+    npz: Path, tmp_path: Path
+) -> None:
+    kept = _outcome(seed=0, recipe=VGG.digest(seed=0, epochs=None))
+    stale = _outcome(seed=1, recipe=VGG.digest(seed=1, epochs=50))
+    (tmp_path / "jobs").mkdir()
+    for one in (kept, stale):
+        path = tmp_path / "jobs" / f"1-cifar-vgg--study-{one.seed}.json"
+        path.write_text(json.dumps(asdict(one)))
+
+    document, text = run_command(
+        *("reproduce", "--data", npz, "--out", tmp_path, "--table", "--row", "cifar-vgg")
+    )
+
+    study, strong = document["rows"]
+    assert list(study["seeds"]) == [0.5]
+    assert strong["last"] is None
+    assert "50.0 %" in text
+    assert "50.0 %" in (tmp_path / "table.md").read_text()
 
 
 def test_a_row_without_pictures_or_weights_says_what_it_lacks(npz: Path, tmp_path: Path) -> None:
