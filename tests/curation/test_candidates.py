@@ -23,7 +23,7 @@ def rows(whole: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def pairs(whole: np.ndarray) -> set[tuple[int, int]]:
     targets, queries = rows(whole)
-    found = candidates(Holders.found_by(targets), queries, candidate_bits=14, crop_bits=0)
+    found = candidates(Holders.found_by([targets]), queries, candidate_bits=14, crop_bits=0)
     return set(zip(*(end.tolist() for end in found.ends), strict=True))
 
 

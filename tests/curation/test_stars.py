@@ -6,7 +6,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curation.stars import Pair, Standing, compared, stars
+from curation.pairs import Pair
+from curation.stars import Standing, compared, stars
 
 
 def standing(name: str, pixels: int = 100, size: int = 100) -> Standing:
