@@ -7,7 +7,6 @@ run has done so (`store`). The result depends on neither.
 
 from __future__ import annotations
 
-import bisect
 import os
 import unicodedata
 from array import array
@@ -190,12 +189,8 @@ def _compared(
 ) -> Iterator[Compared]:
     """Compare the pictures of the album, of which the digests are at those places."""
     digests = Selection(findings.digests, in_album)
-    number = {
-        digest: bisect.bisect_left(digests, digest)
-        for pair in apart
-        for digest in pair
-        if digest in digests
-    }
+    named = {digest for pair in apart for digest in pair}
+    number = {digest: nth for nth, digest in enumerate(digests) if digest in named}
     return album.star_pairs(
         recipe,
         Standings(digests, (finding.standing for finding in findings.at(in_album))),
