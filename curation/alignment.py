@@ -61,7 +61,8 @@ _UNHEARD = 0.1
 """Share of the textured patches, the worst, that has no say."""
 _SKEW_COST, _STRETCH_COST = 2.0, 0.3
 """How much likeness a pair loses for each unit of shear or turn, and of log aspect."""
-_BATCH = 128
+_BATCH = 64
+"""Pairs aligned at once: bounds memory, some 15 MB."""
 _MIN_OVERLAP = 0.75
 _LEAST_SHARED = 0.6
 """Share of each side that two pictures must have in common."""

@@ -130,7 +130,7 @@ class Audit:
     """Kept images with each flag, the most frequent first."""
     traits: tuple[str, ...]
     """Flags on so many images that they are the dataset's nature and no fault of each."""
-    suspects: tuple[Row, ...]
+    suspects: Sequence[Row]
     """Kept images that a person should look at, the most suspicious first."""
 
     @property
@@ -233,7 +233,7 @@ def audit(rows: Sequence[Row], *, target: int | None = None) -> Audit:
         dropped=_ordered(every.dropped),
         flags=_ordered(every.flags),
         traits=traits(rows),
-        suspects=tuple(suspects(where(rows, lambda row: row.kept))),
+        suspects=suspects(where(rows, lambda row: row.kept)),
     )
 
 

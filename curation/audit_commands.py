@@ -106,7 +106,8 @@ def _compared(dataset: Dataset, other: Dataset, workers: int | None) -> tuple[Do
         "warnings": [],
     }
     try:
-        write_atomically(path, comparison_page(comparison).encode())
+        pieces = comparison_page(comparison)
+        write_atomically(path, (piece.encode() for piece in pieces))
         told = f"Report   {path}"
     except OSError as error:
         warning = f"the report could not be written to {path} ({error.strerror})"

@@ -123,7 +123,7 @@ def _require_ours(root: Path) -> None:
 def _ours(root: Path) -> Callable[[str], bool]:
     """What tells our files from others: the manifest, or the lock and names like ours."""
     try:
-        listed = listed_files(root / MANIFEST)
+        is_listed = listed_files(root / MANIFEST)
     except DatasetError as error:
         if lock.read_entry(lock.lock_path(root), root.name) is None:
             raise DatasetError(
@@ -131,7 +131,7 @@ def _ours(root: Path) -> Callable[[str], bool]:
                 " choose another --dataset, or empty it"
             ) from error
         return _is_named_by_us
-    return lambda file: file in listed or (_is_named_by_us(file) and not _is_in_a_split(file))
+    return lambda file: is_listed(file) or (_is_named_by_us(file) and not _is_in_a_split(file))
 
 
 def _is_named_by_us(file: str) -> bool:

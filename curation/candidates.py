@@ -8,7 +8,8 @@ The latter matter because a group is gathered round its best picture (`curation.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from array import array
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
@@ -28,6 +29,8 @@ _TOO_MANY = 1 << 18
 """Rows after which those that will not be wanted are thrown away: bounds memory, some 25 MB."""
 _ASKERS = 1 << 13
 """Pictures that ask at once: bounds memory, some 10 MB."""
+_AT_ONCE = 1 << 16
+"""Rows that are sifted at once: bounds memory, some 5 MB."""
 _TARGETS = FRAMINGS * ORIENTATIONS
 _VIEWS = 64
 """More than there are views: what packs ways."""
@@ -65,7 +68,7 @@ class Candidates:
     rows: Numbers
     """Shape (rows,), rising, packed: the pair, which is worse picture × number of pictures +
     better one, and the way, which is bits that differ, view, target, who asks."""
-    starts: Numbers
+    starts: NDArray[np.int32]
     """The first row of each pair, and the number of rows."""
 
     def __len__(self) -> int:
@@ -120,16 +123,17 @@ def candidates(
         for asking, asker, found in near(parts, known.hashes, max_bits=max_bits):
             bits = np.bitwise_count(asking.hashes[asker] ^ known.hashes[found]).astype(np.int64)
             for pair, one, other in _held_by_both(asking, asker, known, found):
-                view = asking.slot[one] + np.int64(views.start)
-                way = (bits[pair] * _VIEWS + view) * _TARGETS + known.slot[other]
-                wanted.add(asking.picture[one], known.picture[other], way)
+                asker_at, view = asking.held(one)
+                found_at, target = known.held(other)
+                way = (bits[pair] * _VIEWS + view + views.start) * _TARGETS + target
+                wanted.add(asker_at, found_at, way)
     return wanted.all()
 
 
 def _in_parts(queries: Hashes) -> Iterator[Holders]:
     for start in range(0, len(queries), _ASKERS):
         some = queries[start : start + _ASKERS]
-        yield Holders.of(some, most=len(some), start=start)
+        yield Holders.asking(some, first=start)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,43 +143,75 @@ class Holders:
     hashes: Hashes
     starts: NDArray[np.int32]
     """Where the holders of each hash begin, the best picture first."""
-    picture: NDArray[np.int32]
-    slot: NDArray[np.int32]
-    """Which of the picture's hashes it is; the first of several equal ones."""
+    holders: NDArray[np.int32]
+    """Of which picture, and which of its hashes, the first of several equal ones: packed."""
+    hashes_each: int
+    """Hashes of a picture: what packs holders."""
+    first: int
+    """The place of the first picture."""
 
     @classmethod
-    def found_by(cls, targets: Hashes) -> Holders:
-        """Of pictures in line, shape (n, 2, 8): whole and inner part in all orientations."""
-        return cls.of(targets.reshape(len(targets), _TARGETS), most=_NEAREST)
+    def found_by(cls, parts: Iterable[Hashes]) -> Holders:
+        """Of pictures in line, in parts of shape (n, 2, 8): whole and inner in all orientations.
 
-    @classmethod
-    def of(cls, table: Hashes, *, most: int, start: int = 0) -> Holders:
-        """Sort a table, shape (pictures, hashes of each), keeping at most so many holders.
-
-        Its first picture has the place `start`.
+        Of a hash the best few of the pictures that have it are known.
         """
-        order = np.argsort(table, axis=None, kind="stable")  # Of equal ones the best first.
-        hashes = table.ravel()[order]
-        pictures = (order // table.shape[1] + start).astype(np.int32)
-        slots = (order % table.shape[1]).astype(np.int32)
-        del order
-        lone = _differs(hashes) | _differs(pictures)
-        hashes, pictures, slots = hashes[lone], pictures[lone], slots[lone]
-        few = _nth(_differs(hashes)) < most
-        hashes, pictures, slots = hashes[few], pictures[few], slots[few]
-        starts = np.flatnonzero(_differs(hashes))
-        return cls(
-            hashes=hashes[starts],
-            starts=np.append(starts, len(hashes)).astype(np.int32),
-            picture=pictures,
-            slot=slots,
+        hashes, holders, before = array("Q"), array("i"), 0
+        for part in parts:
+            is_new = np.ones(part.shape, bool)
+            is_new[:, 1] = part[:, 1] != part[:, 0]  # Most pictures have no border.
+            hashes.frombytes(part[is_new].tobytes())
+            numbers = before + np.flatnonzero(is_new)
+            holders.frombytes(numbers.astype(np.int32).tobytes())
+            before += part.size
+        known = np.frombuffer(hashes, np.uint64), np.frombuffer(holders, np.int32)
+        return cls._of(*known, hashes_each=_TARGETS, most=_NEAREST)
+
+    @classmethod
+    def asking(cls, table: Hashes, *, first: int) -> Holders:
+        """Of the pictures from the first one on; shape (pictures, hashes of each)."""
+        holders = np.arange(table.size, dtype=np.int32)
+        return cls._of(
+            table.ravel(), holders, hashes_each=table.shape[1], most=len(table), first=first
         )
+
+    @classmethod
+    def _of(
+        cls,
+        hashes: Hashes,
+        holders: NDArray[np.int32],
+        *,
+        hashes_each: int,
+        most: int,
+        first: int = 0,
+    ) -> Holders:
+        order = np.argsort(hashes, kind="stable")  # Of equal ones the best first.
+        hashes, holders = hashes[order], holders[order]
+        del order
+        lone = _differs(hashes) | _differs(holders // hashes_each)
+        hashes, holders = hashes[lone], holders[lone]
+        few = np.ones(len(hashes), bool)
+        few[most:] = hashes[most:] != hashes[: max(0, len(hashes) - most)]
+        hashes, holders = hashes[few], holders[few]
+        is_first = _differs(hashes)
+        return cls(
+            hashes=hashes[is_first],
+            starts=np.append(np.flatnonzero(is_first).astype(np.int32), np.int32(len(hashes))),
+            holders=holders,
+            hashes_each=hashes_each,
+            first=first,
+        )
+
+    def held(self, numbers: Numbers) -> tuple[Numbers, Numbers]:
+        """The pictures of these holders, and which of its hashes each has."""
+        picture, slot = np.divmod(self.holders[numbers].astype(np.int64), self.hashes_each)
+        return picture + self.first, slot
 
     def counts(self, numbers: Numbers) -> Numbers:
         """How many pictures have these hashes."""
-        return self.first(numbers + 1) - self.first(numbers)
+        return self.start(numbers + 1) - self.start(numbers)
 
-    def first(self, numbers: Numbers) -> Numbers:
+    def start(self, numbers: Numbers) -> Numbers:
         """Where the holders of these hashes begin."""
         return self.starts[numbers].astype(np.int64)
 
@@ -192,7 +228,7 @@ def _held_by_both(
         pair, nth = _flat(counts[some])
         pair += start
         one, other = np.divmod(nth, there[pair])
-        yield pair, asking.first(asker[pair]) + one, known.first(found[pair]) + other
+        yield pair, asking.start(asker[pair]) + one, known.start(found[pair]) + other
 
 
 class _Wanted:
@@ -200,37 +236,49 @@ class _Wanted:
 
     def __init__(self, pictures: int) -> None:
         self._pictures = pictures
-        self._blocks: list[Numbers] = []
-        self._rows = self._kept = 0
+        self._rows = array("q")
+        self._sifted = 0
 
-    def add(self, asker: NDArray[np.int32], found: NDArray[np.int32], way: Numbers) -> None:
+    def add(self, asker: Numbers, found: Numbers, way: Numbers) -> None:
         """Take in what was found; `way` sorts by the bits that differ."""
         apart = asker != found
         asker, found, way = asker[apart], found[apart], way[apart]
-        pair = np.maximum(asker, found) * np.int64(self._pictures) + np.minimum(asker, found)
-        self._blocks.append((pair << _WAY_BITS) + way * 2 + (asker < found))
-        self._rows += len(pair)
-        if self._rows > self._kept * 5 // 4 + _TOO_MANY:
+        pair = np.maximum(asker, found) * self._pictures + np.minimum(asker, found)
+        rows = (pair << _WAY_BITS) + way * 2 + (asker < found)
+        self._rows.frombytes(rows.tobytes())
+        if len(self._rows) > self._sifted * 5 // 4 + _TOO_MANY:
             self._sift()
 
     def all(self) -> Candidates:
         self._sift()
-        (rows,) = self._blocks
-        starts = np.append(np.flatnonzero(_differs(rows >> _WAY_BITS)), len(rows))
+        rows = np.frombuffer(self._rows, np.int64)
+        starts = np.flatnonzero(_differs(rows >> _WAY_BITS)).astype(np.int32)
+        starts = np.append(starts, np.int32(len(rows)))
         return Candidates(pictures=self._pictures, rows=rows, starts=starts)
 
     def _sift(self) -> None:
-        """Keep the nearest ways of each pair, and the nearest and the best pairs of a picture."""
-        rows = np.concatenate([np.empty(0, np.int64), *self._blocks])
-        self._blocks.clear()
+        """Throw away what will not be wanted: in place, some pictures at a time."""
+        rows = np.frombuffer(self._rows, np.int64)
         rows.sort()
+        kept = start = 0
+        while start < len(rows):
+            last = rows[min(start + _AT_ONCE, len(rows)) - 1] >> _WAY_BITS
+            past = (last // self._pictures + 1) * self._pictures << _WAY_BITS
+            end = int(np.searchsorted(rows, past))
+            good = self._best(rows[start:end])
+            rows[kept : kept + len(good)] = good
+            kept, start = kept + len(good), end
+        del rows  # While it is there, the array cannot shrink.
+        del self._rows[kept:]
+        self._sifted = kept
+
+    def _best(self, rows: Numbers) -> Numbers:
+        """The nearest ways of each pair, and the nearest and the best pairs of a picture."""
         rows = rows[_nth(_differs(rows >> _WAY_BITS)) < _WAYS]
         starts = np.flatnonzero(_differs(rows >> _WAY_BITS))
         first = rows[starts]
         good = self._good(first >> _WAY_BITS, (first & _ANY_WAY) // (2 * _VIEWS * _TARGETS))
-        rows = rows[np.repeat(good, np.diff(np.append(starts, len(rows))))]
-        self._blocks = [rows]
-        self._rows = self._kept = len(rows)
+        return rows[np.repeat(good, np.diff(starts, append=len(rows)))]
 
     def _good(self, pair: Numbers, bits: Numbers) -> NDArray[np.bool_]:
         """Which pairs to keep; they come sorted, so those of a picture with better ones first."""

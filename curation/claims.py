@@ -13,14 +13,10 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from curation import reasons
+from curation.pairs import Pair
 
 if TYPE_CHECKING:
     from curation.dataset import Row
-
-Group = Sequence[str]
-"""Digests of look-alikes, the best one first."""
-Likeness = tuple[str, str, float]
-"""Two digests, and how alike they are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,44 +38,43 @@ class Claims:
         return None
 
 
-def claims_of(
-    groups: Sequence[Group],
-    species: Mapping[str, AbstractSet[str]],
-    pairs: Iterable[Likeness],
-    kept: AbstractSet[tuple[str, str]] = frozenset(),
-) -> dict[str, Claims]:
-    """Who claims each group, by its best digest.
+def contending(
+    home: Sequence[int], species: Sequence[AbstractSet[str]], pairs: Iterable[Pair]
+) -> dict[int, set[int]]:
+    """The groups that show one picture with others of another species, by their middles.
 
-    A look-alike of another species in another group counts too: the groups then show one
-    picture, of which only a copy in between was found to resemble both.
+    They show one picture, of which only a copy in between was found to resemble both.
 
     Args:
-        groups: of all usable digests.
-        species: for which each digest was gathered.
+        home: of every picture, the middle of its group.
+        species: for which it was gathered.
         pairs: verified look-alikes.
+
+    Returns:
+        Of every such group all that show its picture, itself included.
+    """
+    found: dict[int, set[int]] = {}
+    for pair in pairs:
+        one, other = home[pair.first], home[pair.second]
+        if one != other and species[pair.first] != species[pair.second]:
+            found.setdefault(one, {one}).add(other)
+            found.setdefault(other, {other}).add(one)
+    return found
+
+
+def claims_of(
+    digests: Iterable[tuple[str, AbstractSet[str]]],
+    kept: AbstractSet[tuple[str, str]] = frozenset(),
+) -> Claims:
+    """Who claims a picture.
+
+    Args:
+        digests: all that show it, each with the species for which it was gathered.
         kept: digests, with the species under which a person keeps them.
     """
-    best = {digest: group[0] for group in groups for digest in group}
-    near = {group[0]: {group[0]} for group in groups}
-    for a, b, _ in pairs:
-        if best[a] != best[b] and species[a] != species[b]:
-            near[best[a]].add(best[b])
-            near[best[b]].add(best[a])
-    members = {group[0]: group for group in groups}
-    return {
-        head: _joint([digest for one in sorted(others) for digest in members[one]], species, kept)
-        for head, others in near.items()
-    }
-
-
-def _joint(
-    digests: Sequence[str],
-    species: Mapping[str, AbstractSet[str]],
-    kept: AbstractSet[tuple[str, str]],
-) -> Claims:
-    claimed = {(digest, name) for digest in digests for name in species[digest]}
+    claimed = {(digest, name) for digest, species in digests for name in species}
     return Claims(
-        label=min(digests),
+        label=min(digest for digest, _ in claimed),
         species=frozenset(name for _, name in claimed),
         upheld=frozenset(name for _, name in claimed & kept),
     )

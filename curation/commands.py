@@ -246,6 +246,7 @@ def _run(
 ) -> Curated:
     """Curate under two progress bars: for the images, and for the pairs that may be alike."""
     from curation.curate import curate
+    from curation.digests import Digests
 
     outcomes = curate(
         harvest,
@@ -255,7 +256,7 @@ def _run(
         is_fresh=is_fresh,
         decisions=decisions,
     )
-    images = len({record.sha256 for record in harvest.records("kept")})
+    images = len(Digests.of(record.sha256 or "" for record in harvest.records("kept")))
     with click.progressbar(
         itertools.islice(outcomes, images),
         length=images,

@@ -9,29 +9,32 @@ from __future__ import annotations
 
 import os
 import unicodedata
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from array import array
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from curation import grouping, lock, reasons
 from curation.audit import dropped_by_word
 from curation.building import building_site, furnish
-from curation.claims import Likeness
 from curation.dataset import MANIFEST, Dataset, Row, identity, write_manifest
-from curation.decide import decide, species_by_digest
+from curation.decide import SpeciesByDigest, decide, species_by_digest
 from curation.decode import libraries
+from curation.digests import Digests
 from curation.errors import DatasetError, EmptyHarvestError
-from curation.findings import Finding, Findings, found
+from curation.findings import Findings, found
 from curation.judging import Judge
 from curation.lookalikes import Album
 from curation.looking import Seen
+from curation.pairs import Pairs
 from curation.recipe import SPLITS, CurationRecipe
 from curation.report import write_report
 from curation.review import Decision, Reviewed, reviewed
 from curation.seeing import Eyes, seen_by
 from curation.sides import NONE_BEFORE, Sides, sides_of
-from curation.spool import Spool
-from curation.stars import Compared
+from curation.spool import Selection, Spool
+from curation.stars import Compared, Standings
 from curation.store import Store
 from curation.study_split import split_libraries
 from scraper.harvest import Harvest, Record
@@ -102,7 +105,7 @@ def curate(
         write_manifest(site / MANIFEST, rows, recipe, refused=refused)
         grown = Dataset(root=site, recipe=recipe, rows=rows, refused=refused)
         write_report(grown, name=name, lock_digest=lock.digest_of(entry))
-        store.forget_all_but({row.digest for row in rows})
+        store.forget_all_but(Digests.of(row.digest for row in rows))
     lock.write_entry(lock.lock_path(root), name, entry)
     dataset = replace(grown, root=root)
     yield Curated(dataset=dataset, warnings=(*warnings, *_warnings(dataset, harvest)))
@@ -124,29 +127,28 @@ def _decided(
     originals: _Originals, review: Reviewed, recipe: CurationRecipe, before: Sides
 ) -> Generator[Looked | Compared, None, Sequence[Row]]:
     """Look at every original, compare and decide; what is known for that alone goes with it."""
-    digests = sorted({record.sha256 or "" for record in review.records})
-    findings = Findings()
-    in_album: list[str] = []
-    pairs: list[Likeness] = []
-    unmarked: dict[str, str] = {}
+    digests = Digests.of(record.sha256 or "" for record in review.records)
+    species = species_by_digest(review.standing, digests)
+    findings, in_album = Findings(digests), array("I")
+    pairs = Pairs()
+    unmarked: dict[int, int] = {}
     with Album() as album:
-        judge = Judge.of(review, recipe)
-        for digest, seen in zip(digests, originals.seen(digests, recipe), strict=True):
+        judge = Judge.of(review, species, recipe)
+        for place, seen in enumerate(originals.seen(digests, recipe)):
             finding = judge.judged(found(seen))
-            findings.add(digest, finding)
+            findings.add(finding)
             if seen.signature is not None and not finding.reason:
                 album.add(seen.signature)
-                in_album.append(digest)
-            yield Looked(digest=digest, reason=finding.reason)
-        del judge
-        for outcome in _compared(album, in_album, findings, review, recipe):
-            pairs += (
-                (in_album[pair.first], in_album[pair.second], pair.likeness)
+                in_album.append(place)
+            yield Looked(digest=finding.digest, reason=finding.reason)
+        for outcome in _compared(album, in_album, findings, species, recipe, apart=review.apart):
+            pairs.extend(
+                replace(pair, first=in_album[pair.first], second=in_album[pair.second])
                 for pair in outcome.pairs
             )
             unmarked |= {in_album[one]: in_album[other] for one, other in outcome.unmarked.items()}
             yield outcome
-    return decide(review, findings, pairs, recipe, before, unmarked=unmarked)
+    return decide(review, findings, species, pairs, recipe, before=before, unmarked=unmarked)
 
 
 def _sides_before(root: Path, recipe: CurationRecipe) -> Sides:
@@ -178,21 +180,22 @@ def _require_distinct(species: Iterable[str]) -> None:
 
 def _compared(
     album: Album,
-    in_album: Sequence[str],
-    findings: Mapping[str, Finding],
-    review: Reviewed,
+    in_album: Sequence[int],
+    findings: Findings,
+    species: SpeciesByDigest,
     recipe: CurationRecipe,
+    *,
+    apart: AbstractSet[tuple[str, str]],
 ) -> Iterator[Compared]:
-    claimed = species_by_digest(review.standing)
-    species = [claimed[digest] for digest in in_album]
-    del claimed
-    named = {digest for pair in review.apart for digest in pair}
-    place = {digest: number for number, digest in enumerate(in_album) if digest in named}
+    """Compare the pictures of the album, of which the digests are at those places."""
+    digests = Selection(findings.digests, in_album)
+    named = {digest for pair in apart for digest in pair}
+    number = {digest: nth for nth, digest in enumerate(digests) if digest in named}
     return album.star_pairs(
         recipe,
-        [replace(findings[digest].standing, digest=digest) for digest in in_album],
-        species,
-        {(place[one], place[two]) for one, two in review.apart if {one, two} <= place.keys()},
+        Standings(digests, (finding.standing for finding in findings.at(in_album))),
+        [species.at(place) for place in in_album],
+        {(number[one], number[two]) for one, two in apart if {one, two} <= number.keys()},
     )
 
 

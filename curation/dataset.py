@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import hashlib
 import json
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self
@@ -23,6 +24,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from curation import lock
+from curation.digests import Digests
 from curation.errors import DatasetError, LockMismatchError
 from curation.recipe import SPLITS, CurationRecipe, Split
 from curation.spool import Spool
@@ -32,8 +34,10 @@ REPORT = "report.html"
 MANIFEST_VERSION = 2
 _METADATA_KEY = b"bestiary"
 _LITTER = frozenset({".DS_Store", ".localized", ".directory", "Thumbs.db", "desktop.ini"})
-_AT_ONCE = 4096
+_AT_ONCE = 1024
 """Rows that are read and written together: as Arrow has them they take several times the room."""
+_GROUP = 4096
+"""Rows of one row group of the manifest."""
 _UNSAFE = re.compile(r"""^[. ]|[. ]$|[\x00-\x1f\x7f<>:"/\\|?*%]""")
 """What a folder's name may not hold, or not there, on one system or another."""
 
@@ -244,14 +248,20 @@ class Dataset:
         require_none(self.verify(), self.root)
 
 
-def listed_files(path: Path) -> frozenset[str]:
-    """The rendered files that a manifest lists, without reading the rest of it.
+def listed_files(path: Path) -> Callable[[str], bool]:
+    """What tells the rendered files that a manifest lists, without reading the rest of it.
 
     Raises:
         DatasetError: it is no manifest, or another Bestiary wrote it.
     """
     with _manifest(path) as (_, file):
-        return frozenset(row["file"] for row in _values_in(file, ["file"]) if row["file"])
+        rows = _values_in(file, ["file"])
+        listed = Digests.of(_digest(row["file"]) for row in rows if row["file"])
+    return lambda name: _digest(name) in listed
+
+
+def _digest(name: str) -> str:
+    return hashlib.sha256(name.encode()).hexdigest()
 
 
 @contextlib.contextmanager
@@ -263,7 +273,7 @@ def _manifest(path: Path) -> Iterator[tuple[dict[str, Any], pq.ParquetFile]]:
     except (OSError, pa.ArrowException, ValueError, KeyError, TypeError) as error:
         raise DatasetError(f"cannot read {path} ({error}): run `bestiary curate` again") from error
     finally:
-        pa.default_memory_pool().release_unused()  # It keeps some 20 MB else.
+        pa.default_memory_pool().release_unused()
 
 
 def _values_in(
@@ -385,9 +395,19 @@ def write_manifest(
     }
     schema = SCHEMA.with_metadata({_METADATA_KEY: lock.canonical(record)})
     with pq.ParquetWriter(path, schema, compression="zstd") as file:
-        for start in range(0, max(1, len(rows)), _AT_ONCE):
-            some = rows[start : start + _AT_ONCE]
-            columns = [pa.array([getattr(row, at.name) for row in some], at.type) for at in SCHEMA]
-            file.write_table(pa.table(columns, schema=schema))
-            del some, columns
-            pa.default_memory_pool().release_unused()  # It keeps some 20 MB else.
+        for start in range(0, max(1, len(rows)), _GROUP):
+            end = min(start + _GROUP, len(rows))
+            parts = [
+                _table(rows[first : min(first + _AT_ONCE, end)], schema)
+                for first in range(start, max(start + 1, end), _AT_ONCE)
+            ]
+            file.write_table(pa.concat_tables(parts))
+            del parts
+            pa.default_memory_pool().release_unused()
+
+
+def _table(rows: Sequence[Row], schema: pa.Schema) -> pa.Table:
+    columns = [
+        pa.array([getattr(row, column.name) for row in rows], column.type) for column in SCHEMA
+    ]
+    return pa.table(columns, schema=schema)

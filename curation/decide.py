@@ -5,26 +5,34 @@ Pure: records, findings and look-alikes in, manifest rows out.
 
 from __future__ import annotations
 
+import bisect
 import itertools
+from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import asdict, dataclass, replace
 from types import MappingProxyType
 
+import numpy as np
+
 from curation import reasons
-from curation.claims import Claims, Group, Likeness, claims_of
+from curation.claims import Claims, claims_of, contending
 from curation.dataset import Row
-from curation.findings import Finding
+from curation.digests import ByDigest, Digests
+from curation.findings import Finding, Findings
 from curation.flags import traits
+from curation.pairs import Pairs
 from curation.recipe import CurationRecipe
 from curation.review import Reviewed
 from curation.sides import NONE_BEFORE, Sides, with_sides
-from curation.spool import Spool
-from curation.stars import Pair, stars
+from curation.spool import Selection, Spool
+from curation.stars import Standings, around, homes
 from curation.suspicion import with_suspicion
 from scraper.harvest import Record
 
 _NAME_LENGTH = 12
+
+SpeciesByDigest = ByDigest[frozenset[str]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,19 +48,21 @@ _ALONE = _Verdict(group=None, reason="")
 
 def decide(
     review: Reviewed,
-    findings: Mapping[str, Finding],
-    pairs: Sequence[Likeness],
+    findings: Findings,
+    species: SpeciesByDigest,
+    pairs: Pairs,
     recipe: CurationRecipe,
-    before: Sides = NONE_BEFORE,
     *,
-    unmarked: Mapping[str, str] = MappingProxyType({}),
+    before: Sides = NONE_BEFORE,
+    unmarked: Mapping[int, int] = MappingProxyType({}),
 ) -> Sequence[Row]:
     """Make the manifest: one row per record, ordered by species, digest and address.
 
     Args:
         review: what the harvest kept, and what a person decided about it.
         findings: by digest, one for every record.
-        pairs: digests of verified look-alikes, and how alike they are.
+        species: under which each digest was gathered.
+        pairs: verified look-alikes, by the places of their digests, and how alike they are.
         recipe: says how.
         before: where images were in the dataset before, which `keep_splits` honours.
         unmarked: of groups whose best has a watermark or caption on it: what is kept instead.
@@ -60,111 +70,185 @@ def decide(
     Raises:
         SplitError: there are too few images for the splits or folds that are asked for.
     """
-    species = species_by_digest(review.standing)
-    verdicts = _verdicts(species, findings, pairs, review.kept, unmarked)
-    del species
+    verdicts = _verdicts(findings, species, pairs, review.kept, unmarked)
     judged = Spool.of(Row, _judged(review, findings, verdicts))
     del verdicts
     usual = traits(judged)
     return Spool.of(Row, with_suspicion(with_sides(judged, recipe, before), usual))
 
 
-def _in_order(records: Sequence[Record]) -> Iterator[list[Record]]:
-    """The records of every image, species by species, in the manifest's order."""
-    places: dict[str, list[tuple[str, int]]] = {}
-    for place, record in enumerate(records):
-        places.setdefault(record.species, []).append((_digest(record), place))
-    for name in sorted(places):
-        some = sorted(places.pop(name))
-        for _, same in itertools.groupby(some, key=lambda found: found[0]):
-            yield sorted((records[place] for _, place in same), key=_place)
+def _in_order(records: Sequence[Record], digests: Digests) -> Iterator[tuple[int, list[Record]]]:
+    """The records of every image, species by species, in the manifest's order.
+
+    With them goes the place of their digest.
+    """
+    species: dict[str, int] = {}
+    numbers, places = array("I"), array("I")
+    for record in records:
+        numbers.append(species.setdefault(record.species, len(species)))
+        places.append(digests.place(record.sha256 or ""))
+    rank = {name: nth for nth, name in enumerate(sorted(species))}
+    ranks = np.asarray([rank[name] for name in species], np.int64)[np.asarray(numbers)]
+    order = np.lexsort((places, ranks)).astype(np.int32)
+    for _, same in itertools.groupby(order.tolist(), key=lambda nth: (numbers[nth], places[nth])):
+        some = list(same)
+        yield places[some[0]], sorted((records[nth] for nth in some), key=_place)
 
 
 def _place(record: Record) -> tuple[object, ...]:
     return (record.candidate.address, record.source, record.query, record.rank)
 
 
-def _digest(record: Record) -> str:
-    return record.sha256 or ""
-
-
-def species_by_digest(records: Iterable[Record]) -> dict[str, frozenset[str]]:
-    """Under which species each digest was gathered: those of equal species share a set."""
-    shared: dict[frozenset[str], frozenset[str]] = {}
-    found: dict[str, frozenset[str]] = {}
+def species_by_digest(records: Iterable[Record], digests: Digests) -> SpeciesByDigest:
+    """Under which species each digest was gathered."""
+    found = SpeciesByDigest(digests)
     for record in records:
-        names = found.get(_digest(record), frozenset()) | {record.species}
-        found[_digest(record)] = shared.setdefault(names, names)
+        digest = record.sha256 or ""
+        found[digest] = found.get(digest, frozenset()) | {record.species}
     return found
 
 
+class _Verdicts:
+    """What becomes of digests under their species: of most there is nothing to say."""
+
+    def __init__(self, species: SpeciesByDigest) -> None:
+        self._species = species
+        self._first = array("I", bytes(4 * len(species.digests)))
+        """One more than the number of each one's first verdict; 0 where it has none."""
+        self._verdicts = Spool(_Verdict)
+
+    def add(self, place: int, verdicts: Mapping[str, _Verdict]) -> None:
+        """Take in what becomes of the digest at this place under each of its species."""
+        self._first[place] = len(self._verdicts) + 1
+        self._verdicts.extend(verdicts[name] for name in sorted(verdicts))
+
+    def of(self, place: int, name: str) -> _Verdict:
+        """What becomes of the digest at this place under a species."""
+        first = self._first[place]
+        names = sorted(self._species.at(place)) if first else []
+        return self._verdicts[first - 1 + names.index(name)] if name in names else _ALONE
+
+
 def _verdicts(
-    species: Mapping[str, AbstractSet[str]],
-    findings: Mapping[str, Finding],
-    pairs: Sequence[Likeness],
+    findings: Findings,
+    species: SpeciesByDigest,
+    pairs: Pairs,
     kept: AbstractSet[tuple[str, str]],
-    unmarked: Mapping[str, str],
-) -> dict[tuple[str, str], _Verdict]:
+    unmarked: Mapping[int, int],
+) -> _Verdicts:
     """What becomes of usable digests under their species, but of those that stand alone."""
-    contended = {digest for digest, names in species.items() if len(names) > 1}
-    contended |= {digest for a, b, _ in pairs for digest in (a, b)}
-    usable = sorted(digest for digest in contended if not findings[digest].reason)
-    place = {digest: number for number, digest in enumerate(usable)}
-    numbered = [Pair(first=place[a], second=place[b], likeness=score) for a, b, score in pairs]
-    grouped = stars([findings[digest].standing for digest in usable], numbered)
-    groups = [_cleanest_first([usable[number] for number in group], unmarked) for group in grouped]
-    claims = claims_of(groups, species, pairs, kept)
-    alike = {(first, second): score for a, b, score in pairs for first, second in ((a, b), (b, a))}
-    verdicts: dict[tuple[str, str], _Verdict] = {}
-    for group in groups:
-        best = {name: _best(group, name, species, kept) for name in claims[group[0]].species}
-        for digest in group:
-            for name in species[digest]:
-                verdict = _verdict(digest, best[name], name, group, claims[group[0]])
-                if verdict.reason.startswith(reasons.NEAR_DUPLICATE):
-                    why = findings[digest].standing.behind(
-                        findings[best[name] or ""].standing,
-                        is_unmarked=(best[name], name) not in kept and group[0] == best[name],
-                    )
-                    verdict = replace(verdict, reason=f"{verdict.reason}, {why}")
-                score = _rounded(alike.get((digest, best[name] or "")))
-                verdicts[digest, name] = replace(verdict, likeness=score)
+    verdicts = _Verdicts(species)
+    contended = _Contended.of(findings, species, pairs, kept)
+    instead = dict(zip(*map(contended.numbers, (unmarked, unmarked.values())), strict=True))
+    for group, claims in contended.groups():
+        ordered = _cleanest_first(group, instead)
+        best = {name: contended.best(ordered, name) for name in claims.species}
+        for number in ordered:
+            made = {
+                name: contended.verdict(number, best[name], name, ordered, claims)
+                for name in contended.species[number]
+            }
+            verdicts.add(contended.places[number], made)
     return verdicts
 
 
-def _cleanest_first(group: list[str], unmarked: Mapping[str, str]) -> list[str]:
-    first = unmarked.get(group[0], group[0])
-    return [first, *(digest for digest in group if digest != first)]
+def _cleanest_first(group: list[int], instead: Mapping[int, int]) -> list[int]:
+    first = instead.get(group[0], group[0])
+    return [first, *(number for number in group if number != first)]
 
 
-def _best(
-    group: Group,
-    name: str,
-    species: Mapping[str, AbstractSet[str]],
-    kept: AbstractSet[tuple[str, str]],
-) -> str | None:
-    """The picture of a group that a species keeps: what a person kept, else the first of its."""
-    own = [digest for digest in group if name in species[digest]]
-    return next((digest for digest in own if (digest, name) in kept), next(iter(own), None))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Contended:
+    """The usable pictures that resemble others, or that several species claim, by number."""
 
+    places: Sequence[int]
+    """Those of their digests, rising."""
+    digests: Sequence[str]
+    species: Sequence[AbstractSet[str]]
+    standings: Standings
+    pairs: Pairs
+    kept: AbstractSet[tuple[str, str]]
+    """Digests with the species under which a person keeps them."""
 
-def _rounded(likeness: float | None) -> float | None:
-    return None if likeness is None else round(likeness, 4)
+    @classmethod
+    def of(
+        cls,
+        findings: Findings,
+        species: SpeciesByDigest,
+        pairs: Pairs,
+        kept: AbstractSet[tuple[str, str]],
+    ) -> _Contended:
+        claimed = array("i", species.places(lambda names: len(names) > 1))
+        usable = (not finding.reason for finding in findings.at(claimed))
+        ends = (*pairs.columns[:2], np.fromiter(itertools.compress(claimed, usable), np.int32))
+        found = np.unique(np.concatenate(ends))
+        places = array("i", found.tobytes())
+        digests = Selection(findings.digests, places)
+        standings = (finding.standing for finding in findings.at(places))
+        return cls(
+            places=places,
+            digests=digests,
+            species=[species.at(place) for place in places],
+            standings=Standings(digests, standings),
+            pairs=pairs.among(found),
+            kept=kept,
+        )
 
+    def numbers(self, places: Iterable[int]) -> list[int]:
+        """The numbers of the pictures whose digests are at these places."""
+        return [bisect.bisect_left(self.places, place) for place in places]
 
-def _verdict(digest: str, best: str | None, name: str, group: Group, claims: Claims) -> _Verdict:
-    owner = claims.owner
-    if owner is None:
-        others = ", ".join(sorted(claims.species - {name}))
-        reason = f"{reasons.CONFLICT}: also under {others}"
-        return _Verdict(group=claims.label[:_NAME_LENGTH], reason=reason)
-    label = min(group)[:_NAME_LENGTH] if len(group) > 1 else None
-    if name != owner:
-        return _Verdict(group=label, reason=f"{reasons.REVIEWED}: it shows {owner}")
-    if digest != best:
-        reason = f"{reasons.NEAR_DUPLICATE}: of {(best or '')[:_NAME_LENGTH]}"
-        return _Verdict(group=label, reason=reason)
-    return _Verdict(group=label, reason="")
+    def groups(self) -> Iterator[tuple[list[int], Claims]]:
+        """The look-alikes, the best first, and who claims them."""
+        line, home = self.standings.line, homes(self.standings, self.pairs)
+        alike = contending(home, self.species, self.pairs)
+        members = {group[0]: group for group in around(line, home) if group[0] in alike}
+        for group in around(line, home):
+            shown = [
+                number for middle in alike.get(group[0], ()) for number in members[middle]
+            ] or group
+            claims = claims_of(((self.digests[one], self.species[one]) for one in shown), self.kept)
+            yield group, claims
+
+    def best(self, group: Sequence[int], name: str) -> int | None:
+        """The picture that a species keeps: what a person kept, else the first of its."""
+        own = [number for number in group if name in self.species[number]]
+        return next((number for number in own if self._is_kept(number, name)), (*own, None)[0])
+
+    def verdict(
+        self, number: int, best: int | None, name: str, group: Sequence[int], claims: Claims
+    ) -> _Verdict:
+        """What becomes of a picture under a species."""
+        likeness = None if best is None else self.pairs.likeness(number, best)
+        group_name, reason = self._reason(number, best, name, group, claims)
+        return _Verdict(
+            group=group_name,
+            reason=reason,
+            likeness=None if likeness is None else round(likeness, 4),
+        )
+
+    def _reason(
+        self, number: int, best: int | None, name: str, group: Sequence[int], claims: Claims
+    ) -> tuple[str | None, str]:
+        """The name of a picture's group, and why it is dropped: empty where it is kept."""
+        owner = claims.owner
+        if owner is None:
+            others = ", ".join(sorted(claims.species - {name}))
+            return claims.label[:_NAME_LENGTH], f"{reasons.CONFLICT}: also under {others}"
+        label = self.digests[min(group)][:_NAME_LENGTH] if len(group) > 1 else None
+        if name != owner:
+            return label, f"{reasons.REVIEWED}: it shows {owner}"
+        if best is None or number == best:
+            return label, ""
+        why = self.standings[number].behind(
+            self.standings[best],
+            is_unmarked=group[0] == best and not self._is_kept(best, name),
+        )
+        kept = self.digests[best][:_NAME_LENGTH]
+        return label, f"{reasons.NEAR_DUPLICATE}: of {kept}, {why}"
+
+    def _is_kept(self, number: int, name: str) -> bool:
+        return (self.digests[number], name) in self.kept
 
 
 def _row(record: Record, finding: Finding, review: Reviewed) -> Row:
@@ -195,15 +279,11 @@ def _row(record: Record, finding: Finding, review: Reviewed) -> Row:
     )
 
 
-def _judged(
-    review: Reviewed,
-    findings: Mapping[str, Finding],
-    verdicts: Mapping[tuple[str, str], _Verdict],
-) -> Iterator[Row]:
+def _judged(review: Reviewed, findings: Findings, verdicts: _Verdicts) -> Iterator[Row]:
     """A row of every record, with its group and its reason; of equal bytes the first stands."""
-    for records in _in_order(review.records):
-        finding = findings[_digest(records[0])]
-        verdict = verdicts.get((finding.digest, records[0].species), _ALONE)
+    for place, records in _in_order(review.records, findings.digests):
+        (finding,) = findings.at([place])
+        verdict = verdicts.of(place, records[0].species)
         name = finding.digest[:_NAME_LENGTH]
         rows = [_row(record, finding, review) for record in records]
         usable = [row for row in rows if not row.reason]  # Neither unusable nor unwanted.

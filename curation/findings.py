@@ -5,11 +5,11 @@ A finding is an object of some thirty others, 1.2 KB: of many, all lie in a spoo
 
 from __future__ import annotations
 
-import bisect
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from curation.decode import Header
+from curation.digests import Digests
 from curation.looking import Seen
 from curation.quality import Measures
 from curation.spool import Spool
@@ -74,25 +74,29 @@ def found(seen: Seen) -> Finding:
 class Findings(Mapping[str, Finding]):
     """Findings by digest, out of memory."""
 
-    def __init__(self) -> None:
-        self._digests: list[str] = []
+    def __init__(self, digests: Digests) -> None:
+        self.digests = digests
         self._findings = Spool(Finding)
 
-    def add(self, digest: str, finding: Finding) -> None:
-        """Take one in; `digest` is its own. They come in the order of their digests."""
-        if self._digests and self._digests[-1] >= digest:
-            raise ValueError(f"{digest} comes after {self._digests[-1]}")
-        self._digests.append(digest)
+    def add(self, finding: Finding) -> None:
+        """Take one in. They come in the order of their digests."""
+        due = self.digests[len(self._findings)]
+        if finding.digest != due:
+            raise ValueError(f"{finding.digest} comes before {due}")
         self._findings.extend([finding])
 
     def __getitem__(self, digest: str) -> Finding:
-        place = bisect.bisect_left(self._digests, digest)
-        if place == len(self._digests) or self._digests[place] != digest:
+        place = self.digests.place(digest)
+        if place >= len(self):
             raise KeyError(digest)
         return self._findings[place]
 
+    def at(self, places: Iterable[int]) -> Iterator[Finding]:
+        """The findings of the digests at these places."""
+        return self._findings.at(places)
+
     def __iter__(self) -> Iterator[str]:
-        return iter(self._digests)
+        return (self.digests[place] for place in range(len(self)))
 
     def __len__(self) -> int:
-        return len(self._digests)
+        return len(self._findings)

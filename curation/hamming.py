@@ -112,8 +112,9 @@ class _Word:
     flips: int
 
     def of(self, hashes: Hashes) -> NDArray[np.int64]:
-        mask = np.uint64((1 << self.bits) - 1)
-        return np.asarray((hashes >> np.uint64(self.shift)) & mask, np.int64)
+        words = hashes >> np.uint64(self.shift)
+        words &= np.uint64((1 << self.bits) - 1)
+        return words.view(np.int64)
 
     def masks(self) -> Iterator[int]:
         """Every word with at most so many bits set."""
@@ -142,7 +143,9 @@ class _Table:
         words = word.of(hashes)
         starts = np.zeros((1 << word.bits) + 1, np.int32)
         np.cumsum(np.bincount(words, minlength=1 << word.bits), out=starts[1:], dtype=np.int32)
-        order = np.argsort(words, kind="stable").astype(np.int32)
+        short = words.astype(np.uint16 if word.bits <= 16 else np.uint32)  # Sorts sooner.
+        del words
+        order = np.argsort(short, kind="stable").astype(np.int32)
         return cls(hashes=hashes[order], order=order, starts=starts)
 
     def was_at(self, places: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -7,12 +7,13 @@ decided. What is dropped here is compared with nothing, so that it takes no othe
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from curation import reasons
-from curation.decide import species_by_digest
+from curation.digests import ByDigest, Digests
 from curation.findings import Finding
 from curation.flags import Pictured, flags_of
 from curation.recipe import CurationRecipe
@@ -33,12 +34,14 @@ class Judge:
     """Digests that no flag may drop."""
 
     @classmethod
-    def of(cls, review: Reviewed, recipe: CurationRecipe) -> Judge:
+    def of(
+        cls, review: Reviewed, species: ByDigest[frozenset[str]], recipe: CurationRecipe
+    ) -> Judge:
         """The judge of one run."""
         return cls(
             recipe=recipe,
-            addresses=_addresses(review.records),
-            species=species_by_digest(review.standing),
+            addresses=_addresses(review.records, species.digests),
+            species=species,
             kept=review.kept_digests,
         )
 
@@ -65,14 +68,14 @@ class Judge:
         return next((flag for flag in self.recipe.drop if flag in flags), "")
 
 
-def _addresses(records: Sequence[Record]) -> dict[str, int]:
-    times = Counter(record.sha256 or "" for record in records)
-    shared = {digest for digest, count in times.items() if count > 1}
-    del times
+def _addresses(records: Sequence[Record], digests: Digests) -> dict[str, int]:
+    times = array("I", bytes(4 * len(digests)))
+    for record in records:
+        times[digests.place(record.sha256 or "")] += 1
     found = {
         (record.sha256 or "", record.candidate.address)
         for record in records
-        if record.sha256 in shared
+        if times[digests.place(record.sha256 or "")] > 1
     }
     counts = Counter(digest for digest, _ in found)
     return {digest: count for digest, count in counts.items() if count > 1}

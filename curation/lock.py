@@ -75,7 +75,7 @@ def write_entry(path: Path, name: str, entry: Entry) -> None:
             entries = {**_read_all(path), name: entry}
             document = {"version": LOCK_VERSION, "datasets": entries}
             text = json.dumps(document, sort_keys=True, indent=2, ensure_ascii=False) + "\n"
-            write_atomically(path, text.encode())
+            write_atomically(path, [text.encode()])
     except OSError as error:
         raise DatasetError(
             f"cannot write {path} ({error.strerror}): make its folder writable, then run"
@@ -83,18 +83,18 @@ def write_entry(path: Path, name: str, entry: Entry) -> None:
         ) from error
 
 
-def write_atomically(path: Path, body: bytes) -> None:
+def write_atomically(path: Path, pieces: Iterable[bytes]) -> None:
     """Give `path` this content in one step: a reader sees the old file or the new one."""
     with tempfile.NamedTemporaryFile(
         dir=path.parent, prefix=f".{path.name}.", delete=False
     ) as file:
         try:
-            file.write(body)
+            file.writelines(pieces)
             file.flush()
             os.fsync(file.fileno())
             Path(file.name).chmod(0o644)
             Path(file.name).replace(path)
-        except OSError:
+        except BaseException:  # Whoever makes the pieces may raise anything.
             Path(file.name).unlink(missing_ok=True)
             raise
 

@@ -21,18 +21,18 @@ from numpy.typing import NDArray
 from curation.alignment import Suggestions, align, by_map
 from curation.candidates import Candidates, Holders, candidates
 from curation.marks import differ, is_marked
+from curation.pairs import Numbers, Pair, PairEnds, Places
 from curation.recipe import CurationRecipe
 from curation.signature import (
     CROPS,
     FRAMINGS,
-    ORIENTATIONS,
     THUMB_PX,
     Box,
     Signature,
     hashed_views,
     views_of,
 )
-from curation.stars import Compared, Ends, Pair, Path, Standing, compared
+from curation.stars import Compared, Ends, Path, Standing, Standings, compared
 
 _THUMB_BYTES = THUMB_PX**2
 _AT_ONCE = 64
@@ -44,8 +44,6 @@ _DOUBTFUL = 0.04
 shows and the other does not (`curation.marks.differ`)."""
 _BRIDGED = 0.12
 """How much less alike two pictures may be that others have shown how to lay on each other."""
-
-Numbers = NDArray[np.int64]
 
 
 class Album:
@@ -81,7 +79,7 @@ class Album:
 
         Of many copies of one picture, pairs of some with some: see `curation.candidates`.
         """
-        suggested = self._suggested(recipe, np.arange(len(self)))
+        suggested = self._suggested(recipe, np.arange(len(self), dtype=np.int32))
         return sorted(
             suggested.verified(np.arange(len(suggested))),
             key=lambda pair: (pair.first, pair.second),
@@ -100,8 +98,8 @@ class Album:
         and not half a million with each other. Pairs in `apart`, the smaller place first,
         are no look-alikes, whatever the comparison says.
         """
-        line = sorted(range(len(self)), key=lambda place: standings[place].rank)
-        suggested = self._suggested(recipe, np.asarray(line, np.int64))
+        standings = Standings.of(standings)
+        suggested = self._suggested(recipe, standings.line)
 
         def together(pairs: Iterable[Pair]) -> list[Pair]:
             return [pair for pair in pairs if (pair.first, pair.second) not in apart]
@@ -115,31 +113,28 @@ class Album:
             unmarked=lambda star: suggested.unmarked(star, standings),
         )
 
-    def _suggested(self, recipe: CurationRecipe, line: Numbers) -> Suggested:
+    def _suggested(self, recipe: CurationRecipe, line: Places) -> Suggested:
         """What is worth comparing; `line` has the places of all pictures, the best first."""
         self._thumbs.flush()
-        inner = np.array(self._inner).reshape(-1, 4)
-        targets, queries = self._hashes(line, inner)
-        known = Holders.found_by(targets)
-        del targets  # Of many pictures that is much.
+        inner = np.frombuffer(self._inner, np.float32).reshape(-1, 4)
+        queries = np.empty((len(line), FRAMINGS + len(CROPS)), np.uint64)
         found = candidates(
-            known,
+            Holders.found_by(self._hashed(line, inner, queries)),
             queries,
             candidate_bits=recipe.candidate_bits,
             crop_bits=recipe.crop_bits,
         )
         return Suggested(self, inner, found, line, min_likeness=recipe.min_likeness)
 
-    def _hashes(
-        self, line: Numbers, inner: NDArray[np.float32]
-    ) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
-        targets = np.empty((len(line), FRAMINGS, ORIENTATIONS), np.uint64)
-        queries = np.empty((len(line), FRAMINGS + len(CROPS)), np.uint64)
+    def _hashed(
+        self, line: Places, inner: NDArray[np.float32], queries: NDArray[np.uint64]
+    ) -> Iterator[NDArray[np.uint64]]:
+        """The hashes by which pictures are found, in parts; those that they ask with go along."""
         for start in range(0, len(line), _AT_ONCE):
             some = slice(start, start + _AT_ONCE)
-            part = line[some]
-            targets[some], queries[some] = hashed_views(self[part], inner[part])
-        return targets, queries
+            part = line[some].astype(np.int64)
+            targets, queries[some] = hashed_views(self[part], inner[part])
+            yield targets
 
 
 class Suggested:
@@ -150,13 +145,13 @@ class Suggested:
         album: Album,
         inner: NDArray[np.float32],
         found: Candidates,
-        line: Numbers,
+        line: Places,
         *,
         min_likeness: float,
     ) -> None:
         self._album, self._inner, self._found, self._line = album, inner, found, line
         self._min_likeness = min_likeness
-        self._maps: dict[tuple[int, int], NDArray[np.float32]] = {}
+        self._maps = _Maps()
 
     def __len__(self) -> int:
         return len(self._found)
@@ -165,8 +160,7 @@ class Suggested:
     def ends(self) -> Ends:
         """The two pictures of every pair."""
         better, worse = self._found.ends
-        line = self._line.astype(np.int32)
-        return line[better], line[worse]
+        return self._line[better], self._line[worse]
 
     def verified(self, numbers: Numbers) -> list[Pair]:
         """Those of the pairs with these numbers that look alike."""
@@ -180,7 +174,7 @@ class Suggested:
                 ends = way.first[place], way.second[place]
                 alike[place] = not differ(*self._copies(*ends), maps[place], self._boxes(*ends))
             found += _pairs(way.part(alike), scores[alike])
-            self._note(way.part(alike), maps[alike])
+            self._maps.note(way.part(alike), maps[alike])
             nth += 1
             numbers = numbers[~alike & self._found.has(numbers, nth)]
         return found
@@ -194,7 +188,7 @@ class Suggested:
         ways = by_map(ends[:, 0], ends[:, 1], maps)
         scores, maps = align(self._album, self._inner, ways)
         alike = scores >= self._min_likeness - _BRIDGED
-        self._note(ways.part(alike), maps[alike])
+        self._maps.note(ways.part(alike), maps[alike])
         return list(_pairs(ways.part(alike), scores[alike]))
 
     def unmarked(self, star: Sequence[int], standings: Sequence[Standing]) -> int | None:
@@ -228,19 +222,14 @@ class Suggested:
         """The map from the first to the last picture of a path."""
         whole: NDArray[np.floating] = np.eye(3, dtype=np.float32)
         for one, other in pairwise(path):
-            known = self._maps.get((one, other))
-            step = np.linalg.inv(self._maps[other, one]) if known is None else known
-            whole = step @ whole
+            whole = self._maps.between(one, other) @ whole
         return whole.astype(np.float32)
-
-    def _note(self, ways: Suggestions, maps: NDArray[np.float32]) -> None:
-        ends = zip(ways.first.tolist(), ways.second.tolist(), strict=True)
-        self._maps.update(zip(ends, maps, strict=True))
 
     def _way(self, numbers: Numbers, nth: int) -> Suggestions:
         """The nth way to match of pairs, the asker first."""
         match = self._found.match(numbers, nth)
-        ends = self._line[match.better], self._line[match.worse]
+        line = self._line.astype(np.int64)
+        ends = line[match.better], line[match.worse]
         asker = np.where(match.is_better_asking, *ends)
         other = np.where(match.is_better_asking, *ends[::-1])
         nth_pair = np.arange(len(numbers))
@@ -254,6 +243,30 @@ class Suggested:
 
     def _views(self, places: Numbers) -> NDArray[np.float32]:
         return views_of(self._inner[places]).astype(np.float32)
+
+
+class _Maps:
+    """How pictures lie on each other: maps from one to the other, 44 bytes each."""
+
+    def __init__(self) -> None:
+        self._ends, self._maps = PairEnds(), array("f")
+
+    def note(self, ways: Suggestions, maps: NDArray[np.float32]) -> None:
+        """Take in the maps of some pairs, in place of what they had before."""
+        self._ends.extend(ways.first, ways.second)
+        self._maps.frombytes(maps.tobytes())
+
+    def between(self, one: int, other: int) -> NDArray[np.floating]:
+        """The map from one picture to another, of which there is one in this direction or back."""
+        known = self._ends.last(one, other)
+        if known is not None:
+            return self._at(known)
+        back = self._ends.last(other, one)
+        assert back is not None
+        return np.asarray(np.linalg.inv(self._at(back)))
+
+    def _at(self, number: int) -> NDArray[np.float32]:
+        return np.array(self._maps[9 * number : 9 * (number + 1)], np.float32).reshape(3, 3)
 
 
 def _pairs(ways: Suggestions, scores: NDArray[np.float32]) -> Iterator[Pair]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import jinja2
@@ -53,8 +53,8 @@ def write_report(
 ) -> Path:
     """Write the report into the dataset's folder; return its path."""
     path = dataset.root / REPORT
-    text = page(dataset, name=name, lock_digest=lock_digest, target=target, leaks=leaks)
-    write_atomically(path, text.encode())
+    pieces = page(dataset, name=name, lock_digest=lock_digest, target=target, leaks=leaks)
+    write_atomically(path, (piece.encode() for piece in pieces))
     return path
 
 
@@ -66,8 +66,8 @@ def page(
     target: int | None = None,
     leaks: LeakCheck | None = None,
     room: int = ROOM_BYTES,
-) -> str:
-    """Make the page of a dataset called `name`.
+) -> Iterator[str]:
+    """Make the page of a dataset called `name`, piece by piece: all of it is 14 MB as text.
 
     Args:
         dataset: what to show.
@@ -113,8 +113,8 @@ def page(
     )
 
 
-def comparison_page(comparison: Comparison) -> str:
-    """Make the page that shows two datasets side by side."""
+def comparison_page(comparison: Comparison) -> Iterator[str]:
+    """Make the page that shows two datasets side by side, piece by piece."""
     sides = (comparison.first, comparison.second)
     sizes = {
         f"{number}. {side.name}": [
@@ -149,12 +149,12 @@ def comparison_page(comparison: Comparison) -> str:
     )
 
 
-def render(template: str, **context: object) -> str:
+def render(template: str, **context: object) -> Iterator[str]:
     """Fill a template in, with the words that all pages know and the page's one script."""
     templates = environment()
     script = (Path(__file__).parent / "templates" / "review.js").read_text("utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    return templates.get_template(template).render(
+    return templates.get_template(template).generate(
         script=script,
         script_digest=digest,
         word=reasons.word,

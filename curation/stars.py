@@ -13,9 +13,14 @@ from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
+from functools import cached_property
+from itertools import islice, pairwise
+from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
+
+from curation.pairs import Numbers, Pair, Pairs, Places
 
 _AT_ONCE = 1024
 """Pairs that are verified between two outcomes: about half a second's work."""
@@ -28,26 +33,16 @@ _TRIES = 8
 _SOFT_PX = 5_000
 """What a soft picture is worth, however large: about 80 × 60 sharp pixels."""
 
-Numbers = NDArray[np.int64]
 Ends = tuple[NDArray[np.integer], NDArray[np.integer]]
 """The two pictures of pairs, by place, in step."""
-Verify = Callable[[Numbers], Sequence["Pair"]]
+Verify = Callable[[Numbers], Sequence[Pair]]
 """Of the suggested pairs with these numbers, those that look alike."""
 Path = tuple[int, ...]
 """Pictures by place, of which each was verified against the next."""
 Unmarked = Callable[[Sequence[int]], int | None]
 """Of a star, its middle first: the member to keep instead; None where the middle is kept."""
-Bridge = Callable[[Sequence[Path]], Sequence["Pair"]]
+Bridge = Callable[[Sequence[Path]], Sequence[Pair]]
 """The first and the last picture of those paths that show both to look alike."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pair:
-    """Two pictures that were verified to look alike, by their place in the album."""
-
-    first: int
-    second: int
-    likeness: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +86,64 @@ class Standing:
         return "no better or worse"
 
 
+class Standings(Sequence[Standing]):
+    """Standings of many pictures, in arrays: 25 bytes each, and their digests where those lie."""
+
+    def __init__(self, digests: Sequence[str], standings: Iterable[Standing]) -> None:
+        """Take standings in whose digests are these, in step."""
+        self._digests = digests
+        self._pixels, self._bytes, self._is_soft = array("q"), array("q"), array("b")
+        for standing in standings:
+            self._pixels.append(standing.pixels)
+            self._bytes.append(standing.bytes)
+            self._is_soft.append(standing.is_soft)
+
+    @classmethod
+    def of(cls, standings: Sequence[Standing]) -> Standings:
+        """These standings."""
+        if isinstance(standings, Standings):
+            return standings
+        return cls([standing.digest for standing in standings], standings)
+
+    def __len__(self) -> int:
+        return len(self._pixels)
+
+    @overload
+    def __getitem__(self, place: int) -> Standing: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> tuple[Standing, ...]: ...
+
+    def __getitem__(self, place: int | slice) -> Standing | tuple[Standing, ...]:
+        if isinstance(place, slice):
+            return tuple(self[number] for number in range(len(self))[place])
+        return Standing(
+            digest=self._digests[place],
+            pixels=self._pixels[place],
+            bytes=self._bytes[place],
+            is_soft=bool(self._is_soft[place]),
+        )
+
+    @cached_property
+    def line(self) -> Places:
+        """The places of all, by rank: the best first."""
+        pixels, size = np.array(self._pixels), np.array(self._bytes)
+        soft = np.array(self._is_soft, bool)
+        detail = np.where(soft, np.minimum(pixels, _SOFT_PX), pixels)
+        return np.lexsort((self.by_digest, -size, -pixels, -detail)).astype(np.int32)
+
+    @cached_property
+    def by_digest(self) -> Places:
+        """The place of each in the order of their digests."""
+        count = len(self)
+        ordered = np.arange(count, dtype=np.int32)
+        if all(one < other for one, other in pairwise(self._digests)):
+            return ordered
+        nth = np.empty(count, np.int32)
+        nth[sorted(range(count), key=self._digests.__getitem__)] = ordered
+        return nth
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compared:
     """Some of the suggested pairs were verified, or need not be any more."""
@@ -126,32 +179,30 @@ def compared(
         bridge: tells which pictures look alike by way of others.
         unmarked: tells which member of a star to keep in place of its marked middle.
     """
+    standings = Standings.of(standings)
     comparison = _Comparison(ends, standings)
     del ends  # Of many pictures with few features there are a hundred for each.
-    found: list[Pair] = []
+    found = Pairs()
     for outcome in comparison.rounds(verify):
-        found += outcome.pairs
+        found.extend(outcome.pairs)
         yield outcome
     for outcome in comparison.bridged(found, verify, bridge):
-        found += outcome.pairs
+        found.extend(outcome.pairs)
         yield outcome
-    for outcome in comparison.between(_homes(standings, found), species, verify):
-        found += outcome.pairs
+    for outcome in comparison.between(homes(standings, found), species, verify):
+        found.extend(outcome.pairs)
         yield outcome
-    yield comparison.cleaned(_groups(standings, found), unmarked, bridge)
+    yield comparison.cleaned(homes(standings, found), unmarked, bridge)
 
 
 class _Comparison:
     """Where the comparison stands; pictures go by their place in line, the best first."""
 
-    def __init__(self, ends: Ends, standings: Sequence[Standing]) -> None:
+    def __init__(self, ends: Ends, standings: Standings) -> None:
         self._count, self._standings = len(standings), standings
-        line = sorted(range(self._count), key=lambda place: standings[place].rank)
-        self._line = np.asarray(line, np.int32)
-        self._nth = np.empty(self._count, np.int32)
-        self._nth[line] = np.arange(self._count)
-        first, second = (self._nth[end] for end in ends)
-        self._better, self._worse = np.minimum(first, second), np.maximum(first, second)
+        self._line = standings.line
+        self._nth = _inverse(self._line)
+        self._better, self._worse = _in_line(self._nth, *ends)
         self._order = np.lexsort((self._worse, self._better)).astype(np.int32)
         self._starts = np.searchsorted(self._better[self._order], np.arange(self._count + 1))
         self._waits_for = np.bincount(self._worse, minlength=self._count)
@@ -182,7 +233,7 @@ class _Comparison:
 
         Of the members those come along that look like the new middle, too.
         """
-        home = _homes(self._standings, found)
+        home = homes(self._standings, found)
         links = {
             two: pair
             for pair in found
@@ -195,36 +246,34 @@ class _Comparison:
                 links |= {frozenset((home[pair.first], home[pair.second])): pair for pair in pairs}
                 yield self._outcome(pairs, settled=0)
         paths = [self._path(pair, home) for pair in links.values()]
+        del links
         tied = bridge(paths)
         joined = {frozenset((pair.first, pair.second)) for pair in tied}
         yield self._outcome(tied, settled=0)
-        members: dict[int, list[int]] = {}
+        paths = [path for path in paths if frozenset((path[0], path[-1])) in joined]
+        members: dict[int, list[int]] = {path[-1]: [] for path in paths}
         for place, middle in enumerate(home):
-            if place != middle:
-                members.setdefault(middle, []).append(place)
-        further = [
-            (*path, place)
-            for path in paths
-            if frozenset((path[0], path[-1])) in joined
-            for place in members.get(path[-1], ())
-        ]
+            if place != middle and middle in members:
+                members[middle].append(place)
+        further = [(*path, place) for path in paths for place in members[path[-1]]]
         yield self._outcome(bridge(further), settled=0)
 
-    def _tries(self, home: Sequence[int]) -> list[Numbers]:
+    def _tries(self, home: array[int]) -> list[Numbers]:
         """What was not compared between stars: the first pairs of every two, the second, …"""
-        tries = [array("q") for _ in range(_TRIES)]
-        tried: dict[int, int] = {}
-        for number, one, other in self._left():
-            low, high = sorted((home[one], home[other]))
-            two = low * self._count + high
-            nth = tried.get(two, 0)
-            if low != high and nth < _TRIES:
-                tried[two] = nth + 1
-                tries[nth].append(number)
-        return [np.asarray(numbers, np.int64) for numbers in tries]
+        numbers = np.flatnonzero(~self._is_asked)
+        middle = np.array(home, np.int64)[self._line]
+        one, other = middle[self._better[numbers]], middle[self._worse[numbers]]
+        is_between = one != other
+        numbers, one, other = numbers[is_between], one[is_between], other[is_between]
+        two = np.minimum(one, other) * self._count + np.maximum(one, other)
+        order = np.argsort(two, kind="stable")
+        starts = np.flatnonzero(np.diff(two[order], prepend=-1))
+        nth = np.empty(len(order), np.int64)
+        nth[order] = np.arange(len(order)) - np.repeat(starts, np.diff(starts, append=len(order)))
+        return [numbers[nth == number] for number in range(_TRIES)]
 
     def _unlinked(
-        self, numbers: Numbers, home: Sequence[int], links: Mapping[frozenset[int], Pair]
+        self, numbers: Numbers, home: array[int], links: Mapping[frozenset[int], Pair]
     ) -> Numbers:
         """Those of these pairs that lie between stars that are not linked yet."""
         left = [
@@ -234,37 +283,33 @@ class _Comparison:
         ]
         return np.asarray(left, np.int64)
 
-    def _path(self, link: Pair, home: Sequence[int]) -> Path:
+    def _path(self, link: Pair, home: array[int]) -> Path:
         """From the better middle, by the two linked members, to the other middle."""
-        ends = sorted(
-            (link.first, link.second), key=lambda place: self._standings[home[place]].rank
-        )
+        ends = sorted((link.first, link.second), key=lambda place: self._nth[home[place]])
         path = [home[ends[0]], *ends, home[ends[1]]]
         return tuple(place for nth, place in enumerate(path) if not nth or place != path[nth - 1])
 
     def between(
-        self, home: Sequence[int], species: Sequence[AbstractSet[str]], verify: Verify
+        self, home: array[int], species: Sequence[AbstractSet[str]], verify: Verify
     ) -> Iterator[Compared]:
         """Compare different species in different stars, until one pair ties two stars."""
-        left = [
+        left = (
             (number, frozenset((home[first], home[second])))
             for number, first, second in self._left()
             if home[first] != home[second] and species[first] != species[second]
-        ]
+        )
         tied: set[frozenset[int]] = set()
-        for start in range(0, len(left), _AT_ONCE):
-            some = [number for number, two in left[start : start + _AT_ONCE] if two not in tied]
+        while part := list(islice(left, _AT_ONCE)):
+            some = [number for number, two in part if two not in tied]
             pairs = self._asked(np.asarray(some, np.int64), verify)
             tied.update(frozenset((home[pair.first], home[pair.second])) for pair in pairs)
             yield self._outcome(pairs, settled=0)
 
-    def cleaned(
-        self, groups: Iterable[Sequence[int]], unmarked: Unmarked, bridge: Bridge
-    ) -> Compared:
+    def cleaned(self, home: array[int], unmarked: Unmarked, bridge: Bridge) -> Compared:
         """Say what is kept in place of marked middles, and how like that their others are."""
         instead: dict[int, int] = {}
         paths: list[Path] = []
-        for middle, *others in groups:
+        for middle, *others in around(self._line, home):
             kept = unmarked([middle, *others]) if others else None
             if kept is not None:
                 instead[middle] = kept
@@ -306,44 +351,56 @@ def stars(standings: Sequence[Standing], pairs: Iterable[Pair]) -> list[list[int
     """Group pictures around the best of them; each list begins with the one to keep.
 
     Best first, a picture joins the star whose middle it is most like, among those it was
-    verified against, or else begins a star of its own.
+    verified against, or else begins a star of its own. Of a pair that comes twice, the last holds.
     """
-    alike: dict[int, dict[int, float]] = {}
-    for pair in pairs:
-        alike.setdefault(pair.first, {})[pair.second] = pair.likeness
-        alike.setdefault(pair.second, {})[pair.first] = pair.likeness
-    groups: dict[int, list[int]] = {}
-    for place in sorted(range(len(standings)), key=lambda place: standings[place].rank):
-        middle = _middle(alike.get(place, {}), groups, standings)
-        groups.setdefault(place if middle is None else middle, []).append(place)
-    return list(groups.values())
+    standings = Standings.of(standings)
+    return list(around(standings.line, homes(standings, pairs)))
 
 
-def _homes(standings: Sequence[Standing], pairs: Sequence[Pair]) -> list[int]:
-    """The middle of the star of every picture; its own, where it has no pair."""
-    home = list(range(len(standings)))
-    for star in _groups(standings, pairs):
-        for place in star:
-            home[place] = star[0]
+def around(line: Places, home: array[int]) -> Iterator[list[int]]:
+    """The pictures of every star, given their middles; the best first, as are the stars."""
+    nth_home = _inverse(line)[np.array(home, np.int32)[line]]
+    members = line[np.argsort(nth_home, kind="stable")]
+    ends = np.cumsum(np.bincount(nth_home, minlength=len(line)))
+    start = 0
+    for end in ends:
+        if end > start:
+            yield members[start:end].tolist()
+        start = end
+
+
+def homes(standings: Standings, pairs: Iterable[Pair]) -> array[int]:
+    """The middle of the star of every picture; its own place, where it begins one: see `stars`."""
+    line = standings.line
+    first, second, likeness = (pairs if isinstance(pairs, Pairs) else Pairs(pairs)).columns
+    better, worse, likeness = _last(*_in_line(_inverse(line), first, second), likeness)
+    nearest = np.lexsort((standings.by_digest[line[better]], -likeness, worse))
+    home = array("i", range(len(line)))
+    for one, other in zip(line[worse[nearest]].data, line[better[nearest]].data, strict=True):
+        if home[one] == one and home[other] == other:
+            home[one] = other
     return home
 
 
-def _groups(standings: Sequence[Standing], pairs: Sequence[Pair]) -> list[list[int]]:
-    """The stars of the pictures that have a pair."""
-    some = sorted({place for pair in pairs for place in (pair.first, pair.second)})
-    number = {place: number for number, place in enumerate(some)}
-    among = [
-        Pair(first=number[pair.first], second=number[pair.second], likeness=pair.likeness)
-        for pair in pairs
-    ]
-    found = stars([standings[place] for place in some], among)
-    return [[some[place] for place in star] for star in found]
+def _in_line(nth: Places, *ends: NDArray[np.integer]) -> tuple[Places, Places]:
+    """The better and the worse picture of pairs, by place in line."""
+    first, second = (nth[end] for end in ends)
+    return np.minimum(first, second), np.maximum(first, second)
 
 
-def _middle(
-    alike: Mapping[int, float], groups: Mapping[int, object], standings: Sequence[Standing]
-) -> int | None:
-    middles = [place for place in alike if place in groups]
-    if not middles:
-        return None
-    return min(middles, key=lambda place: (-alike[place], standings[place].digest))
+def _last(
+    better: Places, worse: Places, likeness: NDArray[np.float64]
+) -> tuple[Places, Places, NDArray[np.float64]]:
+    """The pairs, each as it came last."""
+    order = np.lexsort((better, worse))
+    better, worse, likeness = better[order], worse[order], likeness[order]
+    is_last = np.ones(len(order), bool)
+    is_last[:-1] = (better[1:] != better[:-1]) | (worse[1:] != worse[:-1])
+    return better[is_last], worse[is_last], likeness[is_last]
+
+
+def _inverse(line: Places) -> Places:
+    """Of every picture its place in line."""
+    nth = np.empty(len(line), np.int32)
+    nth[line] = np.arange(len(line), dtype=np.int32)
+    return nth

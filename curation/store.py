@@ -25,7 +25,7 @@ import sqlite3
 import threading
 import time
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, Final, Self
@@ -168,7 +168,7 @@ class Store:
                     self._rows.commit()
                     self._committed = time.monotonic()
 
-    def forget_all_but(self, digests: set[str]) -> None:
+    def forget_all_but(self, digests: Container[str]) -> None:
         """Delete what is kept of other originals, and the results of other keys."""
         if not self._is_lasting:
             return

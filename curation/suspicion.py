@@ -15,6 +15,7 @@ from typing import Final
 from curation import reasons
 from curation.dataset import Row
 from curation.flags import is_usable, words
+from curation.spool import Selection
 
 CONFLICT_WEIGHT: Final = 0.95
 OUTLIER_WEIGHT: Final = 0.5
@@ -76,18 +77,14 @@ def _reasons(row: Row, usual: Collection[str]) -> Iterator[tuple[float, str]]:
     yield from ((WEIGHTS[flag], flag) for flag in words(row) if flag not in usual)
 
 
-def worst_first(rows: Iterable[Row]) -> list[Row]:
-    """The rows that are suspicious at all, worst first, each image of a species once."""
-    first: dict[tuple[str, str], Row] = {}
-    for row in rows:
-        if row.suspicion:
-            first.setdefault((row.digest, row.species), row)
-    return sorted(first.values(), key=lambda row: (-(row.suspicion or 0), row.group or row.digest))
-
-
-def suspects(rows: Sequence[Row], *, at_least: float = 0.3) -> list[Row]:
-    """The rows worth a look, worst first."""
-    return worst_first(row for row in rows if (row.suspicion or 0) >= at_least)
+def suspects(rows: Sequence[Row], *, at_least: float = 0.3) -> Sequence[Row]:
+    """The rows worth a look, worst first, each image of a species once."""
+    first: dict[tuple[str, str], tuple[float, str, int]] = {}
+    for place, row in enumerate(rows):
+        if row.suspicion and row.suspicion >= at_least:
+            order = -row.suspicion, row.group or row.digest, place
+            first.setdefault((row.digest, row.species), order)
+    return Selection(rows, (place for _, _, place in sorted(first.values())))
 
 
 def reason_for_none(rows: Sequence[Row]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -23,7 +25,7 @@ def rows(whole: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def pairs(whole: np.ndarray) -> set[tuple[int, int]]:
     targets, queries = rows(whole)
-    found = candidates(Holders.found_by(targets), queries, candidate_bits=14, crop_bits=0)
+    found = candidates(Holders.found_by([targets]), queries, candidate_bits=14, crop_bits=0)
     return set(zip(*(end.tolist() for end in found.ends), strict=True))
 
 
@@ -57,3 +59,23 @@ def test_equal_hashes_are_compared_with_the_best_that_have_them():
 
 def test_no_pictures_have_no_candidates():
     assert pairs(np.empty(0, np.uint64)) == set()
+
+
+def peak_bytes(count: int) -> int:
+    """What the search holds at most, beyond the hashes that pictures ask with."""
+    rng = np.random.default_rng(3)
+    queries = rng.integers(0, 2**64, (count, VIEWS), dtype=np.uint64)
+    parts = (
+        np.repeat(rng.integers(0, 2**64, (50, 1, 8), dtype=np.uint64), 2, axis=1)
+        for _ in range(count // 50)
+    )
+    tracemalloc.start()
+    try:
+        candidates(Holders.found_by(parts), queries, candidate_bits=14, crop_bits=10)
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_picture_without_a_border_adds_less_than_half_a_kilobyte():
+    assert peak_bytes(30_000) - peak_bytes(15_000) < 15_000 * 500

@@ -2,35 +2,41 @@
 
 from __future__ import annotations
 
-from curation.claims import Claim, claims_of, conflicts
+from curation.claims import Claim, claims_of, conflicts, contending
 from curation.dataset import Row
-
-SPECIES = {"a": {"shrew"}, "b": {"mouse"}, "c": {"shrew"}, "d": {"vole"}}
+from curation.pairs import Pair
 
 
 def row(digest, species, reason="conflict: also under another", **values):
     return Row(digest=digest, species=species, group="a", reason=reason, **values)
 
 
+def pair(first, second):
+    return Pair(first=first, second=second, likeness=0.9)
+
+
+def owner(*digests, kept=()):
+    return claims_of(digests, frozenset(kept)).owner
+
+
 def test_a_group_of_one_species_has_an_owner_and_one_of_two_has_none():
-    claims = claims_of([["a", "c"], ["d"]], SPECIES, [("a", "c", 0.9)])
-    assert claims["a"].owner == "shrew"
-    assert claims["d"].owner == "vole"
-    assert claims_of([["a", "b"]], SPECIES, [("a", "b", 0.9)])["a"].owner is None
+    assert owner(("a", {"shrew"}), ("c", {"shrew"})) == "shrew"
+    assert owner(("a", {"shrew"}), ("b", {"mouse"})) is None
+    assert owner(("a", {"shrew", "mouse"})) is None
 
 
 def test_look_alikes_in_two_groups_contend_under_one_name():
-    claims = claims_of([["b"], ["c", "a"]], SPECIES, [("c", "a", 0.9), ("a", "b", 0.88)])
-    assert [one.species for one in claims.values()] == [{"mouse", "shrew"}] * 2
-    assert {one.label for one in claims.values()} == {"a"}
+    species = [{"shrew"}, {"mouse"}, {"shrew"}, {"vole"}, {"shrew"}]
+    home = [2, 1, 2, 3, 4]
+    pairs = [pair(0, 2), pair(0, 1), pair(2, 4)]
+    assert contending(home, species, pairs) == {1: {1, 2}, 2: {1, 2}}
+    assert claims_of([("b", {"mouse"}), ("c", {"shrew"}), ("a", {"shrew"})]).label == "a"
 
 
 def test_a_person_gives_both_groups_to_one_species():
-    pairs = [("c", "a", 0.9), ("a", "b", 0.88)]
-    claims = claims_of([["b"], ["c", "a"]], SPECIES, pairs, kept={("b", "mouse")})
-    assert [one.owner for one in claims.values()] == ["mouse", "mouse"]
-    both = {("b", "mouse"), ("a", "shrew")}
-    assert claims_of([["b"], ["c", "a"]], SPECIES, pairs, kept=both)["b"].owner is None
+    both = ("b", {"mouse"}), ("c", {"shrew"}), ("a", {"shrew"})
+    assert owner(*both, kept=[("b", "mouse")]) == "mouse"
+    assert owner(*both, kept=[("b", "mouse"), ("a", "shrew")]) is None
 
 
 def test_a_conflict_lists_what_speaks_for_each_side():

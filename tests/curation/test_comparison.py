@@ -94,7 +94,7 @@ def test_it_is_told_as_text_as_json_and_as_a_page(comparison):
     document = json.loads(json.dumps(comparison.document()))
     assert document["harm"] == comparison.harm
     assert document["recipe"]["seed"] == [0, 5]
-    page = comparison_page(comparison)
+    page = "".join(comparison_page(comparison))
     read = Page(page)
     assert all(address.startswith("data:image/webp;base64,") for address in read.loads)
     assert "Two datasets side by side" in read.text

@@ -121,7 +121,7 @@ def test_what_pages_say_of_themselves_is_text_and_no_markup(evil, tmp_path):
             body = jpeg(number)
             harvest.keep(record, body, content_type="image/jpeg", fetched_at="2026-01-01T00:00:00Z")
     dataset = curated(tmp_path / "harvest", tmp_path / "dataset").dataset
-    text = page(dataset, name=evil, lock_digest="0" * 64)
+    text = "".join(page(dataset, name=evil, lock_digest="0" * 64))
     read = Page(text)
     assert text.count("<script") == text.count("</script") == 1
     assert evil in read.text
@@ -142,7 +142,7 @@ def test_a_leak_is_shown_with_both_pictures(dataset):
         nearest=(),
         unreadable=(),
     )
-    text = page(dataset, name="dataset", lock_digest="0" * 64, leaks=leaks)
+    text = "".join(page(dataset, name="dataset", lock_digest="0" * 64, leaks=leaks))
     section = Page(text).text
     assert "2 leaks across splits, look-alikes up to 0.97: 100 pairs compared" in section
     assert "not in the manifest" in section
@@ -150,7 +150,7 @@ def test_a_leak_is_shown_with_both_pictures(dataset):
 
 
 def test_a_page_has_no_more_pictures_than_it_has_room_for(dataset):
-    whole = page(dataset, name="dataset", lock_digest="0" * 64)
-    less = page(dataset, name="dataset", lock_digest="0" * 64, room=12_000)
+    whole = "".join(page(dataset, name="dataset", lock_digest="0" * 64))
+    less = "".join(page(dataset, name="dataset", lock_digest="0" * 64, room=12_000))
     assert less.count("data:image/webp") < whole.count("data:image/webp")
     assert len(less) < len(whole)

@@ -56,7 +56,7 @@ def dataset(tmp_path_factory) -> Dataset:
     leaks = check(seen, made.recipe)
     write_report(made, name="dataset", lock_digest=made.lock_digest, leaks=leaks)
     side = Side.of(made, seen, name=HOSTILE)
-    (folder / "comparison.html").write_text(comparison_page(compare(side, side)))
+    (folder / "comparison.html").write_text("".join(comparison_page(compare(side, side))))
     return made
 
 

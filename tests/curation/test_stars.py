@@ -6,7 +6,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curation.stars import Pair, Standing, compared, stars
+from curation.pairs import Pair
+from curation.stars import Standing, Standings, compared, stars
 
 
 def standing(name: str, pixels: int = 100, size: int = 100) -> Standing:
@@ -133,3 +134,19 @@ def test_what_is_not_kept_says_what_the_kept_one_has_before_it():
     assert standing("b", 300, 100).behind(kept) == "less compressed"
     assert standing("b", 300, 200).behind(kept) == "no better or worse"
     assert standing("b", 400, 200).behind(kept) == "which a person chose"
+
+
+def test_many_standings_are_the_same_as_one_by_one_and_take_a_line():
+    members = [standing(f"{number % 7}{number:03}", number % 5, number % 3) for number in range(90)]
+    packed = Standings.of(members)
+    assert list(packed) == members
+    assert packed[3:5] == tuple(members[3:5])
+    assert packed.line.tolist() == sorted(range(90), key=lambda place: members[place].rank)
+
+
+def test_of_a_pair_that_comes_twice_the_last_likeness_holds():
+    members = [standing("a", 300), standing("b", 200), standing("c", 100)]
+    ends = [(0, 2, 0.9), (1, 2, 0.95), (0, 2, 0.99)]
+    pairs = [Pair(first=one, second=other, likeness=likeness) for one, other, likeness in ends]
+    assert stars(members, pairs) == [[0, 2], [1]]
+    assert stars(members, pairs[:2]) == [[0], [1, 2]]

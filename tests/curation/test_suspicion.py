@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from curation.dataset import Row
 from curation.flags import FLAGS, traits
-from curation.suspicion import WEIGHTS, suspects, with_suspicion, worst_first
+from curation.suspicion import WEIGHTS, suspects, with_suspicion
 
 PLAIN = [Row(digest=f"{n:064x}", species="shrew", kept=True) for n in range(20)]
 
@@ -66,7 +66,7 @@ def test_a_trait_of_the_dataset_is_no_reason():
 def test_the_worst_come_first_and_each_image_once():
     flagged = [replace(PLAIN[1], flags="dark"), replace(PLAIN[2], flags="drawing")]
     rows = suspected([PLAIN[0], *flagged, flagged[1], *PLAIN[3:]])
-    assert [row.flags for row in worst_first(rows)] == ["drawing", "dark"]
+    assert [row.flags for row in suspects(rows, at_least=0)] == ["drawing", "dark"]
     assert [row.flags for row in suspects(rows, at_least=0.5)] == ["drawing"]
 
 
