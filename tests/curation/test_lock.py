@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -67,3 +69,12 @@ def test_a_manifest_of_another_version_is_told_so(tmp_path):
     pq.write_table(table, tmp_path / MANIFEST)
     with pytest.raises(DatasetError, match=r"of version 1.*run `bestiary curate` again"):
         Dataset.open(tmp_path)
+
+
+@pytest.mark.parametrize("library", ["numpy", "pillow"])
+def test_every_python_is_given_the_same_of_what_an_entry_names(library: str) -> None:
+    requirements = Path(__file__).parents[2] / "requirements.lock"
+    pins = re.findall(rf"^{library}==\S+(.*)$", requirements.read_text("utf-8"), re.MULTILINE)
+
+    assert len(pins) == 1, f"{library} is pinned for some Pythons and otherwise for others"
+    assert "python" not in pins[0]
