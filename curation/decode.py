@@ -24,6 +24,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError, features
 
 from curation import jpegs, reasons
+from curation.boxes import is_cut
 from curation.colours import srgb
 from curation.recipe import CurationRecipe
 
@@ -135,6 +136,8 @@ def _decode(body: bytes, recipe: CurationRecipe, refuse: Callable[[Header], str]
             return refusal
         if header.width * header.height > recipe.max_pixels:
             return f"{reasons.TOO_LARGE}: {header.width} × {header.height} px"
+        if is_cut(body):
+            return reasons.TRUNCATED
         if image.format in _JPEGS and (objection := _load_jpeg(image, body, recipe)):
             return objection
         with _quiet_libtiff() if image.format == "TIFF" else contextlib.nullcontext():
@@ -226,13 +229,17 @@ def _is_cut(image: Image.Image, body: bytes, wanted: tuple[int, int]) -> bool:
 def _reason(error: BaseException, body: bytes) -> str:
     if isinstance(error, UnidentifiedImageError):
         return _unidentified(body)
-    return reasons.TRUNCATED if "truncated" in str(error).lower() else reasons.CORRUPT
+    is_truncated = "truncated" in str(error).lower() or is_cut(body)
+    return reasons.TRUNCATED if is_truncated else reasons.CORRUPT
 
 
 def _unidentified(body: bytes) -> str:
     if body[4:8] == b"ftyp" and body[8:12] in _HEIF_BRANDS:
-        is_readable = "HEIF" in Image.OPEN
-        return reasons.CORRUPT if is_readable else f"{reasons.UNSUPPORTED}: {_HEIC_HINT}"
+        if "HEIF" not in Image.OPEN:
+            return f"{reasons.UNSUPPORTED}: {_HEIC_HINT}"
+        return reasons.TRUNCATED if is_cut(body) else reasons.CORRUPT
+    if is_cut(body):
+        return reasons.TRUNCATED
     bits = jpegs.outline(body).precision if body.startswith(b"\xff\xd8") else 0
     if bits > 8:
         return f"{reasons.UNSUPPORTED}: JPEG of {bits} bits a sample"
