@@ -32,6 +32,8 @@ Material = Literal["small mammals", "cifar-10", "photos", "drawn"]
 HELD_OUT = 100
 """Of each class's 500 pictures, the study kept so many to validate on."""
 FOLDS = 5
+_FOLDED: tuple[Material, ...] = ("photos", "drawn")
+"""Of these a seed is a fold."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -339,7 +341,7 @@ class Line:
     """The mean of the best epochs: how the study reported."""
     seeds: tuple[float, ...] = ()
     n: int = 0
-    """Pictures measured on, each time."""
+    """Pictures measured on: in all where runs are folds, which share none; else each time."""
     cpu_s: float | None = None
     """A run's, on average."""
     why_not: str = ""
@@ -355,7 +357,9 @@ def _line(row: Row, found: Sequence[Outcome | Skipped]) -> Line:
     if not done:
         reasons = [one.reason for one in found if isinstance(one, Skipped)]
         return Line(row=row.name, reported=row.reported, why_not="; ".join(reasons))
-    low, high = interval([one.last for one in done], n=done[0].n)
+    are_folds = row.material in _FOLDED and all(one.seed < FOLDS for one in done)
+    n = sum(one.n for one in done) if are_folds else done[0].n
+    low, high = interval([one.last for one in done], n=n)
     return Line(
         row=row.name,
         reported=row.reported,
@@ -364,7 +368,7 @@ def _line(row: Row, found: Sequence[Outcome | Skipped]) -> Line:
         high=high,
         best=mean(one.best for one in done),
         seeds=tuple(one.last for one in done),
-        n=done[0].n,
+        n=n,
         cpu_s=mean(one.cpu_s for one in done),
     )
 
@@ -377,7 +381,8 @@ def interval(accuracies: Sequence[float], *, n: int) -> tuple[float, float]:
     """The 95 % interval of a mean accuracy.
 
     Of one run, Wilson's on its pictures. Of several, the wider of Student's over the runs and
-    Wilson's on one run's pictures: the runs share pictures, so more runs alone tell little.
+    Wilson's on `n` pictures: those of one run where runs share them, because then more runs alone
+    tell little.
     """
     middle = mean(accuracies)
     on_pictures = wilson(round(middle * n), n)

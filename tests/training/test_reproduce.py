@@ -105,6 +105,18 @@ def test_a_row_of_several_runs_has_their_means_and_one_interval() -> None:
     assert (line.low, line.high) == pytest.approx((0.6 - 0.2484, 0.6 + 0.2484), abs=1e-3)
 
 
+def test_folds_share_no_pictures_and_count_together() -> None:
+    row = ROWS["mobilenet-v2, photos, head alone"]
+    folds = [_outcome(row=row.name, seed=seed, n=100, last=0.9) for seed in range(5)]
+
+    (together,) = lines([row], folds)
+    (dealt_twice,) = lines([row], [*folds, _outcome(row=row.name, seed=5, n=100, last=0.9)])
+
+    assert together.n == 500
+    assert (together.low, together.high) == pytest.approx((0.8706, 0.9233), abs=1e-3)
+    assert dealt_twice.n == 100
+
+
 @given(accuracies=st.lists(st.floats(0, 1), min_size=1, max_size=12), n=st.integers(1, 1000))
 def test_an_interval_holds_its_mean_and_stays_between_0_and_1(
     accuracies: list[float], n: int
