@@ -27,23 +27,25 @@ def folded(network: Network) -> Network:
     are frozen or freed afterwards are not noticed.
     """
     backbone = backbone_of(network)
-    if backbone is None or not _may_be_walked(backbone) or not _frozen_norms(backbone):
+    if backbone is None or not _may_be_walked(backbone):
+        return network
+    norms = _frozen_norms(backbone)
+    if not norms:
         return network
     place = network.layers.index(backbone)
     below = keras.Model(network.inputs[0], network.layers[place - 1].output)
     above = keras.Model(network.layers[place + 1].input, network.outputs[0])
     pixels = keras.Input(network.input_shape[1:])
-    return keras.Model(pixels, above(Folded(backbone)(below(pixels))))
+    return keras.Model(pixels, above(Folded(backbone, norms)(below(pixels))))
 
 
 class Folded(layers.Layer):  # type: ignore[misc]
     """A backbone, gone through layer by layer, but for what is folded."""
 
-    def __init__(self, backbone: Network) -> None:
+    def __init__(self, backbone: Network, norms: dict[str, Layer]) -> None:
         super().__init__(name="folded_backbone")
-        self.backbone = backbone
+        self.backbone, self._norms = backbone, norms
         self.built = True
-        self._norms = _frozen_norms(backbone)
 
     def call(self, features: Tensor) -> Tensor:
         """As the backbone."""
