@@ -8,10 +8,13 @@ The latter matter because a group is gathered round its best picture (`curation.
 
 from __future__ import annotations
 
+import os
+import tempfile
 from array import array
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,12 +28,14 @@ _NEAREST = 64
 """Better pictures that one is compared with, nearest hashes first …"""
 _BEST = 4
 """… and best pictures first."""
-_TOO_MANY = 1 << 18
-"""Rows after which those that will not be wanted are thrown away: bounds memory, some 25 MB."""
+_TOO_MANY = 1 << 16
+"""Rows after which those that will not be wanted are thrown away: bounds memory, some 6 MB."""
 _ASKERS = 1 << 13
 """Pictures that ask at once: bounds memory, some 10 MB."""
 _AT_ONCE = 1 << 16
 """Rows that are sifted at once: bounds memory, some 5 MB."""
+_DRAWERS = 4
+"""Bits of a hash that say which others it is sorted with: bounds memory, a sixteenth at a time."""
 _TARGETS = FRAMINGS * ORIENTATIONS
 _VIEWS = 64
 """More than there are views: what packs ways."""
@@ -102,14 +107,46 @@ class Candidates:
         )
 
 
+class Queries:
+    """The hashes that pictures ask with, in a nameless file: nothing of them stays in memory."""
+
+    def __init__(self, views: int) -> None:
+        self.views = views
+        self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - closed by __exit__.
+        self._count = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._file.close()
+
+    def __len__(self) -> int:
+        return self._count
+
+    def add(self, part: Hashes) -> None:
+        """Take in those of the next pictures in line; shape (n, views)."""
+        self._file.seek(0, os.SEEK_END)
+        self._file.write(np.ascontiguousarray(part, np.uint64))
+        self._count += len(part)
+
+    def parts(self, views: slice) -> Iterator[Holders]:
+        """Those of some views, some pictures at a time."""
+        for start in range(0, len(self), _ASKERS):
+            some = np.empty((min(_ASKERS, len(self) - start), self.views), np.uint64)
+            self._file.seek(start * self.views * some.itemsize)
+            self._file.readinto(some)
+            yield Holders.asking(some[:, views], first=start)
+
+
 def candidates(
-    known: Holders, queries: Hashes, *, candidate_bits: int, crop_bits: int
+    known: Holders, queries: Queries, *, candidate_bits: int, crop_bits: int
 ) -> Candidates:
     """Find the pairs that are worth comparing, given pictures in line, the best first.
 
     Args:
         known: of every picture, the hashes by which it is found.
-        queries: shape (n, views), of all views.
+        queries: of every picture, those of all views.
         candidate_bits: radius of the search for whole and inner pictures.
         crop_bits: radius of the search for the other views.
     """
@@ -117,9 +154,9 @@ def candidates(
     wanted = _Wanted(count)
     for views, max_bits in (
         (slice(0, FRAMINGS), candidate_bits),
-        (slice(FRAMINGS, queries.shape[1]), crop_bits),
+        (slice(FRAMINGS, queries.views), crop_bits),
     ):
-        parts = partial(_in_parts, queries[:, views])
+        parts = partial(queries.parts, views)
         for asking, asker, found in near(parts, known.hashes, max_bits=max_bits):
             bits = np.bitwise_count(asking.hashes[asker] ^ known.hashes[found]).astype(np.int64)
             for pair, one, other in _held_by_both(asking, asker, known, found):
@@ -128,12 +165,6 @@ def candidates(
                 way = (bits[pair] * _VIEWS + view + views.start) * _TARGETS + target
                 wanted.add(asker_at, found_at, way)
     return wanted.all()
-
-
-def _in_parts(queries: Hashes) -> Iterator[Holders]:
-    for start in range(0, len(queries), _ASKERS):
-        some = queries[start : start + _ASKERS]
-        yield Holders.asking(some, first=start)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,48 +187,48 @@ class Holders:
 
         Of a hash the best few of the pictures that have it are known.
         """
-        hashes, holders, before = array("Q"), array("i"), 0
+        drawers = [(array("Q"), array("i")) for _ in range(1 << _DRAWERS)]
+        before = 0
         for part in parts:
             is_new = np.ones(part.shape, bool)
             is_new[:, 1] = part[:, 1] != part[:, 0]  # Most pictures have no border.
-            hashes.frombytes(part[is_new].tobytes())
-            numbers = before + np.flatnonzero(is_new)
-            holders.frombytes(numbers.astype(np.int32).tobytes())
+            hashes, holders = part[is_new], (before + np.flatnonzero(is_new)).astype(np.int32)
+            drawer = hashes >> np.uint64(64 - _DRAWERS)
+            for number in np.unique(drawer).tolist():
+                drawers[number][0].frombytes(hashes[drawer == number].tobytes())
+                drawers[number][1].frombytes(holders[drawer == number].tobytes())
             before += part.size
-        known = np.frombuffer(hashes, np.uint64), np.frombuffer(holders, np.int32)
-        return cls._of(*known, hashes_each=_TARGETS, most=_NEAREST)
+        return cls._of(_emptied(drawers), hashes_each=_TARGETS, most=_NEAREST)
 
     @classmethod
     def asking(cls, table: Hashes, *, first: int) -> Holders:
         """Of the pictures from the first one on; shape (pictures, hashes of each)."""
         holders = np.arange(table.size, dtype=np.int32)
-        return cls._of(
-            table.ravel(), holders, hashes_each=table.shape[1], most=len(table), first=first
-        )
+        known = [(table.ravel(), holders)]
+        return cls._of(known, hashes_each=table.shape[1], most=len(table), first=first)
 
     @classmethod
     def _of(
         cls,
-        hashes: Hashes,
-        holders: NDArray[np.int32],
+        parts: Iterable[tuple[Hashes, NDArray[np.int32]]],
         *,
         hashes_each: int,
         most: int,
         first: int = 0,
     ) -> Holders:
-        order = np.argsort(hashes, kind="stable")  # Of equal ones the best first.
-        hashes, holders = hashes[order], holders[order]
-        del order
-        lone = _differs(hashes) | _differs(holders // hashes_each)
-        hashes, holders = hashes[lone], holders[lone]
-        few = np.ones(len(hashes), bool)
-        few[most:] = hashes[most:] != hashes[: max(0, len(hashes) - most)]
-        hashes, holders = hashes[few], holders[few]
-        is_first = _differs(hashes)
+        """Of hashes and who has each; the parts have no hash in common, and rise."""
+        lone, starts, holders = array("Q"), array("i"), array("i")
+        for hashes, held in parts:
+            hashes, held = _first_of(hashes, held, hashes_each=hashes_each, most=most)
+            is_first = _differs(hashes)
+            lone.frombytes(hashes[is_first].tobytes())
+            starts.frombytes((len(holders) + np.flatnonzero(is_first)).astype(np.int32).tobytes())
+            holders.frombytes(held.tobytes())
+        starts.append(len(holders))
         return cls(
-            hashes=hashes[is_first],
-            starts=np.append(np.flatnonzero(is_first).astype(np.int32), np.int32(len(hashes))),
-            holders=holders,
+            hashes=np.frombuffer(lone, np.uint64),
+            starts=np.frombuffer(starts, np.int32),
+            holders=np.frombuffer(holders, np.int32),
             hashes_each=hashes_each,
             first=first,
         )
@@ -214,6 +245,29 @@ class Holders:
     def start(self, numbers: Numbers) -> Numbers:
         """Where the holders of these hashes begin."""
         return self.starts[numbers].astype(np.int64)
+
+
+def _emptied(
+    drawers: list[tuple[array[int], array[int]]],
+) -> Iterator[tuple[Hashes, NDArray[np.int32]]]:
+    """One after the other, of which none is left."""
+    drawers.reverse()
+    while drawers:
+        hashes, holders = drawers.pop()
+        yield np.frombuffer(hashes, np.uint64), np.frombuffer(holders, np.int32)
+
+
+def _first_of(
+    hashes: Hashes, holders: NDArray[np.int32], *, hashes_each: int, most: int
+) -> tuple[Hashes, NDArray[np.int32]]:
+    """Hashes sorted, each with the first few of those who have it; pictures once each."""
+    order = np.argsort(hashes, kind="stable")  # Of equal ones the best first.
+    hashes, holders = hashes[order], holders[order]
+    lone = _differs(hashes) | _differs(holders // hashes_each)
+    hashes, holders = hashes[lone], holders[lone]
+    few = np.ones(len(hashes), bool)
+    few[most:] = hashes[most:] != hashes[: max(0, len(hashes) - most)]
+    return hashes[few], holders[few]
 
 
 def _held_by_both(

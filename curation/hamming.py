@@ -26,6 +26,9 @@ _LOOK_UP_COST = 3.0
 _BLOCK = 1 << 17
 """Look-ups or comparisons made at once: bounds memory, some 10 MB, and so they stay in caches."""
 
+_PORTIONS = 16
+"""In which words are sorted: bounds memory."""
+
 Hashes = NDArray[np.uint64]
 Pairs = tuple[NDArray[np.int64], NDArray[np.int64]]
 """Indices of queries and of targets, in step."""
@@ -140,17 +143,35 @@ class _Table:
 
     @classmethod
     def of(cls, hashes: Hashes, word: _Word) -> _Table:
-        words = word.of(hashes)
-        starts = np.zeros((1 << word.bits) + 1, np.int32)
-        np.cumsum(np.bincount(words, minlength=1 << word.bits), out=starts[1:], dtype=np.int32)
-        short = words.astype(np.uint16 if word.bits <= 16 else np.uint32)  # Sorts sooner.
-        del words
-        order = np.argsort(short, kind="stable").astype(np.int32)
+        words = np.empty(len(hashes), np.uint16 if word.bits <= 16 else np.uint32)  # Sorts sooner.
+        for start in range(0, len(hashes), _BLOCK):
+            words[start : start + _BLOCK] = word.of(hashes[start : start + _BLOCK])
+        counts = np.zeros(1 << word.bits, np.int32)
+        at_once = max(_BLOCK, len(counts))
+        for start in range(0, len(hashes), at_once):
+            counts += np.bincount(words[start : start + at_once], minlength=len(counts))
+        starts = np.zeros(len(counts) + 1, np.int32)
+        np.cumsum(counts, out=starts[1:])
+        order = _in_order(words, starts)
         return cls(hashes=hashes[order], order=order, starts=starts)
 
     def was_at(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
         """Where the hashes at these places stood before."""
         return self.order[places].astype(np.int64)
+
+
+def _in_order(words: NDArray[np.unsignedinteger], starts: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Where the words stand from the lowest to the highest, of which each begins at its start.
+
+    Some words at a time, because `argsort` takes eight bytes for each, and its work as much.
+    """
+    order = np.empty(len(words), np.int32)
+    step = -(-(len(starts) - 1) // _PORTIONS)
+    for lowest in range(0, len(starts) - 1, step):
+        past = min(lowest + step, len(starts) - 1)
+        some = np.flatnonzero((words >= lowest) & (words < past))
+        order[starts[lowest] : starts[past]] = some[np.argsort(words[some], kind="stable")]
+    return order
 
 
 def _words(targets: int, max_bits: int) -> tuple[_Word, ...]:

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from curation.alignment import Suggestions, align, by_map
-from curation.candidates import Candidates, Holders, candidates
+from curation.candidates import Candidates, Holders, Queries, candidates
 from curation.marks import differ, is_marked
 from curation.pairs import Numbers, Pair, PairEnds, Places
 from curation.recipe import CurationRecipe
@@ -117,23 +117,23 @@ class Album:
         """What is worth comparing; `line` has the places of all pictures, the best first."""
         self._thumbs.flush()
         inner = np.frombuffer(self._inner, np.float32).reshape(-1, 4)
-        queries = np.empty((len(line), FRAMINGS + len(CROPS)), np.uint64)
-        found = candidates(
-            Holders.found_by(self._hashed(line, inner, queries)),
-            queries,
-            candidate_bits=recipe.candidate_bits,
-            crop_bits=recipe.crop_bits,
-        )
+        with Queries(FRAMINGS + len(CROPS)) as queries:
+            found = candidates(
+                Holders.found_by(self._hashed(line, inner, queries)),
+                queries,
+                candidate_bits=recipe.candidate_bits,
+                crop_bits=recipe.crop_bits,
+            )
         return Suggested(self, inner, found, line, min_likeness=recipe.min_likeness)
 
     def _hashed(
-        self, line: Places, inner: NDArray[np.float32], queries: NDArray[np.uint64]
+        self, line: Places, inner: NDArray[np.float32], queries: Queries
     ) -> Iterator[NDArray[np.uint64]]:
         """The hashes by which pictures are found, in parts; those that they ask with go along."""
         for start in range(0, len(line), _AT_ONCE):
-            some = slice(start, start + _AT_ONCE)
-            part = line[some].astype(np.int64)
-            targets, queries[some] = hashed_views(self[part], inner[part])
+            part = line[start : start + _AT_ONCE].astype(np.int64)
+            targets, asked = hashed_views(self[part], inner[part])
+            queries.add(asked)
             yield targets
 
 
