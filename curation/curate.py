@@ -27,6 +27,7 @@ from curation.findings import Findings, found
 from curation.judging import Judge
 from curation.lookalikes import Album
 from curation.looking import Seen
+from curation.memory import give_back
 from curation.pairs import Pairs
 from curation.recipe import SPLITS, CurationRecipe
 from curation.report import write_report
@@ -99,6 +100,7 @@ def curate(
         originals = _Originals(harvest=harvest, store=store, eyes=eyes)
         rows = yield from _decided(originals, review, recipe, before)
         _require_some(rows, harvest)
+        give_back()
         entry = {**identity(rows, recipe), "libraries": {**libraries(), **split_libraries(recipe)}}
         furnish(site, rows, store.rendered)
         refused = harvest.reasons()
@@ -141,6 +143,7 @@ def _decided(
                 album.add(seen.signature)
                 in_album.append(place)
             yield Looked(digest=finding.digest, reason=finding.reason)
+        give_back()
         for outcome in _compared(album, in_album, findings, species, recipe, apart=review.apart):
             pairs.extend(
                 replace(pair, first=in_album[pair.first], second=in_album[pair.second])

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from curation.alignment import Suggestions, align, by_map
 from curation.candidates import Candidates, Holders, Queries, candidates
 from curation.marks import differ, is_marked
+from curation.memory import give_back
 from curation.pairs import Numbers, Pair, PairEnds, Places
 from curation.recipe import CurationRecipe
 from curation.signature import (
@@ -124,6 +125,7 @@ class Album:
                 candidate_bits=recipe.candidate_bits,
                 crop_bits=recipe.crop_bits,
             )
+        give_back()
         return Suggested(self, inner, found, line, min_likeness=recipe.min_likeness)
 
     def _hashed(

@@ -260,17 +260,19 @@ class _Comparison:
 
     def _tries(self, home: array[int]) -> list[Numbers]:
         """What was not compared between stars: the first pairs of every two, the second, …"""
-        numbers = np.flatnonzero(~self._is_asked)
-        middle = np.array(home, np.int64)[self._line]
+        numbers = np.flatnonzero(~self._is_asked).astype(np.int32)
+        middle = np.array(home, np.int32)[self._line]
         one, other = middle[self._better[numbers]], middle[self._worse[numbers]]
         is_between = one != other
         numbers, one, other = numbers[is_between], one[is_between], other[is_between]
-        two = np.minimum(one, other) * self._count + np.maximum(one, other)
-        order = np.argsort(two, kind="stable")
-        starts = np.flatnonzero(np.diff(two[order], prepend=-1))
-        nth = np.empty(len(order), np.int64)
-        nth[order] = np.arange(len(order)) - np.repeat(starts, np.diff(starts, append=len(order)))
-        return [numbers[nth == number] for number in range(_TRIES)]
+        two = np.minimum(one, other) * np.int64(self._count) + np.maximum(one, other)
+        del one, other, is_between
+        order = np.argsort(two, kind="stable").astype(np.int32)
+        starts = np.flatnonzero(np.diff(two[order], prepend=-1)).astype(np.int32)
+        del two
+        nth = np.arange(len(order), dtype=np.int32)
+        nth -= np.repeat(starts, np.diff(starts, append=np.int32(len(order))))
+        return [np.sort(numbers[order[nth == number]]).astype(np.int64) for number in range(_TRIES)]
 
     def _unlinked(
         self, numbers: Numbers, home: array[int], links: Mapping[frozenset[int], Pair]
