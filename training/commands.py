@@ -221,7 +221,17 @@ def _train(
         columns=shutil.get_terminal_size().columns,
     )
     notes = journals(run.root, {"model": entry.name, **asdict(recipe)}, environment=os.environ)
-    with contextlib.closing(line), interruption(_tell) as is_interrupted:
+    with (
+        contextlib.closing(line),
+        interruption(_tell) as is_interrupted,
+        run.under_way() as ended_without_a_word,
+    ):
+        if ended_without_a_word:
+            _tell(
+                "The training ended without a word the last time: it was killed, or memory ran"
+                " out. If it does so again, a --batch-size below"
+                f" {recipe.batch_size} takes less, as a new run (--run)."
+            )
         epochs = training.train(
             run,
             dataset,

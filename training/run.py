@@ -25,7 +25,7 @@ import hashlib
 import itertools
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -196,6 +196,21 @@ class Run:
         run._write_record(record)
         run.write("labels.txt", "".join(f"{name}\n" for name in record.species))
         return run
+
+    @contextlib.contextmanager
+    def under_way(self) -> Iterator[bool]:
+        """Mark the run as trained for as long as it is; tell whether the mark was there already.
+
+        Then the process before this one ended without a word: it was killed, or memory ran out
+        where no backend could say so.
+        """
+        mark = self.root / ".under-way"
+        was_there = mark.exists()
+        mark.touch()
+        try:
+            yield was_there
+        finally:
+            mark.unlink(missing_ok=True)
 
     @property
     def checkpoints(self) -> Checkpoints:

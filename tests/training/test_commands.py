@@ -3,6 +3,9 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +15,7 @@ import pytest
 from curation.dataset import Dataset
 from curation.errors import CurationError, DatasetError, LockMismatchError
 from curation.review import read_review
-from tests.training.making import Trained, picture, run_command
+from tests.training.making import Trained, picture, run_command, write_dataset
 from training.errors import (
     ModelMismatchError,
     OtherDataError,
@@ -118,6 +121,25 @@ def test_a_repeated_command_finds_nothing_to_do_and_changes_no_weight(trained: T
     document, _ = run_command("train", "cifar-vgg", "--dataset", trained.dataset.root, *options)
 
     assert document["metrics"]["splits"] == trained.document["metrics"]["splits"]
+
+
+def test_a_training_that_was_killed_is_told_the_next_time_and_never_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dataset = write_dataset(tmp_path / "dataset", COUNTS)
+    run = tmp_path / "run"
+    command = ("train", "cifar-vgg", "--dataset", dataset.root, "--run", run, "--epochs", 1)
+    going = subprocess.Popen([sys.executable, "-m", "bestiary", "--quiet", *map(str, command)])
+    while not (run / ".under-way").exists():
+        assert going.poll() is None
+        time.sleep(0.02)
+    going.kill()
+    going.wait()
+
+    run_command(*command, "--no-baseline")
+    assert "ended without a word the last time" in capsys.readouterr().err
+    run_command(*command, "--no-baseline")
+    assert "without a word" not in capsys.readouterr().err
 
 
 def test_a_folder_with_another_run_is_left_alone(trained: Trained) -> None:
