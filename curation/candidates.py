@@ -112,7 +112,7 @@ class Queries:
 
     def __init__(self, views: int) -> None:
         self.views = views
-        self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - closed by __exit__.
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by __exit__.
         self._count = 0
 
     def __enter__(self) -> Self:
@@ -127,16 +127,21 @@ class Queries:
     def add(self, part: Hashes) -> None:
         """Take in those of the next pictures in line; shape (n, views)."""
         self._file.seek(0, os.SEEK_END)
-        self._file.write(np.ascontiguousarray(part, np.uint64))
+        self._file.write(part.tobytes())
         self._count += len(part)
 
     def parts(self, views: slice) -> Iterator[Holders]:
         """Those of some views, some pictures at a time."""
         for start in range(0, len(self), _ASKERS):
-            some = np.empty((min(_ASKERS, len(self) - start), self.views), np.uint64)
-            self._file.seek(start * self.views * some.itemsize)
-            self._file.readinto(some)
+            count = min(_ASKERS, len(self) - start)
+            self._file.seek(start * self._row_bytes)
+            body = self._file.read(count * self._row_bytes)
+            some = np.frombuffer(body, np.uint64).reshape(count, self.views)
             yield Holders.asking(some[:, views], first=start)
+
+    @property
+    def _row_bytes(self) -> int:
+        return 8 * self.views
 
 
 def candidates(
@@ -218,8 +223,8 @@ class Holders:
     ) -> Holders:
         """Of hashes and who has each; the parts have no hash in common, and rise."""
         lone, starts, holders = array("Q"), array("i"), array("i")
-        for hashes, held in parts:
-            hashes, held = _first_of(hashes, held, hashes_each=hashes_each, most=most)
+        for part in parts:
+            hashes, held = _first_of(*part, hashes_each=hashes_each, most=most)
             is_first = _differs(hashes)
             lone.frombytes(hashes[is_first].tobytes())
             starts.frombytes((len(holders) + np.flatnonzero(is_first)).astype(np.int32).tobytes())

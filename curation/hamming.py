@@ -143,7 +143,8 @@ class _Table:
 
     @classmethod
     def of(cls, hashes: Hashes, word: _Word) -> _Table:
-        words = np.empty(len(hashes), np.uint16 if word.bits <= 16 else np.uint32)  # Sorts sooner.
+        kind: type[np.unsignedinteger] = np.uint16 if word.bits <= 16 else np.uint32
+        words = np.empty(len(hashes), kind)  # Short ones are sorted sooner.
         for start in range(0, len(hashes), _BLOCK):
             words[start : start + _BLOCK] = word.of(hashes[start : start + _BLOCK])
         counts = np.zeros(1 << word.bits, np.int32)
