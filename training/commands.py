@@ -35,6 +35,10 @@ Result = tuple[dict[str, Any], str]
 """The document for `--json`, and the text for a person."""
 
 RUNS = Path("runs")
+_WITHOUT_A_WORD = (
+    "The training ended without a word the last time: it was killed, or memory ran out. If it does"
+    " so again, a --batch-size below {} takes less, as a new run (--run)."
+)
 
 
 @click.command()
@@ -227,11 +231,7 @@ def _train(
         run.under_way() as ended_without_a_word,
     ):
         if ended_without_a_word:
-            _tell(
-                "The training ended without a word the last time: it was killed, or memory ran"
-                " out. If it does so again, a --batch-size below"
-                f" {recipe.batch_size} takes less, as a new run (--run)."
-            )
+            _tell(_WITHOUT_A_WORD.format(recipe.batch_size))
         epochs = training.train(
             run,
             dataset,
