@@ -20,6 +20,7 @@ from PIL import Image
 from curation import lock, reasons
 from curation.dataset import MANIFEST, REPORT, Row, files_below, listed_files
 from curation.errors import DatasetError
+from curation.memory import give_back
 from curation.recipe import SPLITS
 
 THUMBNAILS = ".thumbnails"
@@ -45,6 +46,7 @@ def building_site(root: Path) -> Iterator[Path]:
         root.parent.mkdir(parents=True, exist_ok=True)
         _recover(root, old)
         _require_ours(root)
+        give_back()
         with _alone(site):
             _clear(site)
             try:
