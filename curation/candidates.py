@@ -28,14 +28,18 @@ _NEAREST = 64
 """Better pictures that one is compared with, nearest hashes first …"""
 _BEST = 4
 """… and best pictures first."""
-_TOO_MANY = 1 << 16
-"""Rows after which those that will not be wanted are thrown away: bounds memory, some 6 MB."""
+_TOO_MANY = 1 << 18
+"""Rows after which those that will not be wanted are thrown away: bounds memory, some 5 MB. A
+pair that comes back has lost the ways it had before, so this has a say in what is found."""
+_SPREAD_OUT = 1 << 16
+"""Rows that are made at once, of hashes that many have: bounds memory, some 6 MB."""
 _ASKERS = 1 << 13
 """Pictures that ask at once: bounds memory, some 10 MB."""
 _AT_ONCE = 1 << 16
 """Rows that are sifted at once: bounds memory, some 5 MB."""
 _DRAWERS = 4
-"""Bits of a hash that say which others it is sorted with: bounds memory, a sixteenth at a time."""
+"""Low bits of a hash, of which all values are as common, that say which others it is sorted with:
+bounds memory, a sixteenth at a time."""
 _TARGETS = FRAMINGS * ORIENTATIONS
 _VIEWS = 64
 """More than there are views: what packs ways."""
@@ -198,7 +202,7 @@ class Holders:
             is_new = np.ones(part.shape, bool)
             is_new[:, 1] = part[:, 1] != part[:, 0]  # Most pictures have no border.
             hashes, holders = part[is_new], (before + np.flatnonzero(is_new)).astype(np.int32)
-            drawer = hashes >> np.uint64(64 - _DRAWERS)
+            drawer = hashes & np.uint64((1 << _DRAWERS) - 1)
             for number in np.unique(drawer).tolist():
                 drawers[number][0].frombytes(hashes[drawer == number].tobytes())
                 drawers[number][1].frombytes(holders[drawer == number].tobytes())
@@ -221,17 +225,17 @@ class Holders:
         most: int,
         first: int = 0,
     ) -> Holders:
-        """Of hashes and who has each; the parts have no hash in common, and rise."""
-        lone, starts, holders = array("Q"), array("i"), array("i")
+        """Of hashes and who has each, in parts that have no hash in common."""
+        distinct, starts, holders = array("Q"), array("i"), array("i")
         for part in parts:
             hashes, held = _first_of(*part, hashes_each=hashes_each, most=most)
             is_first = _differs(hashes)
-            lone.frombytes(hashes[is_first].tobytes())
+            distinct.frombytes(hashes[is_first].tobytes())
             starts.frombytes((len(holders) + np.flatnonzero(is_first)).astype(np.int32).tobytes())
             holders.frombytes(held.tobytes())
         starts.append(len(holders))
         return cls(
-            hashes=np.frombuffer(lone, np.uint64),
+            hashes=np.frombuffer(distinct, np.uint64),
             starts=np.frombuffer(starts, np.int32),
             holders=np.frombuffer(holders, np.int32),
             hashes_each=hashes_each,
@@ -255,7 +259,7 @@ class Holders:
 def _emptied(
     drawers: list[tuple[array[int], array[int]]],
 ) -> Iterator[tuple[Hashes, NDArray[np.int32]]]:
-    """One after the other, of which none is left."""
+    """Hand out each drawer in turn, and let go of it."""
     drawers.reverse()
     while drawers:
         hashes, holders = drawers.pop()
@@ -281,7 +285,7 @@ def _held_by_both(
     """Every holder of one hash with every holder of the other, some pairs of hashes at a time."""
     there = known.counts(found)
     counts = asking.counts(asker) * there
-    portions = np.cumsum(counts) // _TOO_MANY
+    portions = np.cumsum(counts) // _SPREAD_OUT
     for start in np.flatnonzero(_differs(portions)):
         some = slice(start, int(np.searchsorted(portions, portions[start], side="right")))
         pair, nth = _flat(counts[some])

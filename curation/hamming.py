@@ -79,7 +79,8 @@ def near(
     for nth, word in enumerate(words):
         table = _Table.of(targets, word)
         for part in parts():
-            order = np.argsort(word.of(part.hashes))  # Neighbours in a table go together.
+            # Neighbours in a table go together, in the same order on every machine.
+            order = np.argsort(word.of(part.hashes), kind="stable")
             for start in range(0, len(order), _BLOCK):
                 some = part.hashes[order[start : start + _BLOCK]]
                 own = word.of(some)

@@ -36,8 +36,8 @@ Result = tuple[dict[str, Any], str]
 
 RUNS = Path("runs")
 _WITHOUT_A_WORD = (
-    "The training ended without a word the last time: it was killed, or memory ran out. If it does"
-    " so again, a --batch-size below {} takes less, as a new run (--run)."
+    "The training ended without a word the last time: it was killed, the machine went off, or"
+    " memory ran out. Smaller batches than of {} take less, as a new run (--batch-size, --run)."
 )
 
 
@@ -228,10 +228,10 @@ def _train(
     with (
         contextlib.closing(line),
         interruption(_tell) as is_interrupted,
-        run.under_way() as ended_without_a_word,
+        run.under_way() as ended_at_batch_size,
     ):
-        if ended_without_a_word:
-            _tell(_WITHOUT_A_WORD.format(recipe.batch_size))
+        if ended_at_batch_size:
+            _tell(_WITHOUT_A_WORD.format(ended_at_batch_size))
         epochs = training.train(
             run,
             dataset,

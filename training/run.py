@@ -11,6 +11,7 @@
     RUN/report.html     for a person
     RUN/model-card.md   for whoever gets the model
     RUN/checkpoint/     to go on from (`training.checkpoint`)
+    RUN/.under-way      its batch size, while a process trains it
     latest              beside RUN: a link, or a line of text, that names the newest
 
 A model is never loaded from what a file says it is: the network is built anew from the
@@ -25,10 +26,11 @@ import hashlib
 import itertools
 import json
 import os
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, TextIO
 
 from curation.errors import CurationError
 from curation.recipe import CurationRecipe
@@ -41,6 +43,7 @@ from training.portions import WHOLE, Portion
 from training.recipe import TrainRecipe
 
 RUN_VERSION = 2
+_MARK = ".under-way"
 _MOST_PX = 4096
 _UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, MemoryError)
 """What a damaged or hostile file of weights makes h5py and Keras raise."""
@@ -198,19 +201,28 @@ class Run:
         return run
 
     @contextlib.contextmanager
-    def under_way(self) -> Iterator[bool]:
-        """Mark the run as trained for as long as it is; tell whether the mark was there already.
+    def under_way(self) -> Iterator[int]:
+        """Mark the run as being trained for as long as it is.
 
-        Then the process before this one ended without a word: it was killed, or memory ran out
-        where no backend could say so.
+        Yields the batch size of a process before this one that ended without a word: it was
+        killed, or memory ran out where no backend could say so. 0 where there was none.
+
+        Raises:
+            RunError: another process trains it at this moment (not noticed on Windows).
         """
-        mark = self.root / ".under-way"
-        was_there = mark.exists()
-        mark.touch()
-        try:
-            yield was_there
-        finally:
-            mark.unlink(missing_ok=True)
+        mark = self.root / _MARK
+        with mark.open("a+", encoding="utf-8") as file:
+            _take_hold(file, self.root)
+            file.seek(0)
+            before = file.read()
+            file.truncate(0)
+            file.write(str(self.record.recipe.batch_size))
+            file.flush()
+            try:
+                yield int(before) if before.isdecimal() else 0
+            finally:
+                with contextlib.suppress(OSError):
+                    mark.unlink()
 
     @property
     def checkpoints(self) -> Checkpoints:
@@ -348,6 +360,21 @@ def default_root(parent: Path, record: RunRecord) -> Path:
     if newest is not None and _is_unfinished(newest, record):
         return newest
     return parent / f"{record.model}-{len(taken) + 1}"
+
+
+def _take_hold(mark: TextIO, root: Path) -> None:
+    """Be the only one who trains there (not enforced on Windows)."""
+    if sys.platform == "win32":
+        return
+    import fcntl
+
+    try:
+        fcntl.flock(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise RunError(
+            f"another process trains in {root}: wait until it ends, or choose another folder"
+            " with --run"
+        ) from error
 
 
 def _is_unfinished(root: Path, record: RunRecord) -> bool:

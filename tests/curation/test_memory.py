@@ -7,11 +7,12 @@ import sys
 import pytest
 
 _PROGRAM = """
+import os
 from curation.memory import give_back
 
 def resident_mb():
     with open("/proc/self/statm") as file:
-        return int(file.read().split()[1]) * 4096 / 1e6
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 parts = [bytearray(64 * 1024) for _ in range(1000)]
 last = parts[-1]  # What is above holes keeps glibc from giving them back by itself.

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -96,3 +97,22 @@ def test_a_record_that_cannot_be_read_is_told(tmp_path: Path, text: str) -> None
 
     with pytest.raises(RunError, match="cannot read"):
         Run.open(tmp_path)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="two processes are not told apart there")
+def test_two_processes_do_not_train_one_run(tmp_path: Path) -> None:
+    run = Run.begin(tmp_path / "run", RECORD)
+
+    with run.under_way() as before:
+        assert before == 0
+        with pytest.raises(RunError, match="another process trains in"), run.under_way():
+            pass
+    assert not (run.root / ".under-way").exists()
+
+
+def test_a_mark_that_was_left_tells_the_batch_size(tmp_path: Path) -> None:
+    run = Run.begin(tmp_path / "run", RECORD)
+    (run.root / ".under-way").write_text("32")
+
+    with run.under_way() as before:
+        assert before == 32
