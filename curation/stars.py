@@ -204,7 +204,8 @@ class _Comparison:
         self._nth = _inverse(self._line)
         self._better, self._worse = _in_line(self._nth, *ends)
         self._order = np.lexsort((self._worse, self._better)).astype(np.int32)
-        self._starts = np.searchsorted(self._better[self._order], np.arange(self._count + 1))
+        starts = np.searchsorted(self._better[self._order], np.arange(self._count + 1))
+        self._starts = starts.astype(np.int32)
         self._waits_for = np.bincount(self._worse, minlength=self._count)
         self._open_pairs = self._waits_for.copy()
         self._is_settled = np.zeros(self._count, bool)
@@ -330,8 +331,12 @@ class _Comparison:
 
     def _pairs_of(self, pictures: Numbers) -> Numbers:
         """Numbers of the pairs in which these are the better ones."""
-        ranges = (self._order[self._starts[nth] : self._starts[nth + 1]] for nth in pictures)
-        return np.concatenate([np.empty(0, np.int64), *ranges])
+        starts = self._starts[pictures]
+        counts = self._starts[pictures + 1] - starts
+        # To each range's start, less what came before it, the numbers are added in a row.
+        places = np.repeat(starts - (np.cumsum(counts, dtype=np.int32) - counts), counts)
+        places += np.arange(len(places), dtype=np.int32)
+        return self._order[places].astype(np.int64)
 
     def _asked(self, numbers: Numbers, verify: Verify) -> Sequence[Pair]:
         self._is_asked[numbers] = True
