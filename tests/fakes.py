@@ -129,9 +129,7 @@ def _handler(reply_to: Callable[[str], Reply], hits: list[Hit]) -> type[BaseHTTP
             self.send_response(reply.status)
             for name, value in {"Content-Length": str(length), **reply.headers}.items():
                 self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(reply.body)
-            self.close_connection = length != len(reply.body)
+            # Before the answer is sent: whoever has it finds it noted.
             hits.append(
                 Hit(
                     path=self.path,
@@ -141,6 +139,9 @@ def _handler(reply_to: Callable[[str], Reply], hits: list[Hit]) -> type[BaseHTTP
                     headers={name.lower(): value for name, value in self.headers.items()},
                 )
             )
+            self.end_headers()
+            self.wfile.write(reply.body)
+            self.close_connection = length != len(reply.body)
 
         def log_message(self, *arguments: Any) -> None:
             """Say nothing."""
