@@ -222,6 +222,7 @@ class Run:
                 yield int(before) if before.isdecimal() else 0
             finally:
                 with contextlib.suppress(OSError):
+                    file.truncate(0)  # Windows removes no file that is open.
                     mark.unlink()
 
     @property
