@@ -64,6 +64,7 @@ def _bodies(path: Path) -> Iterator[bytes]:
             yield from (file.read_bytes() for file in _thinned(files_of([path])))
         else:
             yield from _unzipped(path)
+    # The last two are what `zipfile` says of a compression it does not know, and of a password.
     except (OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
         raise PicturesError(
             f"cannot read {path} ({error}): name a folder or a zip file with pictures"
