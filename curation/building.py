@@ -20,7 +20,6 @@ from PIL import Image
 from curation import lock, reasons
 from curation.dataset import MANIFEST, REPORT, Row, files_below, listed_files
 from curation.errors import DatasetError
-from curation.holding import take_hold
 from curation.memory import give_back
 from curation.recipe import SPLITS
 
@@ -150,13 +149,18 @@ def _is_in_a_split(file: str) -> bool:
 def _alone(site: Path) -> Iterator[None]:
     """Be the only one who builds here (not enforced on Windows)."""
     site.mkdir(exist_ok=True)
-    if sys.platform == "win32":  # It opens no folder.
+    if sys.platform == "win32":
         yield
         return
+    import fcntl
+
     descriptor = os.open(site, os.O_RDONLY)
     try:
-        if not take_hold(descriptor):
-            raise DatasetError(f"another run is building {site}: wait until it ends")
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(descriptor)
+        raise DatasetError(f"another run is building {site}: wait until it ends") from error
+    try:
         yield
     finally:
         os.close(descriptor)

@@ -26,13 +26,13 @@ import hashlib
 import itertools
 import json
 import os
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, TextIO
 
 from curation.errors import CurationError
-from curation.holding import take_hold
 from curation.recipe import CurationRecipe
 from training import models
 from training.calibration import Calibration
@@ -212,11 +212,7 @@ class Run:
         """
         mark = self.root / _MARK
         with mark.open("a+", encoding="utf-8") as file:
-            if not take_hold(file.fileno()):
-                raise RunError(
-                    f"another process trains in {self.root}: wait until it ends, or choose another"
-                    " folder with --run"
-                )
+            _take_hold(file, self.root)
             file.seek(0)
             before = file.read()
             file.truncate(0)
@@ -365,6 +361,21 @@ def default_root(parent: Path, record: RunRecord) -> Path:
     if newest is not None and _is_unfinished(newest, record):
         return newest
     return parent / f"{record.model}-{len(taken) + 1}"
+
+
+def _take_hold(mark: TextIO, root: Path) -> None:
+    """Be the only one who trains there (not enforced on Windows)."""
+    if sys.platform == "win32":
+        return
+    import fcntl
+
+    try:
+        fcntl.flock(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise RunError(
+            f"another process trains in {root}: wait until it ends, or choose another folder"
+            " with --run"
+        ) from error
 
 
 def _is_unfinished(root: Path, record: RunRecord) -> bool:
