@@ -36,25 +36,25 @@ def bestiary(folder: Path) -> Names:
 
     recipe, names, standings = CurationRecipe(side_px=224, min_side_px=20), [], []
     twins: dict[str, list[str]] = {}
-    with Album() as album:
-        for path in sorted(folder.iterdir()):
-            body = path.read_bytes()
-            digest = hashlib.sha256(body).hexdigest()
-            twins.setdefault(digest, []).append(path.name)
-            result = inspect(body, recipe) if len(twins[digest]) == 1 else None
-            if isinstance(result, Inspected) and result.signature is not None:
-                album.add(result.signature)
-                seen = Seen(
-                    digest=digest,
-                    bytes=len(body),
-                    header=result.header,
-                    measures=result.measures,
-                    signature=result.signature,
-                )
-                standings.append(found(seen).standing)
-                names.append(digest)
-        outcomes = album.star_pairs(recipe, standings, [{""}] * len(names))
-        pairs = [pair for outcome in outcomes for pair in outcome.pairs]
+    album = Album()
+    for path in sorted(folder.iterdir()):
+        body = path.read_bytes()
+        digest = hashlib.sha256(body).hexdigest()
+        twins.setdefault(digest, []).append(path.name)
+        result = inspect(body, recipe) if len(twins[digest]) == 1 else None
+        if isinstance(result, Inspected) and result.signature is not None:
+            album.add(result.signature)
+            seen = Seen(
+                digest=digest,
+                bytes=len(body),
+                header=result.header,
+                measures=result.measures,
+                signature=result.signature,
+            )
+            standings.append(found(seen).standing)
+            names.append(digest)
+    outcomes = album.star_pairs(recipe, standings, [{""}] * len(names))
+    pairs = [pair for outcome in outcomes for pair in outcome.pairs]
     groups = [[names[place] for place in star] for star in stars(standings, pairs)]
     told = {digest for group in groups for digest in group}
     lone = [[digest] for digest in twins if digest not in told]

@@ -139,21 +139,21 @@ class Tallies:
 def kept(bodies: tuple[bytes, bytes]) -> tuple[int, int] | None:
     """Which of two is the better by size and bytes, and which is kept; None if not alike."""
     standings: list[Standing] = []
-    with Album() as album:
-        for body in bodies:
-            result = inspect(body, RECIPE)
-            if not isinstance(result, Inspected) or result.signature is None:
-                return None
-            album.add(result.signature)
-            seen = Seen(
-                digest=hashlib.sha256(body).hexdigest(),
-                bytes=len(body),
-                header=result.header,
-                measures=result.measures,
-                signature=result.signature,
-            )
-            standings.append(found(seen).standing)
-        outcomes = list(album.star_pairs(RECIPE, standings, [{""}] * 2))
+    album = Album()
+    for body in bodies:
+        result = inspect(body, RECIPE)
+        if not isinstance(result, Inspected) or result.signature is None:
+            return None
+        album.add(result.signature)
+        seen = Seen(
+            digest=hashlib.sha256(body).hexdigest(),
+            bytes=len(body),
+            header=result.header,
+            measures=result.measures,
+            signature=result.signature,
+        )
+        standings.append(found(seen).standing)
+    outcomes = list(album.star_pairs(RECIPE, standings, [{""}] * 2))
     groups = stars(standings, [pair for outcome in outcomes for pair in outcome.pairs])
     if len(groups) > 1:
         return None

@@ -8,18 +8,18 @@ The latter matter because a group is gathered round its best picture (`curation.
 
 from __future__ import annotations
 
-import os
-import tempfile
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from curation.filed import Filed
 from curation.hamming import near
+from curation.lined import Lined
+from curation.pairs import Numbers, Places
 from curation.signature import FRAMINGS, ORIENTATIONS
 
 _WAYS = 3
@@ -50,7 +50,8 @@ as they are. That leaves room for pairs of five million pictures."""
 _ANY_WAY = (1 << _WAY_BITS) - 1
 
 Hashes = NDArray[np.uint64]
-Numbers = NDArray[np.int64]
+Queries = Filed[np.uint64]
+"""The hashes that pictures in line ask with: those of all views, see `signature.views_of`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,40 +71,35 @@ class Match:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Candidates:
-    """Pairs worth comparing, by number, each with up to three ways to match, nearest first."""
+class Chosen:
+    """Some of the candidates, in step."""
 
-    pictures: int
-    rows: Numbers
-    """Shape (rows,), rising, packed: the pair, which is worse picture × number of pictures +
-    better one, and the way, which is bits that differ, view, target, who asks."""
-    starts: NDArray[np.int32]
-    """The first row of each pair, and the number of rows."""
+    better: Places
+    """Place in line: the lower."""
+    worse: Places
+    ways: NDArray[np.int32]
+    """Shape (pairs, 3), the nearest first, packed: bits that differ, view, target, who asks;
+    negative where there is none."""
 
     def __len__(self) -> int:
-        return len(self.starts) - 1
+        return len(self.better)
 
-    @property
-    def ends(self) -> tuple[Numbers, Numbers]:
-        """The better and the worse picture of every pair, by place in line."""
-        pairs = self.rows[self.starts[:-1]] >> _WAY_BITS
-        worse, better = np.divmod(pairs, max(1, self.pictures))
-        return better, worse
-
-    def has(self, numbers: Numbers, nth: int) -> NDArray[np.bool_]:
+    def has(self, nth: int) -> NDArray[np.bool_]:
         """Which pairs have an nth way."""
-        return np.asarray(self.starts[numbers] + nth < self.starts[numbers + 1])
+        return self.ways[:, nth] >= 0 if nth < _WAYS else np.zeros(len(self), bool)
 
-    def match(self, numbers: Numbers, nth: int) -> Match:
-        """The nth way of these pairs."""
-        rows = self.rows[self.starts[numbers] + nth]
-        worse, better = np.divmod(rows >> _WAY_BITS, max(1, self.pictures))
-        way, asks = np.divmod(rows & _ANY_WAY, 2)
+    def part(self, mask: NDArray[np.bool_]) -> Chosen:
+        """Those of the pairs that a mask selects."""
+        return Chosen(better=self.better[mask], worse=self.worse[mask], ways=self.ways[mask])
+
+    def match(self, nth: int) -> Match:
+        """The nth way of each."""
+        way, asks = np.divmod(self.ways[:, nth].astype(np.int64), 2)
         view, target = np.divmod(way % (_VIEWS * _TARGETS), _TARGETS)
         framing, orientation = np.divmod(target, ORIENTATIONS)
         return Match(
-            better=better,
-            worse=worse,
+            better=self.better.astype(np.int64),
+            worse=self.worse.astype(np.int64),
             view=view,
             framing=framing,
             orientation=orientation,
@@ -111,88 +107,79 @@ class Candidates:
         )
 
 
-class Queries:
-    """The hashes that pictures ask with, in a nameless file: nothing of them stays in memory."""
+class Candidates:
+    """Pairs worth comparing, by number, each with up to three ways to match, nearest first.
 
-    def __init__(self, views: int) -> None:
-        self.views = views
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by __exit__.
-        self._count = 0
+    They lie in nameless files.
+    """
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._file.close()
+    def __init__(self, pictures: int) -> None:
+        self.ends = Lined(pictures)
+        self._ways = Filed(np.int32, _WAYS)
 
     def __len__(self) -> int:
-        return self._count
+        return len(self.ends)
 
-    def add(self, part: Hashes) -> None:
-        """Take in those of the next pictures in line; shape (n, views)."""
-        self._file.seek(0, os.SEEK_END)
-        self._file.write(part.tobytes())
-        self._count += len(part)
+    def __getitem__(self, numbers: Numbers) -> Chosen:
+        better, worse = self.ends.ends(numbers)
+        return Chosen(better=better, worse=worse, ways=self._ways[numbers])
 
-    def parts(self, views: slice) -> Iterator[Holders]:
-        """Those of some views, some pictures at a time."""
-        for start in range(0, len(self), _ASKERS):
-            count = min(_ASKERS, len(self) - start)
-            self._file.seek(start * self._row_bytes)
-            body = self._file.read(count * self._row_bytes)
-            some = np.frombuffer(body, np.uint64).reshape(count, self.views)
-            yield Holders.asking(some[:, views], first=start)
-
-    @property
-    def _row_bytes(self) -> int:
-        return 8 * self.views
+    def add(self, rows: Numbers) -> None:
+        """Take in whole pairs, at the end, with the rows of each (`_Wanted`)."""
+        is_new = _differs(rows >> _WAY_BITS)
+        worse, better = np.divmod(rows[is_new] >> _WAY_BITS, max(1, self.ends.pictures))
+        ways = np.full((len(better), _WAYS), -1, np.int32)
+        ways[np.cumsum(is_new) - 1, _nth(is_new)] = rows & _ANY_WAY
+        self.ends.add(better, worse)
+        self._ways.add(ways)
 
 
 def candidates(
-    known: Holders, queries: Queries, *, candidate_bits: int, crop_bits: int
+    known: Known, queries: Queries, *, candidate_bits: int, crop_bits: int
 ) -> Candidates:
     """Find the pairs that are worth comparing, given pictures in line, the best first.
 
     Args:
-        known: of every picture, the hashes by which it is found.
+        known: the hashes by which pictures are found.
         queries: of every picture, those of all views.
         candidate_bits: radius of the search for whole and inner pictures.
         crop_bits: radius of the search for the other views.
     """
-    count = len(queries)
-    wanted = _Wanted(count)
+    wanted = _Wanted(len(queries))
     for views, max_bits in (
         (slice(0, FRAMINGS), candidate_bits),
-        (slice(FRAMINGS, queries.views), crop_bits),
+        (slice(FRAMINGS, None), crop_bits),
     ):
-        parts = partial(queries.parts, views)
-        for asking, asker, found in near(parts, known.hashes, max_bits=max_bits):
-            bits = np.bitwise_count(asking.hashes[asker] ^ known.hashes[found]).astype(np.int64)
-            for pair, one, other in _held_by_both(asking, asker, known, found):
-                asker_at, view = asking.held(one)
-                found_at, target = known.held(other)
-                way = (bits[pair] * _VIEWS + view + views.start) * _TARGETS + target
+        parts = partial(_asking, queries, views)
+        for asking, asker, found, bits in near(parts, known.hashes, max_bits=max_bits):
+            for pair, one, other in _held_by_both(asking.holders, asker, known.holders, found):
+                asker_at, view = asking.holders.held(one)
+                found_at, target = known.holders.held(other)
+                way = (
+                    bits[pair].astype(np.int64) * _VIEWS + view + views.start
+                ) * _TARGETS + target
                 wanted.add(asker_at, found_at, way)
     return wanted.all()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Holders:
-    """Distinct hashes, and which pictures have them."""
+def _asking(queries: Queries, views: slice) -> Iterator[_Asking]:
+    """The hashes that pictures ask with, of some views, some pictures at a time."""
+    first = 0
+    for part in queries.parts(_ASKERS):
+        yield _Asking.of(part[:, views], first=first)
+        first += len(part)
 
-    hashes: Hashes
-    starts: NDArray[np.int32]
-    """Where the holders of each hash begin, the best picture first."""
-    holders: NDArray[np.int32]
-    """Of which picture, and which of its hashes, the first of several equal ones: packed."""
-    hashes_each: int
-    """Hashes of a picture: what packs holders."""
-    first: int
-    """The place of the first picture."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """Distinct hashes by which pictures in line are found, out of memory, and who has them."""
+
+    hashes: Filed[np.uint64]
+    holders: _Holders
 
     @classmethod
-    def found_by(cls, parts: Iterable[Hashes]) -> Holders:
-        """Of pictures in line, in parts of shape (n, 2, 8): whole and inner in all orientations.
+    def of(cls, parts: Iterable[Hashes]) -> Known:
+        """Of parts of shape (n, 2, 8): whole and inner pictures in all orientations.
 
         Of a hash the best few of the pictures that have it are known.
         """
@@ -207,35 +194,69 @@ class Holders:
                 drawers[number][0].frombytes(hashes[drawer == number].tobytes())
                 drawers[number][1].frombytes(holders[drawer == number].tobytes())
             before += part.size
-        return cls._of(_emptied(drawers), hashes_each=_TARGETS, most=_NEAREST)
+        distinct = Filed(np.uint64, 1)
+        return cls(
+            hashes=distinct,
+            holders=_Holders.of(
+                _emptied(drawers), distinct.add, hashes_each=_TARGETS, most=_NEAREST
+            ),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asking:
+    """Distinct hashes with which some pictures ask, and who has them."""
+
+    hashes: Hashes
+    holders: _Holders
 
     @classmethod
-    def asking(cls, table: Hashes, *, first: int) -> Holders:
+    def of(cls, table: Hashes, *, first: int) -> _Asking:
         """Of the pictures from the first one on; shape (pictures, hashes of each)."""
-        holders = np.arange(table.size, dtype=np.int32)
-        known = [(table.ravel(), holders)]
-        return cls._of(known, hashes_each=table.shape[1], most=len(table), first=first)
+        known = [(table.ravel(), np.arange(table.size, dtype=np.int32))]
+        distinct: list[Hashes] = []
+        holders = _Holders.of(
+            known, distinct.append, hashes_each=table.shape[1], most=len(table), first=first
+        )
+        return cls(hashes=np.concatenate(distinct), holders=holders)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Holders:
+    """Which pictures have each of some hashes."""
+
+    starts: NDArray[np.int32]
+    """Where the holders of each hash begin, the best picture first."""
+    holders: NDArray[np.int32]
+    """Of which picture, and which of its hashes, the first of several equal ones: packed."""
+    hashes_each: int
+    """Hashes of a picture: what packs holders."""
+    first: int
+    """The place of the first picture."""
 
     @classmethod
-    def _of(
+    def of(
         cls,
         parts: Iterable[tuple[Hashes, NDArray[np.int32]]],
+        note: Callable[[Hashes], object],
         *,
         hashes_each: int,
         most: int,
         first: int = 0,
-    ) -> Holders:
-        """Of hashes and who has each, in parts that have no hash in common."""
-        distinct, starts, holders = array("Q"), array("i"), array("i")
+    ) -> _Holders:
+        """Of hashes and who has each, in parts that have no hash in common.
+
+        The distinct ones of each part, in order, are told to `note`.
+        """
+        starts, holders = array("i"), array("i")
         for part in parts:
             hashes, held = _first_of(*part, hashes_each=hashes_each, most=most)
             is_first = _differs(hashes)
-            distinct.frombytes(hashes[is_first].tobytes())
+            note(hashes[is_first])
             starts.frombytes((len(holders) + np.flatnonzero(is_first)).astype(np.int32).tobytes())
             holders.frombytes(held.tobytes())
         starts.append(len(holders))
         return cls(
-            hashes=np.frombuffer(distinct, np.uint64),
             starts=np.frombuffer(starts, np.int32),
             holders=np.frombuffer(holders, np.int32),
             hashes_each=hashes_each,
@@ -280,7 +301,7 @@ def _first_of(
 
 
 def _held_by_both(
-    asking: Holders, asker: Numbers, known: Holders, found: Numbers
+    asking: _Holders, asker: Numbers, known: _Holders, found: Numbers
 ) -> Iterator[tuple[Numbers, Numbers, Numbers]]:
     """Every holder of one hash with every holder of the other, some pairs of hashes at a time."""
     there = known.counts(found)
@@ -295,12 +316,15 @@ def _held_by_both(
 
 
 class _Wanted:
-    """Rows that are wanted so far."""
+    """Rows that are wanted so far; those that have been sifted lie in a file, in order.
+
+    A row is a pair, which is worse picture × number of pictures + better one, and a way.
+    """
 
     def __init__(self, pictures: int) -> None:
         self._pictures = pictures
-        self._rows = array("q")
-        self._sifted = 0
+        self._sifted = Filed(np.int64, 1)
+        self._new = array("q")
 
     def add(self, asker: Numbers, found: Numbers, way: Numbers) -> None:
         """Take in what was found; `way` sorts by the bits that differ."""
@@ -308,32 +332,46 @@ class _Wanted:
         asker, found, way = asker[apart], found[apart], way[apart]
         pair = np.maximum(asker, found) * self._pictures + np.minimum(asker, found)
         rows = (pair << _WAY_BITS) + way * 2 + (asker < found)
-        self._rows.frombytes(rows.tobytes())
-        if len(self._rows) > self._sifted * 5 // 4 + _TOO_MANY:
-            self._sift()
+        self._new.frombytes(rows.tobytes())
+        if len(self._new) > len(self._sifted) // 4 + _TOO_MANY:
+            sifted = Filed(np.int64, 1)
+            for part in self._parts():
+                sifted.add(part)
+            self._sifted, self._new = sifted, array("q")
 
     def all(self) -> Candidates:
-        self._sift()
-        rows = np.frombuffer(self._rows, np.int64)
-        starts = np.flatnonzero(_differs(rows >> _WAY_BITS)).astype(np.int32)
-        starts = np.append(starts, np.int32(len(rows)))
-        return Candidates(pictures=self._pictures, rows=rows, starts=starts)
+        found = Candidates(self._pictures)
+        for part in self._parts():
+            found.add(part)
+        return found
 
-    def _sift(self) -> None:
-        """Throw away what will not be wanted: in place, some pictures at a time."""
-        rows = np.frombuffer(self._rows, np.int64)
+    def _parts(self) -> Iterator[Numbers]:
+        """What is wanted of all rows, in order, some pictures at a time."""
+        new = np.frombuffer(self._new, np.int64)
+        new.sort()
+        left = np.empty(0, np.int64)
+        for part in self._sifted.parts(_AT_ONCE):
+            rows = np.append(left, part)
+            past = self._first_row(rows[-1])  # The last picture's may go on in the next part.
+            whole, met = np.searchsorted(rows, past), np.searchsorted(new, past)
+            yield from self._sift(np.append(rows[:whole], new[:met]))
+            left, new = rows[whole:], new[met:]
+        yield from self._sift(np.append(left, new))
+
+    def _sift(self, rows: Numbers) -> Iterator[Numbers]:
+        """Those of all rows of some pictures that are wanted, in order, some at a time."""
         rows.sort()
-        kept = start = 0
+        start = 0
         while start < len(rows):
-            last = rows[min(start + _AT_ONCE, len(rows)) - 1] >> _WAY_BITS
-            past = (last // self._pictures + 1) * self._pictures << _WAY_BITS
-            end = int(np.searchsorted(rows, past))
-            good = self._best(rows[start:end])
-            rows[kept : kept + len(good)] = good
-            kept, start = kept + len(good), end
-        del rows  # While it is there, the array cannot shrink.
-        del self._rows[kept:]
-        self._sifted = kept
+            last = rows[min(start + _AT_ONCE, len(rows)) - 1]
+            end = int(np.searchsorted(rows, self._first_row(last, after=1)))
+            yield self._best(rows[start:end])
+            start = end
+
+    def _first_row(self, row: np.int64, *, after: int = 0) -> np.int64:
+        """The lowest row of the worse picture of a row, or of one so many places after it."""
+        worse = (row >> _WAY_BITS) // self._pictures + after
+        return (worse * self._pictures) << _WAY_BITS
 
     def _best(self, rows: Numbers) -> Numbers:
         """The nearest ways of each pair, and the nearest and the best pairs of a picture."""

@@ -134,23 +134,23 @@ def _decided(
     findings, in_album = Findings(digests), array("I")
     pairs = Pairs()
     unmarked: dict[int, int] = {}
-    with Album() as album:
-        judge = Judge.of(review, species, recipe)
-        for place, seen in enumerate(originals.seen(digests, recipe)):
-            finding = judge.judged(found(seen))
-            findings.add(finding)
-            if seen.signature is not None and not finding.reason:
-                album.add(seen.signature)
-                in_album.append(place)
-            yield Looked(digest=finding.digest, reason=finding.reason)
-        give_back()
-        for outcome in _compared(album, in_album, findings, species, recipe, apart=review.apart):
-            pairs.extend(
-                replace(pair, first=in_album[pair.first], second=in_album[pair.second])
-                for pair in outcome.pairs
-            )
-            unmarked |= {in_album[one]: in_album[other] for one, other in outcome.unmarked.items()}
-            yield outcome
+    album = Album()
+    judge = Judge.of(review, species, recipe)
+    for place, seen in enumerate(originals.seen(digests, recipe)):
+        finding = judge.judged(found(seen))
+        findings.add(finding)
+        if seen.signature is not None and not finding.reason:
+            album.add(seen.signature)
+            in_album.append(place)
+        yield Looked(digest=finding.digest, reason=finding.reason)
+    give_back()
+    for outcome in _compared(album, in_album, findings, species, recipe, apart=review.apart):
+        pairs.extend(
+            replace(pair, first=in_album[pair.first], second=in_album[pair.second])
+            for pair in outcome.pairs
+        )
+        unmarked |= {in_album[one]: in_album[other] for one, other in outcome.unmarked.items()}
+        yield outcome
     return decide(review, findings, species, pairs, recipe, before=before, unmarked=unmarked)
 
 

@@ -18,6 +18,8 @@ from typing import Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from curation.filed import Filed
+
 _BITS = 64
 _MAX_WORD_BITS = 22
 """A table of every such word takes 16 MB."""
@@ -43,8 +45,9 @@ def neighbours(queries: Hashes, targets: Hashes, *, max_bits: int) -> Pairs:
     lone_queries, query_of = np.unique(queries, return_inverse=True)
     lone_targets, target_of = np.unique(targets, return_inverse=True)
     found = [np.empty((2, 0), np.int64)]
-    asked = (_Asked(hashes=lone_queries),)
-    found += [np.stack(block) for _, *block in near(lambda: asked, lone_targets, max_bits=max_bits)]
+    asked, table = (_Asked(hashes=lone_queries),), Filed(np.uint64, 1)
+    table.add(lone_targets)
+    found += [np.stack(block[1:3]) for block in near(lambda: asked, table, max_bits=max_bits)]
     first, second = np.concatenate(found, axis=1)
     first, second = _spread(first, second, query_of.ravel(), target_of.ravel())
     order = np.lexsort((second, first))
@@ -68,16 +71,17 @@ class _Asked:
 
 
 def near(
-    parts: Callable[[], Iterable[A]], targets: Hashes, *, max_bits: int
-) -> Iterator[tuple[A, NDArray[np.int64], NDArray[np.int64]]]:
+    parts: Callable[[], Iterable[A]], targets: Filed[np.uint64], *, max_bits: int
+) -> Iterator[tuple[A, NDArray[np.int64], NDArray[np.int64], NDArray[np.uint8]]]:
     """The pairs of a query and a target within `max_bits`, each once, in blocks of no order.
 
-    Queries come in parts, of which one at a time is in memory; with each block goes the part
-    whose queries are in it. `parts` is called for each table of the targets.
+    With each pair goes by how many bits they differ. Queries come in parts, of which one at a
+    time is in memory; with each block goes the part whose queries are in it. `parts` is called
+    for each table of the targets.
     """
     words = _words(len(targets), max_bits)
     for nth, word in enumerate(words):
-        table = _Table.of(targets, word)
+        table = _Table.of(lambda: map(np.ravel, targets.parts(_BLOCK)), len(targets), word)
         for part in parts():
             # Neighbours in a table go together, in the same order on every machine.
             order = np.argsort(word.of(part.hashes), kind="stable")
@@ -88,8 +92,10 @@ def near(
                     looked_up = own ^ mask
                     first, last = table.starts[looked_up], table.starts[looked_up + 1]
                     for query, slot in _expanded(first, last - first):
-                        new = _new(some[query] ^ table.hashes[slot], words[:nth], max_bits)
-                        yield part, order[start + query[new]], table.was_at(slot[new])
+                        apart = some[query] ^ table.hashes[slot]
+                        new = _new(apart, words[:nth], max_bits)
+                        asker, found = order[start + query[new]], table.was_at(slot[new])
+                        yield part, asker, found, np.bitwise_count(apart[new])
 
 
 def pairs_within(hashes: Hashes, *, max_bits: int) -> Iterator[Pairs]:
@@ -99,7 +105,7 @@ def pairs_within(hashes: Hashes, *, max_bits: int) -> Iterator[Pairs]:
     """
     words = _words(len(hashes), max_bits)
     for nth, word in enumerate(words):
-        table = _Table.of(hashes, word)
+        table = _Table.of(lambda: _blocks(hashes), len(hashes), word)
         own = word.of(table.hashes)
         for mask in word.masks():
             for query, slot in _met(table, own, mask):
@@ -143,23 +149,42 @@ class _Table:
     """Where the hashes with each word begin."""
 
     @classmethod
-    def of(cls, hashes: Hashes, word: _Word) -> _Table:
+    def of(cls, blocks: Callable[[], Iterable[Hashes]], count: int, word: _Word) -> _Table:
+        """The table of so many hashes, which come in blocks whenever they are asked for."""
         kind: type[np.unsignedinteger] = np.uint16 if word.bits <= 16 else np.uint32
-        words = np.empty(len(hashes), kind)  # Short ones are sorted sooner.
-        for start in range(0, len(hashes), _BLOCK):
-            words[start : start + _BLOCK] = word.of(hashes[start : start + _BLOCK])
+        words = np.empty(count, kind)  # Short ones are sorted sooner.
+        for start, block in _counted(blocks()):
+            words[start : start + len(block)] = word.of(block)
         counts = np.zeros(1 << word.bits, np.int32)
         at_once = max(_BLOCK, len(counts))
-        for start in range(0, len(hashes), at_once):
+        for start in range(0, count, at_once):
             counts += np.bincount(words[start : start + at_once], minlength=len(counts))
         starts = np.zeros(len(counts) + 1, np.int32)
         np.cumsum(counts, out=starts[1:])
         order = _in_order(words, starts)
-        return cls(hashes=hashes[order], order=order, starts=starts)
+        del words
+        slots = np.empty(count, np.int32)
+        slots[order] = np.arange(count, dtype=np.int32)
+        hashes = np.empty(count, np.uint64)
+        for start, block in _counted(blocks()):
+            hashes[slots[start : start + len(block)]] = block
+        return cls(hashes=hashes, order=order, starts=starts)
 
     def was_at(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
         """Where the hashes at these places stood before."""
         return self.order[places].astype(np.int64)
+
+
+def _blocks(hashes: Hashes) -> Iterator[Hashes]:
+    return (hashes[start : start + _BLOCK] for start in range(0, len(hashes), _BLOCK))
+
+
+def _counted(blocks: Iterable[Hashes]) -> Iterator[tuple[int, Hashes]]:
+    """Blocks, and how many hashes came before each."""
+    before = 0
+    for block in blocks:
+        yield before, block
+        before += len(block)
 
 
 def _in_order(words: NDArray[np.unsignedinteger], starts: NDArray[np.int32]) -> NDArray[np.int32]:

@@ -7,19 +7,18 @@ each is then verified by aligning the two thumbnails (`curation.alignment`), whe
 
 from __future__ import annotations
 
-import os
-import tempfile
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from itertools import pairwise
-from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from curation.alignment import Suggestions, align, by_map
-from curation.candidates import Candidates, Holders, Queries, candidates
+from curation.candidates import Candidates, Known, Match, Queries, candidates
+from curation.filed import Filed
+from curation.lined import Lined
 from curation.marks import differ, is_marked
 from curation.memory import give_back
 from curation.pairs import Numbers, Pair, PairEnds, Places
@@ -33,9 +32,8 @@ from curation.signature import (
     hashed_views,
     views_of,
 )
-from curation.stars import Compared, Ends, Path, Standing, Standings, compared
+from curation.stars import Compared, Path, Standing, Standings, compared
 
-_THUMB_BYTES = THUMB_PX**2
 _AT_ONCE = 64
 """Pictures that are hashed together: some 10 MB."""
 _MOST_TRIED = 8
@@ -52,27 +50,19 @@ class Album:
 
     def __init__(self) -> None:
         self._inner = array("f")
-        self._thumbs = tempfile.TemporaryFile(buffering=1 << 20)  # noqa: SIM115 - closed by __exit__.
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._thumbs.close()
+        self._thumbs = Filed(np.uint8, THUMB_PX**2)
 
     def __len__(self) -> int:
         return len(self._inner) // 4
 
     def __getitem__(self, places: Numbers) -> NDArray[np.uint8]:
         """The thumbnails at these places; shape (n, 64, 64)."""
-        file = self._thumbs.fileno()
-        read = [os.pread(file, _THUMB_BYTES, _THUMB_BYTES * place) for place in places.tolist()]
-        return np.frombuffer(b"".join(read), np.uint8).reshape(-1, THUMB_PX, THUMB_PX)
+        return self._thumbs[places].reshape(-1, THUMB_PX, THUMB_PX)
 
     def add(self, signature: Signature) -> int:
         """Take a picture in; return its place."""
         self._inner.extend(signature.inner)
-        self._thumbs.write(signature.thumb.tobytes())
+        self._thumbs.add(signature.thumb)
         return len(self) - 1
 
     def pairs(self, recipe: CurationRecipe) -> list[Pair]:
@@ -116,15 +106,14 @@ class Album:
 
     def _suggested(self, recipe: CurationRecipe, line: Places) -> Suggested:
         """What is worth comparing; `line` has the places of all pictures, the best first."""
-        self._thumbs.flush()
         inner = np.frombuffer(self._inner, np.float32).reshape(-1, 4)
-        with Queries(FRAMINGS + len(CROPS)) as queries:
-            found = candidates(
-                Holders.found_by(self._hashed(line, inner, queries)),
-                queries,
-                candidate_bits=recipe.candidate_bits,
-                crop_bits=recipe.crop_bits,
-            )
+        queries = Filed(np.uint64, FRAMINGS + len(CROPS))
+        found = candidates(
+            Known.of(self._hashed(line, inner, queries)),
+            queries,
+            candidate_bits=recipe.candidate_bits,
+            crop_bits=recipe.crop_bits,
+        )
         give_back()
         return Suggested(self, inner, found, line, min_likeness=recipe.min_likeness)
 
@@ -159,17 +148,16 @@ class Suggested:
         return len(self._found)
 
     @property
-    def ends(self) -> Ends:
-        """The two pictures of every pair."""
-        better, worse = self._found.ends
-        return self._line[better], self._line[worse]
+    def ends(self) -> Lined:
+        """The two pictures of every pair, by place in line."""
+        return self._found.ends
 
     def verified(self, numbers: Numbers) -> list[Pair]:
         """Those of the pairs with these numbers that look alike."""
         found: list[Pair] = []
-        nth = 0
-        while numbers.size:
-            way = self._way(numbers, nth)
+        left, nth = self._found[numbers], 0
+        while len(left):
+            way = self._way(left.match(nth))
             scores, maps = align(self._album, self._inner, way)
             alike = scores >= self._min_likeness
             for place in np.flatnonzero(alike & (scores < self._min_likeness + _DOUBTFUL)):
@@ -178,7 +166,7 @@ class Suggested:
             found += _pairs(way.part(alike), scores[alike])
             self._maps.note(way.part(alike), maps[alike])
             nth += 1
-            numbers = numbers[~alike & self._found.has(numbers, nth)]
+            left = left.part(~alike & left.has(nth))
         return found
 
     def bridged(self, paths: Sequence[Path]) -> list[Pair]:
@@ -227,14 +215,13 @@ class Suggested:
             whole = self._maps.between(one, other) @ whole
         return whole.astype(np.float32)
 
-    def _way(self, numbers: Numbers, nth: int) -> Suggestions:
-        """The nth way to match of pairs, the asker first."""
-        match = self._found.match(numbers, nth)
+    def _way(self, match: Match) -> Suggestions:
+        """A way to match of each pair, the asker first."""
         line = self._line.astype(np.int64)
         ends = line[match.better], line[match.worse]
         asker = np.where(match.is_better_asking, *ends)
         other = np.where(match.is_better_asking, *ends[::-1])
-        nth_pair = np.arange(len(numbers))
+        nth_pair = np.arange(len(asker))
         return Suggestions(
             first=asker,
             second=other,

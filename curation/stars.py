@@ -20,6 +20,7 @@ from typing import overload
 import numpy as np
 from numpy.typing import NDArray
 
+from curation.lined import Lined
 from curation.pairs import Numbers, Pair, Pairs, Places
 
 _AT_ONCE = 1024
@@ -33,8 +34,6 @@ _TRIES = 8
 _SOFT_PX = 5_000
 """What a soft picture is worth, however large: about 80 × 60 sharp pixels."""
 
-Ends = tuple[NDArray[np.integer], NDArray[np.integer]]
-"""The two pictures of pairs, by place, in step."""
 Verify = Callable[[Numbers], Sequence[Pair]]
 """Of the suggested pairs with these numbers, those that look alike."""
 Path = tuple[int, ...]
@@ -158,7 +157,7 @@ class Compared:
 
 
 def compared(
-    ends: Ends,
+    suggested: Lined,
     verify: Verify,
     standings: Sequence[Standing],
     species: Sequence[AbstractSet[str]],
@@ -172,7 +171,7 @@ def compared(
     other species in other stars. Pictures that wait for nobody are compared together.
 
     Args:
-        ends: the two pictures of every suggested pair, by their place in `standings`.
+        suggested: the two pictures of every pair, by their place in the line of `standings`.
         verify: tells which of them look alike.
         standings: of every picture.
         species: under which every picture was gathered.
@@ -180,8 +179,7 @@ def compared(
         unmarked: tells which member of a star to keep in place of its marked middle.
     """
     standings = Standings.of(standings)
-    comparison = _Comparison(ends, standings)
-    del ends  # Of many pictures with few features there are a hundred for each.
+    comparison = _Comparison(suggested, standings)
     found = Pairs()
     for outcome in comparison.rounds(verify):
         found.extend(outcome.pairs)
@@ -198,18 +196,16 @@ def compared(
 class _Comparison:
     """Where the comparison stands; pictures go by their place in line, the best first."""
 
-    def __init__(self, ends: Ends, standings: Standings) -> None:
-        self._count, self._standings = len(standings), standings
+    def __init__(self, suggested: Lined, standings: Standings) -> None:
+        self._count, self._standings, self._suggested = len(standings), standings, suggested
         self._line = standings.line
         self._nth = _inverse(self._line)
-        self._better, self._worse = _in_line(self._nth, *ends)
-        self._order = np.lexsort((self._worse, self._better)).astype(np.int32)
-        starts = np.searchsorted(self._better[self._order], np.arange(self._count + 1))
-        self._starts = starts.astype(np.int32)
-        self._waits_for = np.bincount(self._worse, minlength=self._count)
+        self._waits_for = np.zeros(self._count, np.int32)
+        for _, _, worse in suggested.parts():
+            np.add.at(self._waits_for, worse, 1)
         self._open_pairs = self._waits_for.copy()
         self._is_settled = np.zeros(self._count, bool)
-        self._is_asked = np.zeros(len(self._better), bool)
+        self._is_asked = np.zeros(len(suggested), bool)
 
     def rounds(self, verify: Verify) -> Iterator[Compared]:
         """Let those that wait for nobody be middles, and see who joins them, until all are told."""
@@ -217,17 +213,15 @@ class _Comparison:
             self._is_settled[middles] = True
             told = [middles]
             yield self._outcome(settled=int(self._open_pairs[middles].sum()))
-            numbers = self._pairs_of(middles)
-            for start in range(0, len(numbers), _AT_ONCE):
-                some = numbers[start : start + _AT_ONCE]
-                some = some[~self._is_settled[self._worse[some]]]
-                pairs = self._asked(some, verify)
+            for numbers, worse in self._suggested.below(middles, at_once=_AT_ONCE):
+                is_open = ~self._is_settled[worse]
+                pairs = self._asked(numbers[is_open], verify)
                 joined = self._joined(pairs)
                 told.append(joined)
-                settled = len(some) + int(self._open_pairs[joined].sum())
+                settled = int(is_open.sum()) + int(self._open_pairs[joined].sum())
                 yield self._outcome(pairs, settled=settled)
-            freed = self._worse[self._pairs_of(np.concatenate(told))]
-            self._waits_for -= np.bincount(freed, minlength=self._count)
+            for _, freed in self._suggested.below(np.concatenate(told)):
+                np.subtract.at(self._waits_for, freed, 1)
 
     def bridged(self, found: Sequence[Pair], verify: Verify, bridge: Bridge) -> Iterator[Compared]:
         """Let stars join of which two pictures look alike, where their middles do by that way.
@@ -261,13 +255,17 @@ class _Comparison:
 
     def _tries(self, home: array[int]) -> list[Numbers]:
         """What was not compared between stars: the first pairs of every two, the second, …"""
-        numbers = np.flatnonzero(~self._is_asked).astype(np.int32)
         middle = np.array(home, np.int32)[self._line]
-        one, other = middle[self._better[numbers]], middle[self._worse[numbers]]
-        is_between = one != other
-        numbers, one, other = numbers[is_between], one[is_between], other[is_between]
+        apart = []
+        for part, better, worse in self._left():
+            one, other = middle[better], middle[worse]
+            is_between = one != other
+            rows = part[is_between], one[is_between], other[is_between]
+            apart.append(np.stack(rows, dtype=np.int32, casting="same_kind"))
+        numbers, one, other = np.concatenate(apart, axis=1) if apart else np.empty((3, 0), np.int32)
+        del apart
         two = np.minimum(one, other) * np.int64(self._count) + np.maximum(one, other)
-        del one, other, is_between
+        del one, other
         order = np.argsort(two, kind="stable").astype(np.int32)
         starts = np.flatnonzero(np.diff(two[order], prepend=-1)).astype(np.int32)
         del two
@@ -281,7 +279,7 @@ class _Comparison:
         """Those of these pairs that lie between stars that are not linked yet."""
         left = [
             number
-            for number, one, other in self._told(numbers)
+            for number, one, other in self._told(numbers, *self._suggested.ends(numbers))
             if frozenset((home[one], home[other])) not in links
         ]
         return np.asarray(left, np.int64)
@@ -298,7 +296,8 @@ class _Comparison:
         """Compare different species in different stars, until one pair ties two stars."""
         left = (
             (number, frozenset((home[first], home[second])))
-            for number, first, second in self._left()
+            for part in self._left()
+            for number, first, second in self._told(*part)
             if home[first] != home[second] and species[first] != species[second]
         )
         tied: set[frozenset[int]] = set()
@@ -319,28 +318,22 @@ class _Comparison:
                 paths += ((kept, middle, other) for other in others if other != kept)
         return replace(self._outcome(bridge(paths), settled=0), unmarked=instead)
 
-    def _left(self) -> Iterator[tuple[int, int, int]]:
-        """The pairs that were not compared: number and both ends."""
-        return self._told(np.flatnonzero(~self._is_asked))
+    def _left(self) -> Iterator[tuple[Numbers, Places, Places]]:
+        """The pairs that were not compared, and their ends in line, some at a time."""
+        for numbers, better, worse in self._suggested.parts():
+            is_left = ~self._is_asked[numbers]
+            yield numbers[is_left], better[is_left], worse[is_left]
 
-    def _told(self, numbers: Numbers) -> Iterator[tuple[int, int, int]]:
-        for start in range(0, len(numbers), _AT_ONCE):
-            some = numbers[start : start + _AT_ONCE]
-            ends = (self._line[end[some]].tolist() for end in (self._better, self._worse))
-            yield from zip(some.tolist(), *ends, strict=True)
-
-    def _pairs_of(self, pictures: Numbers) -> Numbers:
-        """Numbers of the pairs in which these are the better ones."""
-        starts = self._starts[pictures]
-        counts = self._starts[pictures + 1] - starts
-        # To each range's start, less what came before it, the numbers are added in a row.
-        places = np.repeat(starts - (np.cumsum(counts, dtype=np.int32) - counts), counts)
-        places += np.arange(len(places), dtype=np.int32)
-        return self._order[places].astype(np.int64)
+    def _told(
+        self, numbers: Numbers, better: Places, worse: Places
+    ) -> Iterator[tuple[int, int, int]]:
+        """Numbers of pairs, and both ends by place."""
+        ends = (self._line[end].tolist() for end in (better, worse))
+        return zip(numbers.tolist(), *ends, strict=True)
 
     def _asked(self, numbers: Numbers, verify: Verify) -> Sequence[Pair]:
         self._is_asked[numbers] = True
-        self._open_pairs -= np.bincount(self._worse[numbers], minlength=self._count)
+        np.subtract.at(self._open_pairs, self._suggested.ends(numbers)[1], 1)
         return verify(numbers)
 
     def _joined(self, pairs: Iterable[Pair]) -> Numbers:
@@ -351,7 +344,7 @@ class _Comparison:
         return joined
 
     def _outcome(self, pairs: Sequence[Pair] = (), *, settled: int) -> Compared:
-        return Compared(pairs=tuple(pairs), settled=settled, suggested=len(self._better))
+        return Compared(pairs=tuple(pairs), settled=settled, suggested=len(self._suggested))
 
 
 def stars(standings: Sequence[Standing], pairs: Iterable[Pair]) -> list[list[int]]:

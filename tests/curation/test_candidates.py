@@ -9,7 +9,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from curation.candidates import Candidates, Holders, Queries, candidates
+from curation.candidates import Candidates, Known, candidates
+from curation.filed import Filed
 
 VIEWS = 14
 
@@ -25,16 +26,17 @@ def rows(whole: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def searched(parts: Iterable[np.ndarray], asked: np.ndarray, *, crop_bits: int) -> Candidates:
-    with Queries(VIEWS) as queries:
-        queries.add(asked)
-        known = Holders.found_by(parts)
-        return candidates(known, queries, candidate_bits=14, crop_bits=crop_bits)
+    queries = Filed(np.uint64, VIEWS)
+    queries.add(asked)
+    known = Known.of(parts)
+    return candidates(known, queries, candidate_bits=14, crop_bits=crop_bits)
 
 
 def pairs(whole: np.ndarray) -> set[tuple[int, int]]:
     targets, asked = rows(whole)
     found = searched([targets], asked, crop_bits=0)
-    return set(zip(*(end.tolist() for end in found.ends), strict=True))
+    ends = found.ends.ends(np.arange(len(found)))
+    return set(zip(*(end.tolist() for end in ends), strict=True))
 
 
 @given(picks=st.lists(st.sampled_from([0, 1, 3, 0xFF, 0xFFFFFF, 2**63]), min_size=2, max_size=30))

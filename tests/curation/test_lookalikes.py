@@ -48,13 +48,13 @@ CHANGES: dict[str, Callable[[Image.Image], Image.Image]] = {
 
 
 def album_of(bodies: list[bytes], recipe: CurationRecipe = RECIPE) -> list[tuple[int, int]]:
-    with Album() as album:
-        for body in bodies:
-            result = inspect(body, RECIPE)
-            assert isinstance(result, Inspected)
-            assert result.signature is not None
-            album.add(result.signature)
-        return [(pair.first, pair.second) for pair in album.pairs(recipe)]
+    album = Album()
+    for body in bodies:
+        result = inspect(body, RECIPE)
+        assert isinstance(result, Inspected)
+        assert result.signature is not None
+        album.add(result.signature)
+    return [(pair.first, pair.second) for pair in album.pairs(recipe)]
 
 
 @pytest.mark.parametrize("change", CHANGES)
@@ -107,16 +107,16 @@ def test_a_flat_picture_has_no_signature():
 def starred(bodies: list[bytes]) -> list[list[int]]:
     """The groups of pictures, each with its kept one first."""
     standings = []
-    with Album() as album:
-        for number, body in enumerate(bodies):
-            result = inspect(body, RECIPE)
-            assert isinstance(result, Inspected)
-            assert result.signature is not None
-            album.add(result.signature)
-            pixels = result.header.width * result.header.height
-            standings.append(Standing(digest=f"{number:04}", pixels=pixels, bytes=len(body)))
-        outcomes = album.star_pairs(RECIPE, standings, [{"shrew"}] * len(bodies))
-        return stars(standings, [pair for outcome in outcomes for pair in outcome.pairs])
+    album = Album()
+    for number, body in enumerate(bodies):
+        result = inspect(body, RECIPE)
+        assert isinstance(result, Inspected)
+        assert result.signature is not None
+        album.add(result.signature)
+        pixels = result.header.width * result.header.height
+        standings.append(Standing(digest=f"{number:04}", pixels=pixels, bytes=len(body)))
+    outcomes = album.star_pairs(RECIPE, standings, [{"shrew"}] * len(bodies))
+    return stars(standings, [pair for outcome in outcomes for pair in outcome.pairs])
 
 
 def test_a_walk_along_a_scene_is_cut_where_its_pictures_share_too_little():

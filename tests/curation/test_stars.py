@@ -6,6 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from curation.lined import Lined
 from curation.pairs import Pair
 from curation.stars import Standing, Standings, compared, stars
 
@@ -63,10 +64,12 @@ class Looking:
     def __init__(self, suggested, alike):
         self.suggested, self.alike, self.asked = sorted(suggested), alike, []
 
-    @property
-    def ends(self):
-        ends = np.asarray(self.suggested, np.int64).reshape(-1, 2)
-        return ends[:, 0], ends[:, 1]
+    def lined(self, members):
+        nth = np.argsort(Standings.of(members).line)
+        lined = Lined(len(members))
+        for ends in self.suggested:
+            lined.add(*np.sort(nth[list(ends)])[:, None])
+        return lined
 
     def __call__(self, numbers):
         pairs = [self.suggested[number] for number in numbers.tolist()]
@@ -75,7 +78,7 @@ class Looking:
 
 
 def found_by(looking, members, species):
-    outcomes = list(compared(looking.ends, looking, members, species))
+    outcomes = list(compared(looking.lined(members), looking, members, species))
     assert sum(outcome.settled for outcome in outcomes) == len(looking.suggested)
     return [pair for outcome in outcomes for pair in outcome.pairs]
 
