@@ -71,6 +71,8 @@ PRESETS: dict[str, dict[str, Values]] = {
     "strong": {
         "": _FROM_SCRATCH,
         "backbone": _TRANSFER,
+        # At three times that rate it forgets in the first epoch what it brought along.
+        "mobilenet-075": {**_TRANSFER, "learning_rate": 1e-4},
         # Its head has a hidden layer, and there is nothing to fit that on.
         "resnet50": {**_TRANSFER, "transfer": "whole"},
         # Its eight last channels learn a little of each picture: what others need to be kept
