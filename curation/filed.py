@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 import weakref
 from collections.abc import Iterator
-from typing import Generic, TypeVar
+from typing import IO, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +23,7 @@ class Filed(Generic[Number]):
         self._row_bytes = self._kind.itemsize * columns
         self._file = tempfile.TemporaryFile()  # noqa: SIM115 - lives with the table.
         self._count = 0
-        weakref.finalize(self, self._file.close)
+        weakref.finalize(self, _close, self._file)
 
     def add(self, rows: NDArray[Number]) -> None:
         """Take rows in, at the end; shape (rows, columns), or one row."""
@@ -34,13 +35,20 @@ class Filed(Generic[Number]):
         return self._count
 
     def __getitem__(self, numbers: NDArray[np.integer]) -> NDArray[Number]:
-        """The rows with these numbers, read together where they lie together."""
+        """The rows with these numbers, read together where they lie together.
+
+        Raises:
+            IndexError: there is no such row.
+        """
         is_first = np.ones(len(numbers), bool)
         is_first[1:] = numbers[1:] != numbers[:-1] + 1
         places = np.flatnonzero(is_first)
         firsts = numbers[places].tolist()
         counts = np.diff(places, append=len(numbers)).tolist()
-        return self._rows(b"".join(map(self._read, firsts, counts)))
+        rows = self._rows(b"".join(map(self._read, firsts, counts)))
+        if len(rows) != len(numbers):
+            raise IndexError(f"not all of these rows are among {len(self)}")
+        return rows
 
     def parts(self, at_once: int) -> Iterator[NDArray[Number]]:
         """All rows, so many at a time."""
@@ -53,3 +61,8 @@ class Filed(Generic[Number]):
 
     def _rows(self, body: bytes) -> NDArray[Number]:
         return np.frombuffer(body, self._kind).reshape(-1, self._columns)
+
+
+def _close(file: IO[bytes]) -> None:
+    with contextlib.suppress(OSError):  # A full disk was told of when it was written to.
+        file.close()

@@ -18,8 +18,6 @@ from typing import Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from curation.filed import Filed
-
 _BITS = 64
 _MAX_WORD_BITS = 22
 """A table of every such word takes 16 MB."""
@@ -45,9 +43,10 @@ def neighbours(queries: Hashes, targets: Hashes, *, max_bits: int) -> Pairs:
     lone_queries, query_of = np.unique(queries, return_inverse=True)
     lone_targets, target_of = np.unique(targets, return_inverse=True)
     found = [np.empty((2, 0), np.int64)]
-    asked, table = (_Asked(hashes=lone_queries),), Filed(np.uint64, 1)
-    table.add(lone_targets)
-    found += [np.stack(block[1:3]) for block in near(lambda: asked, table, max_bits=max_bits)]
+    asked, targets_held = (_Held(lone_queries),), _Held(lone_targets)
+    found += [
+        np.stack(block[1:3]) for block in near(lambda: asked, targets_held, max_bits=max_bits)
+    ]
     first, second = np.concatenate(found, axis=1)
     first, second = _spread(first, second, query_of.ravel(), target_of.ravel())
     order = np.lexsort((second, first))
@@ -65,13 +64,32 @@ class Asking(Protocol):
 A = TypeVar("A", bound=Asking)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Asked:
+class Targets(Protocol):
+    """Hashes that are asked for: in memory or not."""
+
+    def __len__(self) -> int:
+        """How many there are."""
+
+    def parts(self, at_once: int, /) -> Iterator[Hashes]:
+        """All of them, so many at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """Hashes in memory, to ask with and to be asked for."""
+
     hashes: Hashes
+
+    def __len__(self) -> int:
+        return len(self.hashes)
+
+    def parts(self, at_once: int, /) -> Iterator[Hashes]:
+        starts = range(0, len(self), at_once)
+        return (self.hashes[start : start + at_once] for start in starts)
 
 
 def near(
-    parts: Callable[[], Iterable[A]], targets: Filed[np.uint64], *, max_bits: int
+    parts: Callable[[], Iterable[A]], targets: Targets, *, max_bits: int
 ) -> Iterator[tuple[A, NDArray[np.int64], NDArray[np.int64], NDArray[np.uint8]]]:
     """The pairs of a query and a target within `max_bits`, each once, in blocks of no order.
 
@@ -81,7 +99,7 @@ def near(
     """
     words = _words(len(targets), max_bits)
     for nth, word in enumerate(words):
-        table = _Table.of(lambda: map(np.ravel, targets.parts(_BLOCK)), len(targets), word)
+        table = _Table.of(targets, word)
         for part in parts():
             # Neighbours in a table go together, in the same order on every machine.
             order = np.argsort(word.of(part.hashes), kind="stable")
@@ -105,7 +123,7 @@ def pairs_within(hashes: Hashes, *, max_bits: int) -> Iterator[Pairs]:
     """
     words = _words(len(hashes), max_bits)
     for nth, word in enumerate(words):
-        table = _Table.of(lambda: _blocks(hashes), len(hashes), word)
+        table = _Table.of(_Held(hashes), word)
         own = word.of(table.hashes)
         for mask in word.masks():
             for query, slot in _met(table, own, mask):
@@ -149,11 +167,11 @@ class _Table:
     """Where the hashes with each word begin."""
 
     @classmethod
-    def of(cls, blocks: Callable[[], Iterable[Hashes]], count: int, word: _Word) -> _Table:
-        """The table of so many hashes, which come in blocks whenever they are asked for."""
+    def of(cls, targets: Targets, word: _Word) -> _Table:
+        count = len(targets)
         kind: type[np.unsignedinteger] = np.uint16 if word.bits <= 16 else np.uint32
         words = np.empty(count, kind)  # Short ones are sorted sooner.
-        for start, block in _counted(blocks()):
+        for start, block in _blocks(targets):
             words[start : start + len(block)] = word.of(block)
         counts = np.zeros(1 << word.bits, np.int32)
         at_once = max(_BLOCK, len(counts))
@@ -166,7 +184,7 @@ class _Table:
         slots = np.empty(count, np.int32)
         slots[order] = np.arange(count, dtype=np.int32)
         hashes = np.empty(count, np.uint64)
-        for start, block in _counted(blocks()):
+        for start, block in _blocks(targets):
             hashes[slots[start : start + len(block)]] = block
         return cls(hashes=hashes, order=order, starts=starts)
 
@@ -175,16 +193,12 @@ class _Table:
         return self.order[places].astype(np.int64)
 
 
-def _blocks(hashes: Hashes) -> Iterator[Hashes]:
-    return (hashes[start : start + _BLOCK] for start in range(0, len(hashes), _BLOCK))
-
-
-def _counted(blocks: Iterable[Hashes]) -> Iterator[tuple[int, Hashes]]:
-    """Blocks, and how many hashes came before each."""
+def _blocks(targets: Targets) -> Iterator[tuple[int, Hashes]]:
+    """Targets in blocks, and how many came before each."""
     before = 0
-    for block in blocks:
-        yield before, block
-        before += len(block)
+    for part in targets.parts(_BLOCK):
+        yield before, part.ravel()
+        before += len(part)
 
 
 def _in_order(words: NDArray[np.unsignedinteger], starts: NDArray[np.int32]) -> NDArray[np.int32]:

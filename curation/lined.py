@@ -13,7 +13,7 @@ from curation.pairs import Numbers, Places
 _AT_ONCE = 1 << 16
 """Pairs that are read together: some 3 MB."""
 _PORTIONS = 16
-"""In which pairs are sorted: so many times all are read."""
+"""In which pairs are sorted, or up to twice as many: for each all are read."""
 
 
 class Lined:

@@ -256,13 +256,13 @@ class _Comparison:
     def _tries(self, home: array[int]) -> list[Numbers]:
         """What was not compared between stars: the first pairs of every two, the second, …"""
         middle = np.array(home, np.int32)[self._line]
-        apart = []
+        nothing = np.empty(0, np.int32)
+        apart = [(nothing, nothing, nothing)]
         for part, better, worse in self._left():
             one, other = middle[better], middle[worse]
             is_between = one != other
-            rows = part[is_between], one[is_between], other[is_between]
-            apart.append(np.stack(rows, dtype=np.int32, casting="same_kind"))
-        numbers, one, other = np.concatenate(apart, axis=1) if apart else np.empty((3, 0), np.int32)
+            apart.append((part[is_between].astype(np.int32), one[is_between], other[is_between]))
+        numbers, one, other = map(np.concatenate, zip(*apart, strict=True))
         del apart
         two = np.minimum(one, other) * np.int64(self._count) + np.maximum(one, other)
         del one, other

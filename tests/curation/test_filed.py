@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import gc
+import subprocess
+import sys
 import tracemalloc
 import warnings
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import curation.lined as lined_module
 from curation.filed import Filed
 from curation.lined import Lined
 
@@ -32,6 +36,26 @@ def test_rows_are_found_by_number_in_whatever_order(parts, wanted, at_once):
     assert [row for part in table.parts(at_once) for row in part.tolist()] == rows.tolist()
 
 
+def test_rows_that_are_not_there_are_refused():
+    table = Filed(np.int32, 1)
+    table.add(np.arange(5, dtype=np.int32))
+    with pytest.raises(IndexError, match="among 5"):
+        table[np.asarray([3, 7])]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no limit of a file's size")
+def test_a_full_disk_is_told_once():
+    script = (
+        "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096));"
+        "import numpy as np; from curation.filed import Filed;"
+        "table = Filed(np.int64, 1); table.add(np.arange(10_000))"
+    )
+    command = [sys.executable, "-c", script]
+    said = subprocess.run(command, capture_output=True, text=True, check=False).stderr
+    assert said.strip().splitlines()[-1].startswith("OSError")
+    assert said.count("Traceback") == 1, said
+
+
 def test_a_table_closes_its_file_when_it_is_gone():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -45,9 +69,18 @@ def test_a_table_closes_its_file_when_it_is_gone():
     pairs=st.sets(st.tuples(st.integers(0, 20), st.integers(0, 20)), max_size=60),
     pictures=st.lists(st.integers(0, 20), max_size=25),
     at_once=st.integers(1, 9),
+    sorted_at_once=st.integers(1, 10),
 )
 @settings(max_examples=60, deadline=None)
-def test_pairs_are_found_by_number_and_by_their_better_picture(pairs, pictures, at_once):
+def test_pairs_are_found_by_number_and_by_their_better_picture(
+    pairs, pictures, at_once, sorted_at_once
+):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lined_module, "_AT_ONCE", sorted_at_once)
+        check_pairs(pairs, pictures, at_once)
+
+
+def check_pairs(pairs, pictures, at_once):
     ends = [(one, other) for one, other in pairs if one < other]
     lined = Lined(21)
     for pair in ends:
