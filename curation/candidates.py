@@ -155,9 +155,7 @@ def candidates(
             for pair, one, other in _held_by_both(asking.holders, asker, known.holders, found):
                 asker_at, view = asking.holders.held(one)
                 found_at, target = known.holders.held(other)
-                way = (
-                    bits[pair].astype(np.int64) * _VIEWS + view + views.start
-                ) * _TARGETS + target
+                way = (bits[pair] * _VIEWS + view + views.start) * _TARGETS + target
                 wanted.add(asker_at, found_at, way)
     return wanted.all()
 

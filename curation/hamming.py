@@ -43,10 +43,9 @@ def neighbours(queries: Hashes, targets: Hashes, *, max_bits: int) -> Pairs:
     lone_queries, query_of = np.unique(queries, return_inverse=True)
     lone_targets, target_of = np.unique(targets, return_inverse=True)
     found = [np.empty((2, 0), np.int64)]
-    asked, targets_held = (_Held(lone_queries),), _Held(lone_targets)
-    found += [
-        np.stack(block[1:3]) for block in near(lambda: asked, targets_held, max_bits=max_bits)
-    ]
+    asked, sought = (_Held(lone_queries),), _Held(lone_targets)
+    blocks = near(lambda: asked, sought, max_bits=max_bits)
+    found += [np.stack((query, target)) for _, query, target, _ in blocks]
     first, second = np.concatenate(found, axis=1)
     first, second = _spread(first, second, query_of.ravel(), target_of.ravel())
     order = np.lexsort((second, first))
@@ -90,7 +89,7 @@ class _Held:
 
 def near(
     parts: Callable[[], Iterable[A]], targets: Targets, *, max_bits: int
-) -> Iterator[tuple[A, NDArray[np.int64], NDArray[np.int64], NDArray[np.uint8]]]:
+) -> Iterator[tuple[A, NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]]:
     """The pairs of a query and a target within `max_bits`, each once, in blocks of no order.
 
     With each pair goes by how many bits they differ. Queries come in parts, of which one at a
@@ -113,7 +112,8 @@ def near(
                         apart = some[query] ^ table.hashes[slot]
                         new = _new(apart, words[:nth], max_bits)
                         asker, found = order[start + query[new]], table.was_at(slot[new])
-                        yield part, asker, found, np.bitwise_count(apart[new])
+                        bits = np.bitwise_count(apart[new]).astype(np.int64)
+                        yield part, asker, found, bits
 
 
 def pairs_within(hashes: Hashes, *, max_bits: int) -> Iterator[Pairs]:
