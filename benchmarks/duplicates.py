@@ -262,10 +262,11 @@ def leaks(items: Sequence[Item], pairs: Pairs, seed: int) -> tuple[float, float]
     shares = (0.8, 0.0, 0.2)
     results = []
     for numbers in (range(len(items)), kept):
-        tickets = [Ticket(digest=f"{number:06}", species="all") for number in numbers]
+        digests = {number: f"{number:064x}" for number in numbers}
+        tickets = [Ticket(digest=digest, species="all") for digest in digests.values()]
         home = split(tickets, shares=shares, seed=seed)
-        trained = {items[number].origin for number in numbers if home[f"{number:06}"] == "train"}
-        tested = [items[number].origin for number in numbers if home[f"{number:06}"] == "test"]
+        trained = {items[number].origin for number in numbers if home[digests[number]] == "train"}
+        tested = [items[number].origin for number in numbers if home[digests[number]] == "test"]
         results.append(sum(origin in trained for origin in tested) / max(1, len(tested)))
     return results[0], results[1]
 

@@ -39,6 +39,7 @@ _AT_ONCE = 1024
 _GROUP = 4096
 """Rows of one row group of the manifest."""
 _UNSAFE = re.compile(r"""^[. ]|[. ]$|[\x00-\x1f\x7f<>:"/\\|?*%]""")
+_SHA256 = re.compile("[0-9a-f]{64}")
 """What a folder's name may not hold, or not there, on one system or another."""
 
 
@@ -194,7 +195,7 @@ class Dataset:
         with _manifest(path) as (record, file):
             recipe = CurationRecipe.from_record(record["recipe"])
             refused = dict(record.get("refused", {}))
-            rows = Spool.of(Row, (Row(**values) for values in _values_in(file)))
+            rows = Spool.of(Row, map(_row, _values_in(file)))
         return cls(root=path.parent, recipe=recipe, rows=rows, refused=refused)
 
     @functools.cached_property
@@ -246,6 +247,13 @@ class Dataset:
             LockMismatchError: it is not; the message names the first differences.
         """
         require_none(self.verify(), self.root)
+
+
+def _row(values: Mapping[str, Any]) -> Row:
+    row = Row(**values)
+    if not _SHA256.fullmatch(row.digest):
+        raise ValueError(f"{row.digest!r} is no SHA-256")
+    return row
 
 
 def listed_files(path: Path) -> Callable[[str], bool]:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Self, TypeVar, overload
 
 import numpy as np
+from numpy.typing import NDArray
 
 T = TypeVar("T")
 
@@ -33,6 +34,12 @@ class Digests(Sequence[str]):
         for digest in digests:
             packed += bytes.fromhex(digest)
         return cls(np.unique(np.frombuffer(packed, f"S{_BYTES}")).tobytes())
+
+    @classmethod
+    def packed(cls, packed: bytes | bytearray) -> tuple[Self, NDArray[np.int64]]:
+        """Digests of 32 bytes one after the other, and where each of those is among them."""
+        found, places = np.unique(np.frombuffer(packed, f"S{_BYTES}"), return_inverse=True)
+        return cls(found.tobytes()), places
 
     def __len__(self) -> int:
         return len(self._packed) // _BYTES
@@ -83,6 +90,15 @@ class ByDigest(Mapping[str, T]):
         self._numbers: dict[T, int] = {}
         self._known = array("I", bytes(4 * len(digests)))
         """One more than the number of each one's value; 0 where nothing is known."""
+
+    @classmethod
+    def of(cls, digests: Digests, values: Sequence[T], numbers: NDArray[np.integer]) -> Self:
+        """Of every digest the value with the number that it has, in step."""
+        made = cls(digests)
+        made._values = list(values)
+        made._numbers = {value: number for number, value in enumerate(values)}
+        made._known = array("I", (numbers + 1).astype(np.uint32).tobytes())
+        return made
 
     def __setitem__(self, digest: str, value: T) -> None:
         place = self.digests.place(digest)

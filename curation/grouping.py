@@ -10,22 +10,27 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from curation.dataset import Row
-from curation.recipe import GroupBy
-from curation.split import Ticket, images, torn
+from curation.digests import ByDigest
+from curation.recipe import GroupBy, Split
+from curation.split import Ticket, Tickets, images, torn
 from scraper.harvest import host_of
 
 
-def tickets(rows: Sequence[Row], by: GroupBy) -> list[Ticket]:
+def tickets(rows: Sequence[Row], by: GroupBy) -> Tickets:
     """What the split has to know of the kept rows; groups that share an image are one group."""
-    kept = [(row.digest, row.species) for row in rows if row.kept]
     linking = _with_copies(rows) if by == "page" else (row for row in rows if row.kept)
     names = _components((row.digest, link) for row in linking for link in _links(row, by))
-    members = Counter(names[digest] for digest, _ in kept if digest in names)
-    return [
-        Ticket(digest=digest, species=species, group=group if members[group or ""] > 1 else None)
-        for digest, species in kept
-        for group in (names.get(digest),)
-    ]
+    members = Counter(names[row.digest] for row in rows if row.kept and row.digest in names)
+    return Tickets(
+        Ticket(
+            digest=row.digest,
+            species=row.species,
+            group=group if members[group or ""] > 1 else None,
+        )
+        for row in rows
+        if row.kept
+        for group in (names.get(row.digest),)
+    )
 
 
 def torn_groups(rows: Sequence[Row], by: GroupBy) -> tuple[tuple[str, ...], ...]:
@@ -34,7 +39,10 @@ def torn_groups(rows: Sequence[Row], by: GroupBy) -> tuple[tuple[str, ...], ...]
     Needs nothing but the rows of a manifest, so that anybody can ask.
     """
     dealt = tickets(rows, by)
-    home = {row.digest: row.split for row in rows if row.kept}
+    home = ByDigest[Split | None](dealt.digests)
+    for row in rows:
+        if row.kept:
+            home[row.digest] = row.split
     return tuple(
         tuple(sorted(ticket.digest for ticket in dealt if ticket.group == group))
         for group in torn(dealt, home)

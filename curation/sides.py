@@ -9,7 +9,7 @@ from curation.dataset import Row, file_name
 from curation.grouping import tickets
 from curation.quotas import quotas
 from curation.recipe import SPLITS, CurationRecipe, Split
-from curation.split import Ticket, folds, images, split_to
+from curation.split import Tickets, folds, images, split_to
 from curation.study_split import study_split
 
 
@@ -70,9 +70,9 @@ def with_sides(
 
 
 def _splits(
-    dealt: Sequence[Ticket], recipe: CurationRecipe, settled: Mapping[str, Split]
-) -> dict[str, Split]:
-    if not dealt:
+    dealt: Tickets, recipe: CurationRecipe, settled: Mapping[str, Split]
+) -> Mapping[str, Split]:
+    if not len(dealt):
         return {}
     targets = quotas(images(dealt), recipe)
     if recipe.split_by == "study":

@@ -19,19 +19,25 @@ What follows, and the tests hold it to:
 from __future__ import annotations
 
 import hashlib
-import itertools
 import math
-from collections import Counter
+from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from typing import Final
 
+import numpy as np
+from numpy.typing import NDArray
+
+from curation.digests import ByDigest, Digests
 from curation.errors import SplitError
 from curation.recipe import SPLITS, Split
 
 Targets = Mapping[str, Sequence[Fraction]]
 """How many images of a species each part should get; together, all that it has."""
+Parts = NDArray[np.int32]
+"""Of every group its part, or -1 where it has none yet."""
 
 _ORDER: Final[tuple[Split, ...]] = ("test", "val", "train")
 """Of the splits along the line: what grows at its back is train, the largest."""
@@ -44,23 +50,122 @@ class Ticket:
     """What the split has to know of one image."""
 
     digest: str
+    """SHA-256."""
     species: str
     group: str | None = None
     """Images of one group share a split; None for an image on its own."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Group:
-    """Images that stay together."""
+class Tickets(Iterable[Ticket]):
+    """Distinct tickets, by digest and species: 12 bytes each, and 36 for each digest."""
 
-    lot: bytes
-    digests: tuple[str, ...]
-    counts: Mapping[str, int]
-    """Of its images, how many are of each species."""
+    def __init__(self, tickets: Iterable[Ticket]) -> None:
+        species: dict[str, int] = {}
+        groups: dict[str | None, int] = {None: -1}
+        packed, numbers, bound = bytearray(), array("i"), array("i")
+        for ticket in tickets:
+            packed += bytes.fromhex(ticket.digest)
+            numbers.append(species.setdefault(ticket.species, len(species)))
+            bound.append(groups.setdefault(ticket.group, len(groups) - 1))
+        self.digests, places = Digests.packed(packed)
+        self.species = tuple(sorted(species))
+        self.groups = tuple(name for name in groups if name is not None)
+        rank = np.argsort(np.argsort(list(species))) if species else np.empty(0, np.int64)
+        pairs = places * np.int64(max(1, len(species))) + rank[np.asarray(numbers, np.int64)]
+        found = np.unique(pairs)
+        self.places, self.kinds = (
+            column.astype(np.int32) for column in np.divmod(found, max(1, len(species)))
+        )
+        """Of every ticket the place of its digest, rising, and the number of its species."""
+        self.group_of = np.full(len(self.digests), -1, np.int32)
+        """Of every digest the number of its group, or -1 where it is on its own."""
+        np.maximum.at(self.group_of, places, np.asarray(bound, np.int32))
 
-    @property
-    def size(self) -> int:
-        return sum(self.counts.values())
+    @classmethod
+    def of(cls, tickets: Iterable[Ticket]) -> Tickets:
+        """These tickets."""
+        return tickets if isinstance(tickets, Tickets) else cls(tickets)
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def __iter__(self) -> Iterator[Ticket]:
+        for place, kind in zip(self.places.data, self.kinds.data, strict=True):
+            group = self.group_of[place]
+            yield Ticket(
+                digest=self.digests[place],
+                species=self.species[kind],
+                group=None if group < 0 else self.groups[group],
+            )
+
+
+class _Groups:
+    """Whole groups of tickets, by number, in the order of their lots."""
+
+    def __init__(self, tickets: Tickets, seed: int, *, what: str = "") -> None:
+        self.tickets = tickets
+        head = np.arange(len(tickets.digests), dtype=np.int32)
+        is_bound = tickets.group_of >= 0
+        first = np.full(len(tickets.groups), len(head), np.int32)
+        np.minimum.at(first, tickets.group_of[is_bound], head[is_bound])
+        head[is_bound] = first[tickets.group_of[is_bound]]
+        heads = np.unique(head)
+        """The first digest of every group."""
+        lots = bytearray()
+        for place in heads.data:
+            lots += _lot(seed, what + tickets.digests[place])
+        by_lot = np.argsort(np.frombuffer(lots, "S32"), kind="stable")
+        nth = np.empty(len(heads), np.int32)
+        nth[by_lot] = np.arange(len(heads), dtype=np.int32)
+        self.home_of = nth[np.searchsorted(heads, head)]
+        """Of every digest the number of its group."""
+        of_ticket = self.home_of[tickets.places]
+        self._order = np.argsort(of_ticket, kind="stable").astype(np.int32)
+        self.sizes = np.bincount(of_ticket, minlength=len(heads)).astype(np.int32)
+        """How many tickets are of each."""
+        self._ends = np.cumsum(self.sizes, dtype=np.int32)
+
+    def __len__(self) -> int:
+        return len(self.sizes)
+
+    def counts(self, number: int) -> dict[str, int]:
+        """Of a group's images, how many are of each species."""
+        kinds = self.tickets.kinds[self._of(number)]
+        found, counts = np.unique(kinds, return_counts=True)
+        return {
+            self.tickets.species[kind]: count
+            for kind, count in zip(found.tolist(), counts.tolist(), strict=True)
+        }
+
+    def digests(self, number: int) -> tuple[str, ...]:
+        """Those of a group."""
+        places = np.unique(self.tickets.places[self._of(number)])
+        return tuple(self.tickets.digests[place] for place in places.data)
+
+    @cached_property
+    def single(self) -> NDArray[np.int32]:
+        """The number of each one's species, or -1 where it has several."""
+        kinds = self.tickets.kinds[self._order]
+        starts = self._ends - self.sizes
+        if not len(kinds):
+            return np.empty(0, np.int32)
+        least, most = (np.asarray(of.reduceat(kinds, starts)) for of in (np.minimum, np.maximum))
+        return np.where(least == most, least, -1)
+
+    def with_species(self, kind: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The groups that have images of a species, and how many."""
+        places = self.tickets.places[self.tickets.kinds == kind]
+        return np.unique(self.home_of[places], return_counts=True)
+
+    def settled(self, digests: Iterable[str]) -> Iterator[tuple[str, int]]:
+        """Those of the digests that are in a group, and in which."""
+        for digest in digests:
+            if digest in self.tickets.digests:
+                yield digest, int(self.home_of[self.tickets.digests.place(digest)])
+
+    def _of(self, number: int) -> NDArray[np.int32]:
+        end = self._ends[number]
+        return self._order[end - self.sizes[number] : end]
 
 
 def split(
@@ -69,13 +174,13 @@ def split(
     shares: Sequence[float],
     seed: int,
     settled: Mapping[str, Split] | None = None,
-) -> dict[str, Split]:
+) -> Mapping[str, Split]:
     """Give every digest its split, with shares of train, val and test.
 
     Of every species at least one group trains; test and then val get one too, where no count
     strays by a whole group from its share for that. See `split_to` for `settled`.
     """
-    tickets = list(tickets)
+    tickets = Tickets.of(tickets)
     parts = [Fraction(share).limit_denominator(10**6) for share in shares]
     parts[0] = 1 - sum(parts[1:], Fraction(0))
     targets = {
@@ -90,7 +195,7 @@ def split_to(
     targets: Targets,
     seed: int,
     settled: Mapping[str, Split] | None = None,
-) -> dict[str, Split]:
+) -> Mapping[str, Split]:
     """Give every digest its split, with targets for train, val and test.
 
     Args:
@@ -100,25 +205,19 @@ def split_to(
         settled: digests whose split is given. A group with several of them goes to train
             before val before test: what once trained is not tested.
     """
-    groups = _groups(tickets, seed)
+    groups = _Groups(Tickets.of(tickets), seed)
     in_order = {
         species: [wanted[SPLITS.index(name)] for name in _ORDER]
         for species, wanted in targets.items()
     }
-    places = {digest: _ORDER.index(name) for digest, name in (settled or {}).items()}
-    fixed = {
-        number: max(known)
-        for number, group in enumerate(groups)
-        if (known := [places[digest] for digest in group.digests if digest in places])
-    }
+    settled = settled or {}
+    fixed = _no_parts(groups)
+    for digest, number in groups.settled(settled):
+        fixed[number] = max(fixed[number], _ORDER.index(settled[digest]))
     home = _deal(groups, in_order, fixed)
-    for species in _by_species(groups, in_order):
-        _serve(species, groups, home, fixed)
-    return {
-        digest: _ORDER[home[number]]
-        for number, group in enumerate(groups)
-        for digest in group.digests
-    }
+    for kind, species in enumerate(groups.tickets.species):
+        _serve(kind, in_order[species], groups, home, fixed)
+    return ByDigest.of(groups.tickets.digests, _ORDER, home[groups.home_of])
 
 
 def folds(
@@ -127,39 +226,40 @@ def folds(
     count: int,
     seed: int,
     settled: Mapping[str, int] | None = None,
-) -> dict[str, int]:
+) -> Mapping[str, int]:
     """Give every digest its fold, 0 to `count` - 1: equal parts of every species.
 
     Raises:
         SplitError: a species has fewer groups than there are folds.
     """
-    tickets = list(tickets)
-    groups = _groups(tickets, seed, what="fold ")
+    tickets = Tickets.of(tickets)
+    groups = _Groups(tickets, seed, what="fold ")
     _require_enough(groups, count)
     targets = {
         species: [Fraction(total, count)] * count for species, total in images(tickets).items()
     }
-    places = settled or {}
-    fixed = {
-        number: min(known)
-        for number, group in enumerate(groups)
-        if (known := [places[digest] for digest in group.digests if digest in places])
-    }
+    settled = settled or {}
+    fixed = _no_parts(groups)
+    for digest, number in groups.settled(settled):
+        known = fixed[number]
+        fixed[number] = settled[digest] if known < 0 else min(known, settled[digest])
     home = _deal(groups, targets, fixed)
-    return {digest: home[number] for number, group in enumerate(groups) for digest in group.digests}
+    return ByDigest.of(tickets.digests, range(count), home[groups.home_of])
 
 
 def images(tickets: Iterable[Ticket]) -> dict[str, int]:
     """How many images there are of each species."""
-    distinct = {(ticket.digest, ticket.species) for ticket in tickets}
-    return dict(sorted(Counter(species for _, species in distinct).items()))
+    tickets = Tickets.of(tickets)
+    counts = np.bincount(tickets.kinds, minlength=len(tickets.species)).tolist()
+    return dict(zip(tickets.species, counts, strict=True))
 
 
 def whole_groups(tickets: Iterable[Ticket]) -> list[tuple[str, tuple[str, ...]]]:
     """Every group as its most frequent species and its digests, in that order."""
+    groups = _Groups(Tickets.of(tickets), seed=0)
+    every = ((groups.counts(number), groups.digests(number)) for number in range(len(groups)))
     return sorted(
-        (min(group.counts, key=lambda name: (-group.counts[name], name)), group.digests)
-        for group in _groups(tickets, seed=0)
+        (min(counts, key=lambda name: (-counts[name], name)), digests) for counts, digests in every
     )
 
 
@@ -180,76 +280,45 @@ def _lot(seed: int, name: str) -> bytes:
     return hashlib.sha256(f"{seed} {name}".encode()).digest()
 
 
-def _groups(tickets: Iterable[Ticket], seed: int, *, what: str = "") -> list[_Group]:
-    """Whole groups, in the order of their lots."""
-    members: dict[str, set[tuple[str, str]]] = {}
-    alone: dict[str, tuple[str, ...]] = {}
-    shared: dict[tuple[str, ...], tuple[str, ...]] = {}
-    for ticket in tickets:
-        if ticket.group is not None:
-            members.setdefault(ticket.group, set()).add((ticket.digest, ticket.species))
-        elif ticket.species not in (known := alone.get(ticket.digest, ())):
-            named = (*known, ticket.species)
-            alone[ticket.digest] = shared.setdefault(named, named)
-    one_of = {species: {species: 1} for species in set(itertools.chain(*alone.values()))}
-    made = [
-        _Group(
-            lot=_lot(seed, what + digest),
-            digests=(digest,),
-            counts=one_of[species[0]] if len(species) == 1 else Counter(species),
-        )
-        for digest, species in alone.items()
-    ]
-    for group in members.values():
-        digests = tuple(sorted({digest for digest, _ in group}))
-        counts = Counter(species for _, species in group)
-        made.append(_Group(lot=_lot(seed, what + digests[0]), digests=digests, counts=counts))
-    return sorted(made, key=lambda group: (group.lot, group.digests))
+def _no_parts(groups: _Groups) -> Parts:
+    return np.full(len(groups), -1, np.int32)
 
 
-def _deal(groups: Sequence[_Group], targets: Targets, fixed: Mapping[int, int]) -> list[int]:
+def _deal(groups: _Groups, targets: Targets, fixed: Parts) -> Parts:
     """Give every group its part; those that are fixed have theirs."""
-    home = [-1] * len(groups)
+    home = fixed.copy()
     room = {species: list(wanted) for species, wanted in targets.items()}
-
-    def place(number: int, part: int) -> None:
-        home[number] = part
-        for species, count in groups[number].counts.items():
+    for kind, species in enumerate(groups.tickets.species):
+        numbers, counts = groups.with_species(kind)
+        for part in range(len(room[species])):
+            room[species][part] -= int(counts[fixed[numbers] == part].sum())
+    bound = np.flatnonzero((fixed < 0) & (groups.sizes > 1))
+    for number in bound[np.argsort(-groups.sizes[bound], kind="stable")].tolist():
+        counts_of = groups.counts(number)
+        part = home[number] = _neediest(counts_of, room, targets)
+        for species, count in counts_of.items():
             room[species][part] -= count
-
-    for number, part in fixed.items():
-        place(number, part)
-    rest = [number for number in range(len(groups)) if number not in fixed]
-    bound = [number for number in rest if groups[number].size > 1]
-    for number in sorted(bound, key=lambda number: -groups[number].size):
-        place(number, _neediest(groups[number], room, targets))
-    for species, line in _lines(groups, rest).items():
-        for number, part in zip(line, _cut(room[species], len(line)), strict=True):
-            home[number] = part
+    is_alone = (fixed < 0) & (groups.sizes == 1)
+    for kind, species in enumerate(groups.tickets.species):
+        line = np.flatnonzero(is_alone & (groups.single == kind))
+        if len(line):
+            home[line] = list(_cut(room[species], len(line)))
     return home
 
 
-def _neediest(group: _Group, room: Mapping[str, Sequence[Fraction]], targets: Targets) -> int:
+def _neediest(
+    counts: Mapping[str, int], room: Mapping[str, Sequence[Fraction]], targets: Targets
+) -> int:
     """The part in which a group leaves the least squared error, each species weighing the same."""
 
     def error(part: int) -> Fraction:
         errors = (
             count * (count - 2 * room[species][part]) / sum(targets[species]) ** 2
-            for species, count in group.counts.items()
+            for species, count in counts.items()
         )
         return sum(errors, Fraction(0))
 
     return min(range(len(next(iter(room.values())))), key=error)
-
-
-def _lines(groups: Sequence[_Group], numbers: Iterable[int]) -> dict[str, list[int]]:
-    """Per species, the images on their own, in the order of their lots."""
-    lines: dict[str, list[int]] = {}
-    for number in numbers:
-        if groups[number].size == 1:
-            (species,) = groups[number].counts
-            lines.setdefault(species, []).append(number)
-    return lines
 
 
 def _cut(room: Sequence[Fraction], count: int) -> Iterator[int]:
@@ -271,57 +340,42 @@ def _levelled(room: Sequence[Fraction], count: int) -> list[Fraction]:
     return [max(Fraction(0), wanted - level) for wanted in room]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Species:
-    """One species in the deal: its groups, by number, and the images wanted in each part."""
-
-    name: str
-    numbers: Sequence[int]
-    targets: Sequence[Fraction]
-
-
-def _by_species(groups: Sequence[_Group], targets: Targets) -> Iterator[_Species]:
-    numbers: dict[str, list[int]] = {}
-    for number, group in enumerate(groups):
-        for name in group.counts:
-            numbers.setdefault(name, []).append(number)
-    for name, mine in sorted(numbers.items()):
-        yield _Species(name=name, numbers=mine, targets=targets[name])
-
-
 def _serve(
-    species: _Species, groups: Sequence[_Group], home: list[int], fixed: Mapping[int, int]
+    kind: int, targets: Sequence[Fraction], groups: _Groups, home: Parts, fixed: Parts
 ) -> None:
     """Let no split of a small species go without, where none strays by a group for that."""
-    counts = [0] * len(species.targets)
-    for number in species.numbers:
-        counts[home[number]] += groups[number].counts[species.name]
-    own = [number for number in species.numbers if len(groups[number].counts) == 1]
-    largest = max((groups[number].size for number in own), default=0)
+    numbers, of_each = groups.with_species(kind)
+    counts = np.bincount(home[numbers], of_each, len(targets)).astype(int).tolist()
+    own = numbers[groups.single[numbers] == kind]
+    largest = int(groups.sizes[own].max(initial=0))
     for place, name in enumerate(_SERVED):
         part = _ORDER.index(name)
-        if counts[part] or not species.targets[part]:
+        if counts[part] or not targets[part]:
             continue
-        least = [target - largest for target in species.targets]
+        least = [target - largest for target in targets]
         for served in _SERVED[:place]:
             least[_ORDER.index(served)] = max(Fraction(0), least[_ORDER.index(served)])
         givers = [
             number
-            for number in own
-            if number not in fixed
-            and counts[home[number]] - groups[number].size > least[home[number]]
+            for number in own.tolist()
+            if fixed[number] < 0
+            and counts[home[number]] - int(groups.sizes[number]) > least[home[number]]
         ]
         if givers:
-            given = min(givers, key=lambda number: (groups[number].size, number))
-            counts[home[given]] -= groups[given].size
-            counts[part] += groups[given].size
+            given = min(givers, key=lambda number: (groups.sizes[number], number))
+            size = int(groups.sizes[given])
+            counts[home[given]] -= size
+            counts[part] += size
             home[given] = part
 
 
-def _require_enough(groups: Iterable[_Group], count: int) -> None:
+def _require_enough(groups: _Groups, count: int) -> None:
     """Refuse folds that would lack a species."""
-    found = Counter(species for group in groups for species in group.counts)
-    few = {species: number for species, number in sorted(found.items()) if number < count}
+    few = {
+        species: number
+        for kind, species in enumerate(groups.tickets.species)
+        if (number := len(groups.with_species(kind)[0])) < count
+    }
     if few:
         listed = ", ".join(f"{species} has {number}" for species, number in few.items())
         raise SplitError(

@@ -6,15 +6,16 @@ study's 468 and 83 of 551 images can be had again.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 
+from curation.digests import ByDigest
 from curation.errors import SplitError
 from curation.recipe import CurationRecipe, Split
-from curation.split import Ticket, images, whole_groups
+from curation.split import Ticket, Tickets, images, whole_groups
 
 
-def study_split(tickets: Iterable[Ticket], recipe: CurationRecipe) -> dict[str, Split]:
+def study_split(tickets: Iterable[Ticket], recipe: CurationRecipe) -> Mapping[str, Split]:
     """Give every digest train or test, as scikit-learn deals them with the recipe's seed.
 
     Images are handed over by species and digest. A group goes where its first image goes.
@@ -24,6 +25,7 @@ def study_split(tickets: Iterable[Ticket], recipe: CurationRecipe) -> dict[str, 
     """
     from sklearn.model_selection import train_test_split
 
+    tickets = Tickets.of(tickets)
     groups = whole_groups(tickets)
     labels = [species for species, _ in groups]
     share = recipe.splits[2]
@@ -38,10 +40,11 @@ def study_split(tickets: Iterable[Ticket], recipe: CurationRecipe) -> dict[str, 
             f" {len(images(tickets))} species ({error}): gather more with `bestiary scrape`, or"
             " leave --split-by out"
         ) from error
-    home: dict[str, Split] = {}
-    for name, numbers in (("train", train), ("test", test)):
-        for number in numbers:
-            home.update(dict.fromkeys(groups[number][1], name))
+    home = ByDigest[Split](tickets.digests)
+    is_test = set(test)
+    for number in (*train, *test):
+        for digest in groups[number][1]:
+            home[digest] = "test" if number in is_test else "train"
     return home
 
 

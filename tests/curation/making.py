@@ -25,6 +25,11 @@ atexit.register(WORKERS.close)
 SHARED = Path(os.environ.get("BESTIARY_SHARED", "../shared")).resolve()
 
 
+def digest_of(name: str) -> str:
+    """The digest of an image that only a test knows."""
+    return hashlib.sha256(name.encode()).hexdigest()
+
+
 def picture(seed: int, size: tuple[int, int] = (96, 72)) -> Image.Image:
     """A picture like no other: soft coloured blobs and some fine texture."""
     rng = np.random.default_rng(seed)

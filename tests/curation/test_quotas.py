@@ -10,6 +10,7 @@ from curation.errors import SplitError, UsageError
 from curation.quotas import quotas, read_splits, write_splits
 from curation.recipe import CurationRecipe
 from curation.split import Ticket, split_to
+from tests.curation.making import digest_of
 
 
 def recipe(text: str) -> CurationRecipe:
@@ -97,7 +98,9 @@ def test_counts_that_do_not_fit_are_told_with_what_would(text, words):
 
 def test_400_and_100_of_each_species_as_the_founding_study_had_of_cifar():
     rows = [
-        Ticket(digest=f"{name}{number}", species=name) for name in "ab" for number in range(500)
+        Ticket(digest=digest_of(f"{name}{number}"), species=name)
+        for name in "ab"
+        for number in range(500)
     ]
     targets = quotas({"a": 500, "b": 500}, recipe("400,100,0/species"))
     home = split_to(rows, targets=targets, seed=0)

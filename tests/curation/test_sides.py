@@ -11,7 +11,7 @@ from curation.errors import SplitError, UsageError
 from curation.grouping import torn_groups
 from curation.recipe import CurationRecipe
 from curation.sides import NONE_BEFORE, Sides, sides_of, with_sides
-from tests.curation.making import curated, encoded, gathered, jpeg, picture
+from tests.curation.making import curated, digest_of, encoded, gathered, jpeg, picture
 
 
 def dealt(rows: list[Row], recipe: CurationRecipe, before: Sides = NONE_BEFORE) -> list[Row]:
@@ -20,14 +20,14 @@ def dealt(rows: list[Row], recipe: CurationRecipe, before: Sides = NONE_BEFORE) 
 
 def rows(count: int, species: str = "shrew") -> list[Row]:
     return [
-        Row(digest=f"{species}{number:03}", species=species, kept=True, file_sha256="f")
+        Row(digest=digest_of(f"{species}{number}"), species=species, kept=True, file_sha256="f")
         for number in range(count)
     ]
 
 
 def test_kept_rows_get_a_side_and_a_file_and_dropped_ones_none():
     made = dealt(
-        [*rows(20), Row(digest="z", species="shrew", reason="blank", file_sha256="f")],
+        [*rows(20), Row(digest=digest_of("z"), species="shrew", reason="blank", file_sha256="f")],
         CurationRecipe(folds=4),
     )
     assert {row.fold for row in made[:-1]} == {0, 1, 2, 3}
@@ -67,9 +67,9 @@ def test_a_better_copy_of_an_earlier_image_inherits_its_side(side):
         ]
     )
     old = replace(rows(6)[5], kept=False, reason="near-duplicate", group="g")
-    better = Row(digest="better", species="shrew", kept=True, group="g")
+    better = Row(digest=digest_of("better"), species="shrew", kept=True, group="g")
     made = dealt([*rows(5), old, better], CurationRecipe(keep_splits=True), before)
-    assert {row.digest: row.split for row in made}["better"] == side
+    assert {row.digest: row.split for row in made}[better.digest] == side
 
 
 def test_a_dataset_that_grows_keeps_its_splits_and_says_so_in_its_lock(tmp_path):

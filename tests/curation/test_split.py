@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from curation.errors import SplitError
 from curation.recipe import SPLITS
 from curation.split import Ticket, folds, split, torn
+from tests.curation.making import digest_of
 
 SHARES = (0.7, 0.15, 0.15)
 
@@ -26,7 +27,9 @@ def tickets(draw: st.DrawFn) -> list[Ticket]:
         groups = draw(st.lists(st.integers(0, 60), min_size=count, max_size=count))
         for number, group in enumerate(groups):
             name = f"{species}-{group}" if group < 12 else None
-            made.append(Ticket(digest=f"{species}{number:03}", species=species, group=name))
+            made.append(
+                Ticket(digest=digest_of(f"{species}{number:03}"), species=species, group=name)
+            )
     return made
 
 
@@ -76,7 +79,7 @@ def test_every_class_is_within_one_group_of_its_share(rows, seed, shares):
 def test_without_groups_a_class_of_any_size_is_within_one_image_of_its_share(count, test, val):
     assume(test + val < 100)
     shares = ((100 - test - val) / 100, val / 100, test / 100)
-    rows = [Ticket(digest=f"{number:04}", species="shrew") for number in range(count)]
+    rows = [Ticket(digest=digest_of(f"{number:04}"), species="shrew") for number in range(count)]
     counts = Counter(split(rows, shares=shares, seed=0).values())
     for name, share in zip(SPLITS, shares, strict=True):
         assert abs(counts[name] - share * count) < 1
@@ -84,7 +87,10 @@ def test_without_groups_a_class_of_any_size_is_within_one_image_of_its_share(cou
 
 
 def alone(count: int, species: str = "shrew") -> list[Ticket]:
-    return [Ticket(digest=f"{species}{number:04}", species=species) for number in range(count)]
+    return [
+        Ticket(digest=digest_of(f"{species}{number:04}"), species=species)
+        for number in range(count)
+    ]
 
 
 def moved(before: dict, after: dict) -> int:
@@ -99,7 +105,7 @@ def moved(before: dict, after: dict) -> int:
 )
 def test_an_added_image_moves_one_other_at_each_cut_at_most(count, new, seed, shares):
     rows = alone(count)
-    added = Ticket(digest=new, species="shrew")
+    added = Ticket(digest=digest_of(new), species="shrew")
 
     before = split(rows, shares=shares, seed=seed)
     after = split([*rows, added], shares=shares, seed=seed)
@@ -113,7 +119,7 @@ def test_an_added_image_moves_one_other_at_each_cut_at_most(count, new, seed, sh
 def test_an_added_image_moves_one_other_at_each_cut_between_folds_at_most(count, parts, new, seed):
     rows = alone(count)
     before = folds(rows, count=parts, seed=seed)
-    after = folds([*rows, Ticket(digest=new, species="shrew")], count=parts, seed=seed)
+    after = folds([*rows, Ticket(digest=digest_of(new), species="shrew")], count=parts, seed=seed)
     assert moved(before, after) <= parts - 1
 
 
@@ -127,7 +133,9 @@ def test_a_dataset_that_doubles_keeps_most_images_where_they_were():
 def test_what_is_settled_stays_whatever_comes(rows, new, seed):
     before = split(rows, shares=SHARES, seed=seed)
     # New images under names of their own; some of their groups are those of earlier ones.
-    added = [Ticket(digest=f"new-{t.digest}", species=t.species, group=t.group) for t in new]
+    added = [
+        Ticket(digest=digest_of(f"new-{t.digest}"), species=t.species, group=t.group) for t in new
+    ]
 
     after = split([*rows, *added], shares=SHARES, seed=seed + 1, settled=before)
 
@@ -145,10 +153,12 @@ def test_what_comes_to_a_settled_split_goes_where_it_is_lacking(count, more, see
 
 
 def test_groups_that_were_apart_and_turn_out_to_be_one_train():
-    rows = [Ticket(digest=name, species="shrew", group="one") for name in ("a", "b", "c")]
-    settled = {"a": "test", "b": "val"}
+    rows = [
+        Ticket(digest=digest_of(name), species="shrew", group="one") for name in ("a", "b", "c")
+    ]
+    settled = {digest_of("a"): "test", digest_of("b"): "val"}
     assert set(split(rows, shares=SHARES, seed=0, settled=settled).values()) == {"val"}
-    settled["c"] = "train"
+    settled[digest_of("c")] = "train"
     assert set(split(rows, shares=SHARES, seed=0, settled=settled).values()) == {"train"}
 
 
@@ -174,7 +184,8 @@ def test_folds_are_whole_and_even_and_none_is_empty(rows, seed, parts, shuffle):
 
 def test_a_species_with_too_few_groups_for_the_folds_is_named_with_what_can_be_done():
     rows = alone(9, "mouse") + [
-        Ticket(digest=f"{number}", species="shrew", group=f"{number % 3}") for number in range(9)
+        Ticket(digest=digest_of(f"{number}"), species="shrew", group=f"{number % 3}")
+        for number in range(9)
     ]
     with pytest.raises(SplitError, match="for 5 folds: shrew has 3;") as caught:
         folds(rows, count=5, seed=0)
@@ -186,7 +197,11 @@ def test_a_species_with_too_few_groups_for_the_folds_is_named_with_what_can_be_d
 def test_groups_that_span_species_are_dealt_so_that_every_species_gets_its_share(seed):
     rng = random.Random(seed)
     rows = [
-        Ticket(digest=f"{number:04}", species=rng.choice("abcde"), group=f"host{rng.randrange(80)}")
+        Ticket(
+            digest=digest_of(f"{number:04}"),
+            species=rng.choice("abcde"),
+            group=f"host{rng.randrange(80)}",
+        )
         for number in range(600)
     ]
     home = split(rows, shares=SHARES, seed=seed)
@@ -198,11 +213,17 @@ def test_groups_that_span_species_are_dealt_so_that_every_species_gets_its_share
 
 
 def test_a_torn_group_is_named():
-    rows = [Ticket(digest=name, species="shrew", group=name[0]) for name in ("a1", "a2", "b1")]
-    assert torn(rows, {"a1": "train", "a2": "test", "b1": "val"}) == ("a",)
-    assert torn(rows, {"a1": "train", "b1": "val"}) == ()
+    rows = [
+        Ticket(digest=digest_of(name), species="shrew", group=name[0])
+        for name in ("a1", "a2", "b1")
+    ]
+    one, other, alone = (row.digest for row in rows)
+    assert torn(rows, {one: "train", other: "test", alone: "val"}) == ("a",)
+    assert torn(rows, {one: "train", alone: "val"}) == ()
 
 
 def test_another_seed_is_another_split():
-    rows = [Ticket(digest=f"{random.Random(n).random()}", species="shrew") for n in range(50)]
+    rows = [
+        Ticket(digest=digest_of(f"{random.Random(n).random()}"), species="shrew") for n in range(50)
+    ]
     assert split(rows, shares=SHARES, seed=0) != split(rows, shares=SHARES, seed=1)
