@@ -181,16 +181,16 @@ class Known:
 
         Of a hash the best few of the pictures that have it are known.
         """
-        drawers = [(array("Q"), array("i")) for _ in range(1 << _DRAWERS)]
+        drawers = [Filed(np.uint64, 2) for _ in range(1 << _DRAWERS)]
         before = 0
         for part in parts:
             is_new = np.ones(part.shape, bool)
             is_new[:, 1] = part[:, 1] != part[:, 0]  # Most pictures have no border.
-            hashes, holders = part[is_new], (before + np.flatnonzero(is_new)).astype(np.int32)
+            hashes, holders = part[is_new], (before + np.flatnonzero(is_new)).astype(np.uint64)
             drawer = hashes & np.uint64((1 << _DRAWERS) - 1)
             for number in np.unique(drawer).tolist():
-                drawers[number][0].frombytes(hashes[drawer == number].tobytes())
-                drawers[number][1].frombytes(holders[drawer == number].tobytes())
+                rows = np.stack((hashes, holders), axis=1)[drawer == number]
+                drawers[number].add(rows)
             before += part.size
         distinct = Filed(np.uint64, 1)
         return cls(
@@ -275,14 +275,13 @@ class _Holders:
         return self.starts[numbers].astype(np.int64)
 
 
-def _emptied(
-    drawers: list[tuple[array[int], array[int]]],
-) -> Iterator[tuple[Hashes, NDArray[np.int32]]]:
+def _emptied(drawers: list[Filed[np.uint64]]) -> Iterator[tuple[Hashes, NDArray[np.int32]]]:
     """Hand out each drawer in turn, and let go of it."""
     drawers.reverse()
     while drawers:
-        hashes, holders = drawers.pop()
-        yield np.frombuffer(hashes, np.uint64), np.frombuffer(holders, np.int32)
+        drawer = drawers.pop()
+        for hashes, holders in (rows.T for rows in drawer.parts(len(drawer) or 1)):
+            yield hashes, holders.astype(np.int32)
 
 
 def _first_of(

@@ -10,8 +10,11 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 from markupsafe import Markup
+from numpy.typing import NDArray
 
 WIDTH, HEIGHT = 560, 430
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 12, 12, 40
@@ -39,8 +42,10 @@ _CORNERS: tuple[tuple[tuple[float, float], ...], ...] = (
 )
 """The marks of the series, as corners of an outline about 0, 0."""
 
-Sizes = Mapping[str, Sequence[tuple[int, int]]]
-"""Width and height of pictures by species, in the order in which they get their colours."""
+Sides = NDArray[np.int64]
+Sizes = Mapping[str, Sides]
+"""Width and height of pictures by species, in the order in which they get their colours; shape
+(pictures, 2) each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,9 +58,10 @@ class Axis:
     end: float
 
     @classmethod
-    def over(cls, values: Sequence[int], start: float, end: float) -> Axis:
+    def over(cls, values: Sides, start: float, end: float) -> Axis:
         """An axis that holds all values, with a margin, from `start` to `end` on paper."""
-        low, high = math.log2(max(1, min(values))) - 0.25, math.log2(max(1, *values)) + 0.25
+        least, most = (max(1, int(value)) for value in (values.min(), values.max()))
+        low, high = math.log2(least) - 0.25, math.log2(most) + 0.25
         return cls(low=low, high=high, start=start, end=end)
 
     def at(self, value: float) -> float:
@@ -74,13 +80,13 @@ class Axis:
         return fitting if len(fitting) > 1 else [round(2 ** ((self.low + self.high) / 2))]
 
 
-def with_others(sizes: Sizes) -> dict[str, list[tuple[int, int]]]:
+def with_others(sizes: Sizes) -> dict[str, Sides]:
     """The first species by themselves, and what is left under one name."""
     names = list(sizes)
     if len(names) <= SERIES:
-        return {name: list(sizes[name]) for name in names}
-    some = {name: list(sizes[name]) for name in names[: SERIES - 1]}
-    rest = [size for name in names[SERIES - 1 :] for size in sizes[name]]
+        return dict(sizes)
+    some = {name: sizes[name] for name in names[: SERIES - 1]}
+    rest = np.concatenate([sizes[name] for name in names[SERIES - 1 :]])
     return {**some, f"{len(names) - SERIES + 1} others": rest}
 
 
@@ -90,11 +96,11 @@ def scatter(sizes: Sizes, *, side_px: int) -> Markup:
     Dashed lines show squares, and the side to which pictures are rendered: what lies below
     or left of that has been enlarged.
     """
-    flat = [size for of_one in sizes.values() for size in of_one]
-    if not flat:
+    flat = all_of(sizes)
+    if not len(flat):
         return Markup("")
-    across = Axis.over([width for width, _ in flat], _LEFT, WIDTH - _RIGHT)
-    up = Axis.over([height for _, height in flat], HEIGHT - _BOTTOM, _TOP)
+    across = Axis.over(flat[:, 0], _LEFT, WIDTH - _RIGHT)
+    up = Axis.over(flat[:, 1], HEIGHT - _BOTTOM, _TOP)
     body = [*_frame(across, up), _diagonal(across, up), *_rendered_side(across, up, side_px)]
     body += [
         _marks(number, species, of_one, across, up)
@@ -104,10 +110,15 @@ def scatter(sizes: Sizes, *, side_px: int) -> Markup:
     return _svg(label, body, width=WIDTH, height=HEIGHT)
 
 
-def _marks(
-    number: int, species: str, sizes: Sequence[tuple[int, int]], across: Axis, up: Axis
-) -> Markup:
-    cells = Counter((_cell(width), _cell(height)) for width, height in sizes)
+def all_of(sizes: Sizes) -> Sides:
+    """The sizes of all species; shape (pictures, 2)."""
+    return np.concatenate([np.empty((0, 2), np.int64), *sizes.values()])
+
+
+def _marks(number: int, species: str, sizes: Sides, across: Axis, up: Axis) -> Markup:
+    cells: Counter[tuple[float, float]] = Counter()
+    for (width, height), count in zip(*_counted(sizes), strict=True):
+        cells[_cell(width), _cell(height)] += count
     marks = [
         Markup('<path d="{}"><title>{}: {} near {} × {} px</title></path>').format(
             shape(
@@ -124,6 +135,12 @@ def _marks(
         for (width, height), count in sorted(cells.items())
     ]
     return Markup('<g class="mark s{}">{}</g>').format(number, Markup("").join(marks))
+
+
+def _counted(values: Sides) -> tuple[list[Any], list[int]]:
+    """Distinct values, or rows of them, and how often each is there."""
+    found, counts = np.unique(values, axis=0, return_counts=True)
+    return found.tolist(), counts.tolist()
 
 
 def shape(number: int, x: float, y: float, r: float) -> str:
@@ -194,9 +211,9 @@ def _frame(across: Axis, up: Axis) -> list[Markup]:
     return lines
 
 
-def histogram(values: Sequence[int], label: str) -> Markup:
+def histogram(values: Sides, label: str) -> Markup:
     """How often values of pixels occur, in bars of equal width on a logarithmic axis."""
-    if not values:
+    if not len(values):
         return Markup("")
     height, floor = 205, 165
     axis = Axis.over(values, _LEFT, WIDTH - _RIGHT)
@@ -237,22 +254,25 @@ def _floor_line(start: float, end: float, y: float) -> Markup:
     return Markup('<line class="axis" x1="{}" y1="{}" x2="{}" y2="{}"/>').format(start, y, end, y)
 
 
-def _steps(values: Sequence[int]) -> Counter[int]:
+def _steps(values: Sides) -> Counter[int]:
     """How many values lie in each step of the logarithmic axis."""
-    return Counter(math.floor(math.log2(max(1, value)) * _STEPS_PER_DOUBLING) for value in values)
+    steps: Counter[int] = Counter()
+    for value, count in zip(*_counted(values), strict=True):
+        steps[math.floor(math.log2(max(1, value)) * _STEPS_PER_DOUBLING)] += count
+    return steps
 
 
 def panels(sizes: Sizes) -> dict[str, Markup]:
     """One species each: widths as an area, heights as a line, all on one axis."""
-    flat = [side for of_one in sizes.values() for size in of_one for side in size]
-    if not flat:
+    flat = all_of(sizes)
+    if not len(flat):
         return {}
     axis = Axis.over(flat, 4, _PANEL_WIDTH - 4)
-    return {species: _panel(species, of_one, axis) for species, of_one in sizes.items() if of_one}
+    return {name: _panel(name, of_one, axis) for name, of_one in sizes.items() if len(of_one)}
 
 
-def _panel(species: str, sizes: Sequence[tuple[int, int]], axis: Axis) -> Markup:
-    widths, heights = (_steps([size[side] for size in sizes]) for side in (0, 1))
+def _panel(species: str, sizes: Sides, axis: Axis) -> Markup:
+    widths, heights = map(_steps, sizes.T)
     highest = max(*widths.values(), *heights.values())
     body = [
         Markup('<path class="area" d="{}"><title>width, px</title></path>').format(

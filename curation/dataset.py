@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import hashlib
+import itertools
 import json
 import os
 import re
@@ -27,7 +28,7 @@ from curation import lock
 from curation.digests import Digests
 from curation.errors import DatasetError, LockMismatchError
 from curation.recipe import SPLITS, CurationRecipe, Split
-from curation.spool import Spool
+from curation.spool import Spool, in_order
 
 MANIFEST = "manifest.parquet"
 REPORT = "report.html"
@@ -351,13 +352,16 @@ def identity(rows: Sequence[Row], recipe: CurationRecipe) -> dict[str, object]:
         "recipe": recipe.record(),
         "seed": recipe.seed,
         "sources_sha256": lock.digest_of_lines(
-            sorted({f"{row.digest} {row.species}" for row in rows})
+            line
+            for line, _ in itertools.groupby(
+                in_order(f"{row.digest} {row.species}" for row in rows)
+            )
         ),
         "rows_sha256": lock.digest_of_lines(
             lock.canonical([getattr(row, name) for name in IDENTITY]) for row in rows
         ),
         "files_sha256": lock.digest_of_lines(
-            sorted(f"{row.file_sha256} {row.file}" for row in rows if row.file)
+            in_order(f"{row.file_sha256} {row.file}" for row in rows if row.file)
         ),
         "review_sha256": _digest_of_review(rows),
         "counts": counts(rows),

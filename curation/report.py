@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from array import array
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import jinja2
+import numpy as np
 
 from curation import charts, exhibits, reasons
 from curation.audit import NOT_STATED, Audit, audit, host_of
@@ -91,8 +93,8 @@ def page(
         scatter=charts.scatter(sizes, side_px=dataset.recipe.side_px),
         legend=[(charts.key(number), of) for number, of in enumerate(charts.with_others(sizes))],
         histograms=[
-            charts.histogram([size[nth] for of_one in sizes.values() for size in of_one], side)
-            for nth, side in enumerate(("width", "height"))
+            charts.histogram(values, side)
+            for values, side in zip(charts.all_of(sizes).T, ("width", "height"), strict=True)
         ],
         panels=list(charts.panels(sizes).items()),
         panels_in_sight=_PANELS,
@@ -117,9 +119,7 @@ def comparison_page(comparison: Comparison) -> Iterator[str]:
     """Make the page that shows two datasets side by side, piece by piece."""
     sides = (comparison.first, comparison.second)
     sizes = {
-        f"{number}. {side.name}": [
-            size for of_one in _sizes(side.dataset.rows).values() for size in of_one
-        ]
+        f"{number}. {side.name}": charts.all_of(_sizes(side.dataset.rows))
         for number, side in enumerate(sides, 1)
     }
     pictures = [Thumbnails(side.dataset, room=ROOM_BYTES // 2) for side in sides]
@@ -176,10 +176,11 @@ def _bars(figures: Audit) -> dict[str, dict[str, float]]:
     }
 
 
-def _sizes(rows: Iterable[Row]) -> dict[str, list[tuple[int, int]]]:
+def _sizes(rows: Iterable[Row]) -> charts.Sizes:
     """Sizes by species, those with most images first, so that they get a colour of their own."""
-    sizes: dict[str, list[tuple[int, int]]] = {}
+    sides: dict[str, array[int]] = {}
     for row in rows:
         if row.kept and row.width and row.height:
-            sizes.setdefault(row.species, []).append((row.width, row.height))
-    return dict(sorted(sizes.items(), key=lambda item: (-len(item[1]), item[0])))
+            sides.setdefault(row.species, array("q")).extend((row.width, row.height))
+    ordered = sorted(sides.items(), key=lambda item: (-len(item[1]), item[0]))
+    return {name: np.frombuffer(of_one, np.int64).reshape(-1, 2) for name, of_one in ordered}

@@ -8,6 +8,7 @@ value is made anew when it is asked for: go through it rather than hold on to ma
 
 from __future__ import annotations
 
+import itertools
 import pickle
 import tempfile
 import threading
@@ -15,10 +16,12 @@ import weakref
 from array import array
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from itertools import islice, repeat
 from operator import attrgetter, call
 from typing import Any, Generic, Self, TypeVar, get_args, get_type_hints, overload
+
+import numpy as np
 
 T = TypeVar("T")
 
@@ -26,6 +29,8 @@ _IN_MEMORY = 1 << 20
 """Bytes up to which there is no file on the disk."""
 _AT_ONCE = 256
 """Values that are read together."""
+_HEAD = 16
+"""Bytes of a line by which lines are sorted before they are read."""
 _SPARSE = 8
 """Values between two that are wanted from which on they are read one by one."""
 
@@ -105,6 +110,11 @@ class Spool(Sequence[T]):
             return memoryview(self._file.read(self._starts[past] - self._starts[first]))
 
 
+@dataclass(frozen=True, slots=True)
+class _Line:
+    text: str
+
+
 class Selection(Sequence[T]):
     """Some of the values of a sequence, by their places."""
 
@@ -153,10 +163,38 @@ def by(values: Sequence[T], key: Callable[[T], str]) -> dict[str, Selection[T]]:
     return {name: Selection(values, some) for name, some in places.items()}
 
 
+def in_order(lines: Iterable[str]) -> Iterator[str]:
+    """Lines in the order of their characters, from a file: 32 bytes each stay in memory.
+
+    Fast for lines that seldom begin alike.
+    """
+    heads = bytearray()
+
+    def spooled() -> Iterator[_Line]:
+        for line in lines:
+            heads.extend(line.encode()[:_HEAD].ljust(_HEAD, b"\0"))
+            yield _Line(line)
+
+    every = Spool.of(_Line, spooled())
+    head = np.frombuffer(heads, f"S{_HEAD}")
+    order = np.argsort(head, kind="stable").astype(np.int32)
+    is_first = np.ones(len(order), bool)
+    is_first[1:] = head[order[1:]] != head[order[:-1]]
+    starts = np.append(np.flatnonzero(is_first), len(order)).astype(np.int32)
+    for start, end in itertools.pairwise(starts.data):
+        yield from sorted(every[place].text for place in order[start:end].data)
+
+
 def _are_equal(one: Sequence[Any], other: object) -> bool:
     if not isinstance(other, Sequence):
         return False
     return len(one) == len(other) and all(a == b for a, b in zip(one, other, strict=True))
+
+
+def _alone(name: str) -> Callable[[Any], tuple[Any]]:
+    """Like `attrgetter` of several names, which gives one without a tuple around it."""
+    value_of = attrgetter(name)
+    return lambda value: (value_of(value),)
 
 
 class _Packing(Generic[T]):
@@ -166,7 +204,7 @@ class _Packing(Generic[T]):
         self.kind = kind
         names = [field.name for field in fields(kind)]  # type: ignore[arg-type]
         hints = get_type_hints(kind)
-        self._values = attrgetter(*names)
+        self._values = attrgetter(*names) if len(names) > 1 else _alone(names[0])
         self._setters = [kind.__dict__[name].__set__ for name in names]
         self._inner = [
             (place, _Packing[Any](inner))

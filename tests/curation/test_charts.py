@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from xml.etree import ElementTree
 
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,9 +13,11 @@ from curation import charts
 
 SIDES = st.integers(1, 100_000)
 SIZES = st.dictionaries(
-    st.text(min_size=1, max_size=8), st.lists(st.tuples(SIDES, SIDES), min_size=1, max_size=20),
-    min_size=1, max_size=12,
-)  # fmt: skip
+    st.text(min_size=1, max_size=8),
+    st.lists(st.tuples(SIDES, SIDES), min_size=1, max_size=20).map(np.array),
+    min_size=1,
+    max_size=12,
+)
 
 
 def printable(text: str) -> str:
@@ -35,7 +38,7 @@ def test_every_picture_is_in_the_scatter_and_every_mark_on_paper(sizes):
         assert -20 <= y <= charts.HEIGHT + 20
 
 
-@given(values=st.lists(SIDES, min_size=1))
+@given(values=st.lists(SIDES, min_size=1).map(np.array))
 def test_the_bars_of_a_histogram_hold_every_value(values):
     root = ElementTree.fromstring(charts.histogram(values, "width"))
     assert sum(int(title.text.split()[0]) for title in root.iter("title")) == len(values)
@@ -44,7 +47,9 @@ def test_the_bars_of_a_histogram_hold_every_value(values):
 
 
 def test_every_species_has_a_panel_and_all_share_an_axis():
-    panels = charts.panels({"shrew": [(100, 80)], "mouse": [(2000, 1500), (900, 700)]})
+    panels = charts.panels(
+        {"shrew": np.array([(100, 80)]), "mouse": np.array([(2000, 1500), (900, 700)])}
+    )
     assert list(panels) == ["shrew", "mouse"]
     ticks = [re.findall(r'<text x="([\d.]+)"', panel) for panel in panels.values()]
     assert ticks[0] == ticks[1] != []
@@ -56,5 +61,5 @@ def test_series_differ_in_shape_and_not_in_colour_alone():
 
 
 def test_nothing_makes_no_chart():
-    assert charts.scatter({}, side_px=224) == charts.histogram([], "width") == ""
+    assert charts.scatter({}, side_px=224) == charts.histogram(np.array([]), "width") == ""
     assert charts.panels({}) == {}

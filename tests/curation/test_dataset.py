@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 
@@ -59,6 +60,13 @@ def test_a_changed_manifest_is_found(dataset):
     assert ("manifest", MANIFEST) in kinds(Dataset.open(dataset.root))
     write_manifest(dataset.root / MANIFEST, dataset.rows, CurationRecipe(seed=9))
     assert ("manifest", MANIFEST) in kinds(Dataset.open(dataset.root))
+
+
+def test_a_manifest_with_a_digest_that_is_none_cannot_be_read(dataset):
+    rows = [replace(dataset.rows[0], digest="abc"), *dataset.rows[1:]]
+    write_manifest(dataset.root / MANIFEST, rows, dataset.recipe)
+    with pytest.raises(DatasetError, match="'abc' is no SHA-256"):
+        Dataset.open(dataset.root)
 
 
 def test_a_lock_without_an_entry_or_unreadable_is_a_mismatch(dataset):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from curation import spool
 from curation.dataset import Row
-from curation.spool import Selection, Spool, by, where
+from curation.spool import Selection, Spool, by, in_order, where
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,3 +108,20 @@ def test_a_spool_that_nobody_has_leaves_no_file_open(tmp_path: Path) -> None:
     del held
     gc.collect()
     assert file.closed
+
+
+def test_values_with_one_field_come_out_whole() -> None:
+    @dataclass(frozen=True, slots=True)
+    class Word:
+        text: str
+
+    assert list(Spool.of(Word, [Word("shrew"), Word("")])) == [Word("shrew"), Word("")]
+
+
+BEGINNINGS = st.sampled_from(["", "a" * 14, "é" * 9, "\0"])
+"""Of lines that begin alike, so that their order shows behind what they are sorted by first."""
+
+
+@given(lines=st.lists(st.builds(str.__add__, BEGINNINGS, st.text("ab\0\né\U0001f400", max_size=6))))
+def test_lines_come_in_the_order_of_their_characters(lines: list[str]) -> None:
+    assert list(in_order(lines)) == sorted(lines)
