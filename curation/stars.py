@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from curation.lined import Lined
+from curation.memory import give_back
 from curation.pairs import Numbers, Pair, Pairs, Places
 
 _AT_ONCE = 1024
@@ -184,9 +185,11 @@ def compared(
     for outcome in comparison.rounds(verify):
         found.extend(outcome.pairs)
         yield outcome
+    give_back()
     for outcome in comparison.bridged(found, verify, bridge):
         found.extend(outcome.pairs)
         yield outcome
+    give_back()
     for outcome in comparison.between(homes(standings, found), species, verify):
         found.extend(outcome.pairs)
         yield outcome
@@ -230,30 +233,33 @@ class _Comparison:
         """
         home = homes(self._standings, found)
         links = {
-            two: pair
+            self._two(home[pair.first], home[pair.second]): pair
             for pair in found
-            if len(two := frozenset((home[pair.first], home[pair.second]))) > 1
+            if home[pair.first] != home[pair.second]
         }
         for numbers in self._tries(home):
             for start in range(0, len(numbers), _AT_ONCE):
-                some = self._unlinked(numbers[start : start + _AT_ONCE], home, links)
+                part = numbers[start : start + _AT_ONCE].astype(np.int64)
+                some = self._unlinked(part, home, links)
                 pairs = self._asked(some, verify)
-                links |= {frozenset((home[pair.first], home[pair.second])): pair for pair in pairs}
+                links |= {self._two(home[pair.first], home[pair.second]): pair for pair in pairs}
                 yield self._outcome(pairs, settled=0)
         paths = [self._path(pair, home) for pair in links.values()]
         del links
-        tied = bridge(paths)
-        joined = {frozenset((pair.first, pair.second)) for pair in tied}
-        yield self._outcome(tied, settled=0)
-        paths = [path for path in paths if frozenset((path[0], path[-1])) in joined]
+        joined: set[int] = set()
+        for tied in _in_parts(bridge, paths):
+            joined.update(self._two(pair.first, pair.second) for pair in tied)
+            yield self._outcome(tied, settled=0)
+        paths = [path for path in paths if self._two(path[0], path[-1]) in joined]
         members: dict[int, list[int]] = {path[-1]: [] for path in paths}
         for place, middle in enumerate(home):
             if place != middle and middle in members:
                 members[middle].append(place)
-        further = [(*path, place) for path in paths for place in members[path[-1]]]
-        yield self._outcome(bridge(further), settled=0)
+        further = ((*path, place) for path in paths for place in members[path[-1]])
+        for tied in _in_parts(bridge, further):
+            yield self._outcome(tied, settled=0)
 
-    def _tries(self, home: array[int]) -> list[Numbers]:
+    def _tries(self, home: array[int]) -> list[Places]:
         """What was not compared between stars: the first pairs of every two, the second, …"""
         middle = np.array(home, np.int32)[self._line]
         nothing = np.empty(0, np.int32)
@@ -271,16 +277,14 @@ class _Comparison:
         del two
         nth = np.arange(len(order), dtype=np.int32)
         nth -= np.repeat(starts, np.diff(starts, append=np.int32(len(order))))
-        return [np.sort(numbers[order[nth == number]]).astype(np.int64) for number in range(_TRIES)]
+        return [np.sort(numbers[order[nth == number]]) for number in range(_TRIES)]
 
-    def _unlinked(
-        self, numbers: Numbers, home: array[int], links: Mapping[frozenset[int], Pair]
-    ) -> Numbers:
+    def _unlinked(self, numbers: Numbers, home: array[int], links: Mapping[int, Pair]) -> Numbers:
         """Those of these pairs that lie between stars that are not linked yet."""
         left = [
             number
             for number, one, other in self._told(numbers, *self._suggested.ends(numbers))
-            if frozenset((home[one], home[other])) not in links
+            if self._two(home[one], home[other]) not in links
         ]
         return np.asarray(left, np.int64)
 
@@ -295,16 +299,16 @@ class _Comparison:
     ) -> Iterator[Compared]:
         """Compare different species in different stars, until one pair ties two stars."""
         left = (
-            (number, frozenset((home[first], home[second])))
+            (number, self._two(home[first], home[second]))
             for part in self._left()
             for number, first, second in self._told(*part)
             if home[first] != home[second] and species[first] != species[second]
         )
-        tied: set[frozenset[int]] = set()
+        tied: set[int] = set()
         while part := list(islice(left, _AT_ONCE)):
             some = [number for number, two in part if two not in tied]
             pairs = self._asked(np.asarray(some, np.int64), verify)
-            tied.update(frozenset((home[pair.first], home[pair.second])) for pair in pairs)
+            tied.update(self._two(home[pair.first], home[pair.second]) for pair in pairs)
             yield self._outcome(pairs, settled=0)
 
     def cleaned(self, home: array[int], unmarked: Unmarked, bridge: Bridge) -> Compared:
@@ -316,7 +320,12 @@ class _Comparison:
             if kept is not None:
                 instead[middle] = kept
                 paths += ((kept, middle, other) for other in others if other != kept)
-        return replace(self._outcome(bridge(paths), settled=0), unmarked=instead)
+        pairs = [pair for some in _in_parts(bridge, paths) for pair in some]
+        return replace(self._outcome(pairs, settled=0), unmarked=instead)
+
+    def _two(self, one: int, other: int) -> int:
+        """Two stars, by their middles, in whatever order."""
+        return min(one, other) * self._count + max(one, other)
 
     def _left(self) -> Iterator[tuple[Numbers, Places, Places]]:
         """The pairs that were not compared, and their ends in line, some at a time."""
@@ -345,6 +354,13 @@ class _Comparison:
 
     def _outcome(self, pairs: Sequence[Pair] = (), *, settled: int) -> Compared:
         return Compared(pairs=tuple(pairs), settled=settled, suggested=len(self._suggested))
+
+
+def _in_parts(bridge: Bridge, paths: Iterable[Path]) -> Iterator[Sequence[Pair]]:
+    """What a bridge tells of paths, some at a time."""
+    paths = iter(paths)
+    while some := list(islice(paths, _AT_ONCE)):
+        yield bridge(some)
 
 
 def stars(standings: Sequence[Standing], pairs: Iterable[Pair]) -> list[list[int]]:
