@@ -152,6 +152,7 @@ def _decided(
         unmarked |= {in_album[one]: in_album[other] for one, other in outcome.unmarked.items()}
         yield outcome
     del album  # What is compared takes most of the room for temporary files.
+    give_back()
     return decide(review, findings, species, pairs, recipe, before=before, unmarked=unmarked)
 
 
