@@ -35,7 +35,8 @@ from PIL import Image, UnidentifiedImageError
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # Here, `curation` is a benchmark's name.
 
-from curation.split import Ticket, split
+from curation.split import split
+from curation.tickets import Ticket
 from scraper.standin.pictures import PictureRecipe, draw
 
 SHARED = Path(os.environ.get("BESTIARY_SHARED", "../shared")).resolve()

@@ -23,7 +23,8 @@ from sklearn.model_selection import GroupShuffleSplit, StratifiedGroupKFold, tra
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # Here, `curation` is a benchmark's name.
 
-from curation.split import Ticket, split, torn
+from curation.split import split, torn
+from curation.tickets import Ticket
 
 SHARES = (0.7, 0.15, 0.15)
 Home = Mapping[str, str]

@@ -12,7 +12,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from curation.dataset import Row
 from curation.digests import ByDigest
 from curation.recipe import GroupBy, Split
-from curation.split import Ticket, Tickets, images, torn
+from curation.split import images, torn
+from curation.tickets import Ticket, Tickets
 from scraper.harvest import host_of
 
 

@@ -9,8 +9,9 @@ from curation.dataset import Row, file_name
 from curation.grouping import tickets
 from curation.quotas import quotas
 from curation.recipe import SPLITS, CurationRecipe, Split
-from curation.split import Tickets, folds, images, split_to
+from curation.split import folds, images, split_to
 from curation.study_split import study_split
+from curation.tickets import Tickets
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,8 @@ from importlib.metadata import version
 from curation.digests import ByDigest
 from curation.errors import SplitError
 from curation.recipe import CurationRecipe, Split
-from curation.split import Ticket, Tickets, images, whole_groups
+from curation.split import images, whole_groups
+from curation.tickets import Ticket, Tickets
 
 
 def study_split(tickets: Iterable[Ticket], recipe: CurationRecipe) -> Mapping[str, Split]:

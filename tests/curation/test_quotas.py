@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from curation.errors import SplitError, UsageError
 from curation.quotas import quotas, read_splits, write_splits
 from curation.recipe import CurationRecipe
-from curation.split import Ticket, split_to
+from curation.split import split_to
+from curation.tickets import Ticket
 from tests.curation.making import digest_of
 
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from curation.errors import SplitError
 from curation.recipe import SPLITS
-from curation.split import Ticket, folds, split, torn
+from curation.split import folds, split, torn
+from curation.tickets import Ticket
 from tests.curation.making import digest_of
 
 SHARES = (0.7, 0.15, 0.15)

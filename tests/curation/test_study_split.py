@@ -11,8 +11,8 @@ from sklearn.model_selection import train_test_split
 
 from curation.errors import SplitError
 from curation.recipe import STUDY_SPLITS, CurationRecipe
-from curation.split import Ticket
 from curation.study_split import study_split
+from curation.tickets import Ticket
 from tests.curation.making import digest_of
 
 COUNTS = {
