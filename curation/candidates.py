@@ -188,9 +188,9 @@ class Known:
             is_new[:, 1] = part[:, 1] != part[:, 0]  # Most pictures have no border.
             hashes, holders = part[is_new], (before + np.flatnonzero(is_new)).astype(np.uint64)
             drawer = hashes & np.uint64((1 << _DRAWERS) - 1)
+            rows = np.stack((hashes, holders), axis=1)
             for number in np.unique(drawer).tolist():
-                rows = np.stack((hashes, holders), axis=1)[drawer == number]
-                drawers[number].add(rows)
+                drawers[number].add(rows[drawer == number])
             before += part.size
         distinct = Filed(np.uint64, 1)
         return cls(

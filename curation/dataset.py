@@ -40,8 +40,8 @@ _AT_ONCE = 1024
 _GROUP = 4096
 """Rows of one row group of the manifest."""
 _UNSAFE = re.compile(r"""^[. ]|[. ]$|[\x00-\x1f\x7f<>:"/\\|?*%]""")
-_SHA256 = re.compile("[0-9a-f]{64}")
 """What a folder's name may not hold, or not there, on one system or another."""
+_SHA256 = re.compile("[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

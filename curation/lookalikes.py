@@ -10,7 +10,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
-from itertools import pairwise
+from itertools import islice, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +36,8 @@ from curation.stars import Compared, Path, Standing, Standings, compared
 
 _AT_ONCE = 64
 """Pictures that are hashed together: some 10 MB."""
+_PATHS = 1024
+"""Paths that are gone through together: bounds memory, some 1 MB."""
 _MOST_TRIED = 8
 """Members of a star, the best first, that may be kept in place of its middle."""
 _DOUBTFUL = 0.04
@@ -100,7 +102,7 @@ class Album:
             lambda numbers: together(suggested.verified(numbers)),
             standings,
             species,
-            lambda paths: together(suggested.bridged(paths)),
+            lambda paths: map(together, suggested.bridged(paths)),
             unmarked=lambda star: suggested.unmarked(star, standings),
         )
 
@@ -164,22 +166,28 @@ class Suggested:
                 ends = way.first[place], way.second[place]
                 alike[place] = not differ(*self._copies(*ends), maps[place], self._boxes(*ends))
             found += _pairs(way.part(alike), scores[alike])
-            self._maps.note(way.part(alike), maps[alike])
+            self._maps.note(way.first[alike], way.second[alike], maps[alike])
             nth += 1
             left = left.part(~alike & left.has(nth))
         return found
 
-    def bridged(self, paths: Sequence[Path]) -> list[Pair]:
-        """The ends of those paths that look alike, laid on each other by way of the others."""
-        if not paths:
-            return []
-        maps = np.stack([self._along(path) for path in paths])
-        ends = np.asarray([(path[0], path[-1]) for path in paths], np.int64)
-        ways = by_map(ends[:, 0], ends[:, 1], maps)
-        scores, maps = align(self._album, self._inner, ways)
-        alike = scores >= self._min_likeness - _BRIDGED
-        self._maps.note(ways.part(alike), maps[alike])
-        return list(_pairs(ways.part(alike), scores[alike]))
+    def bridged(self, paths: Iterable[Path]) -> Iterator[list[Pair]]:
+        """The ends of those paths that look alike, laid on each other by way of the others.
+
+        Some paths at a time. Their maps are noted after the last: a path may go by the ends of
+        another, and how many are gone through at once must not matter.
+        """
+        paths, found = iter(paths), []
+        while some := list(islice(paths, _PATHS)):
+            maps = np.stack([self._along(path) for path in some])
+            ends = np.asarray([(path[0], path[-1]) for path in some], np.int64)
+            ways = by_map(ends[:, 0], ends[:, 1], maps)
+            scores, maps = align(self._album, self._inner, ways)
+            alike = scores >= self._min_likeness - _BRIDGED
+            found.append((ways.first[alike], ways.second[alike], maps[alike]))
+            yield list(_pairs(ways.part(alike), scores[alike]))
+        for ends_and_maps in found:
+            self._maps.note(*ends_and_maps)
 
     def unmarked(self, star: Sequence[int], standings: Sequence[Standing]) -> int | None:
         """The member to keep in place of a star's middle; None where that has no mark on it.
@@ -240,9 +248,9 @@ class _Maps:
     def __init__(self) -> None:
         self._ends, self._maps = PairEnds(), array("f")
 
-    def note(self, ways: Suggestions, maps: NDArray[np.float32]) -> None:
+    def note(self, first: Numbers, second: Numbers, maps: NDArray[np.float32]) -> None:
         """Take in the maps of some pairs, in place of what they had before."""
-        self._ends.extend(ways.first, ways.second)
+        self._ends.extend(first, second)
         self._maps.frombytes(maps.tobytes())
 
     def between(self, one: int, other: int) -> NDArray[np.floating]:

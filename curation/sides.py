@@ -54,7 +54,7 @@ def with_sides(
     home = _splits(dealt, recipe, known.splits)
     fold: Mapping[str, int] = {}
     if recipe.folds:
-        is_same = len(set(known.folds.values())) == recipe.folds
+        is_same = set(known.folds.values()) == set(range(recipe.folds))
         settled = known.folds if is_same else {}
         fold = folds(dealt, count=recipe.folds, seed=recipe.seed, settled=settled)
     return (

@@ -247,7 +247,7 @@ def _deal(groups: _Groups, targets: Targets, fixed: Parts) -> Parts:
     for kind, species in enumerate(groups.tickets.species):
         line = np.flatnonzero(is_alone & (groups.single == kind))
         if len(line):
-            home[line] = list(_cut(room[species], len(line)))
+            home[line] = np.fromiter(_cut(room[species], len(line)), np.int32, count=len(line))
     return home
 
 

@@ -41,8 +41,9 @@ Path = tuple[int, ...]
 """Pictures by place, of which each was verified against the next."""
 Unmarked = Callable[[Sequence[int]], int | None]
 """Of a star, its middle first: the member to keep instead; None where the middle is kept."""
-Bridge = Callable[[Sequence[Path]], Sequence[Pair]]
-"""The first and the last picture of those paths that show both to look alike."""
+Bridge = Callable[[Iterable[Path]], Iterable[Sequence[Pair]]]
+"""The first and the last picture of those paths that show both to look alike, some at a time. How
+they lie on each other is known once all paths have been gone through."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -247,7 +248,7 @@ class _Comparison:
         paths = [self._path(pair, home) for pair in links.values()]
         del links
         joined: set[int] = set()
-        for tied in _in_parts(bridge, paths):
+        for tied in bridge(paths):
             joined.update(self._two(pair.first, pair.second) for pair in tied)
             yield self._outcome(tied, settled=0)
         paths = [path for path in paths if self._two(path[0], path[-1]) in joined]
@@ -256,7 +257,7 @@ class _Comparison:
             if place != middle and middle in members:
                 members[middle].append(place)
         further = ((*path, place) for path in paths for place in members[path[-1]])
-        for tied in _in_parts(bridge, further):
+        for tied in bridge(further):
             yield self._outcome(tied, settled=0)
 
     def _tries(self, home: array[int]) -> list[Places]:
@@ -320,7 +321,7 @@ class _Comparison:
             if kept is not None:
                 instead[middle] = kept
                 paths += ((kept, middle, other) for other in others if other != kept)
-        pairs = [pair for some in _in_parts(bridge, paths) for pair in some]
+        pairs = [pair for some in bridge(paths) for pair in some]
         return replace(self._outcome(pairs, settled=0), unmarked=instead)
 
     def _two(self, one: int, other: int) -> int:
@@ -354,13 +355,6 @@ class _Comparison:
 
     def _outcome(self, pairs: Sequence[Pair] = (), *, settled: int) -> Compared:
         return Compared(pairs=tuple(pairs), settled=settled, suggested=len(self._suggested))
-
-
-def _in_parts(bridge: Bridge, paths: Iterable[Path]) -> Iterator[Sequence[Pair]]:
-    """What a bridge tells of paths, some at a time."""
-    paths = iter(paths)
-    while some := list(islice(paths, _AT_ONCE)):
-        yield bridge(some)
 
 
 def stars(standings: Sequence[Standing], pairs: Iterable[Pair]) -> list[list[int]]:

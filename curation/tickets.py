@@ -23,7 +23,7 @@ class Ticket:
 
 
 class Tickets(Iterable[Ticket]):
-    """Distinct tickets, by digest and species: 12 bytes each, and 36 for each digest."""
+    """Distinct tickets, by digest and species: 8 bytes each, and 36 for each digest."""
 
     def __init__(self, tickets: Iterable[Ticket]) -> None:
         species: dict[str, int] = {}
@@ -36,7 +36,8 @@ class Tickets(Iterable[Ticket]):
         self.digests, places = Digests.packed(packed)
         self.species = tuple(sorted(species))
         self.groups = tuple(name for name in groups if name is not None)
-        rank = np.argsort(np.argsort(list(species))) if species else np.empty(0, np.int64)
+        nth = {name: number for number, name in enumerate(self.species)}
+        rank = np.asarray([nth[name] for name in species], np.int64)
         pairs = places * np.int64(max(1, len(species))) + rank[np.asarray(numbers, np.int64)]
         found = np.unique(pairs)
         self.places, self.kinds = (

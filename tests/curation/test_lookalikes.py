@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageEnhance, ImageOps
 
+from curation import lookalikes
 from curation.inspect import Inspected, inspect
 from curation.lookalikes import Album
+from curation.pairs import Pair
 from curation.recipe import CurationRecipe
 from curation.stars import Standing, stars
 from tests.curation.making import curated, encoded, gathered, picture
@@ -18,8 +21,8 @@ RECIPE = CurationRecipe(side_px=64)
 SIZE = (240, 180)
 
 
-def captioned(image: Image.Image) -> Image.Image:
-    taller = ImageOps.expand(image, (0, 0, 0, 22), "white")
+def captioned(image: Image.Image, height: int = 22) -> Image.Image:
+    taller = ImageOps.expand(image, (0, 0, 0, height), "white")
     ImageDraw.Draw(taller).text(
         (8, image.height + 5), "A small mammal in its habitat", fill="black"
     )
@@ -140,6 +143,46 @@ def test_copies_that_only_a_third_ties_to_the_kept_one_are_one_group():
         encoded(ImageEnhance.Brightness(original).enhance(0.8).resize((200, 150))),
     ]
     assert [sorted(group) for group in starred(bodies)] == [[0, 1, 2, 3, 4]]
+
+
+def bridging_album() -> tuple[Album, list[Standing]]:
+    """Pictures with captions and crops of them, of which some are found by way of others alone."""
+    lots = random.Random(1)
+    album, standings = Album(), []
+    for seed in range(12):
+        original = picture(seed, (400, 300))
+        left, top = lots.randint(0, 60), lots.randint(0, 50)
+        inner = original.crop((left, top, 400 - lots.randint(0, 60), 300 - lots.randint(0, 50)))
+        enlarged = inner.resize((2 * inner.width, 2 * inner.height))
+        pictures = [captioned(enlarged, height=lots.randint(60, 160)), original]
+        for nth in range(14):
+            whole, most = (inner, 8) if nth % 2 else (original, 20)
+            box = [lots.randint(0, most) for _ in range(4)]
+            part = whole.crop((*box[:2], whole.width - box[2], whole.height - box[3]))
+            smaller = lots.uniform(0.5, 0.9)
+            pictures.append(part.resize((int(part.width * smaller), int(part.height * smaller))))
+        for one in pictures:
+            result = inspect(body := encoded(one, quality=80), RECIPE)
+            assert isinstance(result, Inspected)
+            assert result.signature is not None
+            place = album.add(result.signature)
+            digest, pixels = f"{place:064x}", one.width * one.height
+            standings.append(Standing(digest=digest, pixels=pixels, bytes=len(body)))
+    return album, standings
+
+
+def test_how_many_paths_are_gone_through_at_once_does_not_matter(monkeypatch):
+    album, standings = bridging_album()
+    species = [frozenset({"shrew"})] * len(album)
+
+    def pairs() -> list[Pair]:
+        outcomes = album.star_pairs(RECIPE, standings, species)
+        return [pair for outcome in outcomes for pair in outcome.pairs]
+
+    at_once = pairs()
+    for number in (1, 3):
+        monkeypatch.setattr(lookalikes, "_PATHS", number)
+        assert pairs() == at_once
 
 
 def test_noisy_copies_of_one_picture_are_one_group():

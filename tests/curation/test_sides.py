@@ -58,6 +58,12 @@ def test_another_number_of_folds_deals_them_anew():
     assert {row.fold for row in after} == {0, 1, 2, 3, 4}
 
 
+def test_what_is_left_of_more_folds_is_dealt_anew_even_if_it_is_of_as_many():
+    before = Sides(folds={row.digest: (0, 1, 7)[nth % 3] for nth, row in enumerate(rows(12))})
+    after = dealt(rows(30), CurationRecipe(folds=3, keep_splits=True), before)
+    assert {row.fold for row in after} == {0, 1, 2}
+
+
 @pytest.mark.parametrize("side", ["train", "val", "test"])
 def test_a_better_copy_of_an_earlier_image_inherits_its_side(side):
     before = sides_of(
