@@ -25,7 +25,7 @@ import sqlite3
 import threading
 import time
 import zlib
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, Final, Self
@@ -82,24 +82,40 @@ def key_of(recipe: CurationRecipe) -> str:
 def _code() -> str:
     """Digest of the source of all modules of this stage that a look at an image runs through."""
     digest = hashlib.sha256()
-    for _, source in sorted(_sources(_ROOT_MODULE, {}).items()):
+    for _, source in sorted(sources(_ROOT_MODULE).items()):
         digest.update(source)
     return digest.hexdigest()
 
 
-def _sources(name: str, known: dict[str, bytes]) -> dict[str, bytes]:
-    """The source of a module and of those that it imports from its own package."""
+def sources(name: str) -> dict[str, bytes]:
+    """The source of a module and of those that it imports from its own package, by their names."""
+    known: dict[str, bytes] = {}
+    _note_sources(name, known)
+    return known
+
+
+def _note_sources(name: str, known: dict[str, bytes]) -> None:
     found = None if name in known else importlib.util.find_spec(name)
     if found is None or found.origin is None:
-        return known
+        return
     source = known[name] = Path(found.origin).read_bytes()
     package = name.partition(".")[0]
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(package):
+    for node in _imports(ast.parse(source)):
+        if (node.module or "").startswith(package):
             modules = [f"{package}.{alias.name}" for alias in node.names]
             for module in modules if node.module == package else [node.module or ""]:
-                _sources(module, known)
-    return known
+                _note_sources(module, known)
+
+
+def _imports(node: ast.AST) -> Iterator[ast.ImportFrom]:
+    """The imports in a piece of source, but for those that only a type checker sees."""
+    if isinstance(node, ast.ImportFrom):
+        yield node
+    children: Iterable[ast.AST] = ast.iter_child_nodes(node)
+    if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+        children = node.orelse
+    for child in children:
+        yield from _imports(child)
 
 
 class Store:

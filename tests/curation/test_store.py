@@ -18,7 +18,7 @@ from curation.looking import Seen, look
 from curation.protected import Bounds, Workers
 from curation.recipe import CurationRecipe
 from curation.seeing import Eyes
-from curation.store import Store, place_of, shaping
+from curation.store import Store, place_of, shaping, sources
 from scraper.harvest import Harvest
 from tests.curation.making import WORKERS, curated, encoded, gathered, jpeg, picture, tree
 
@@ -273,3 +273,23 @@ def test_a_decoder_that_goes_down_takes_one_row_with_it(tmp_path):
     }
     again = curated(harvest, tmp_path / "dataset").dataset
     assert counted(again) == {"": 5}  # With a sound decoder: such a reason is not kept.
+
+
+def test_what_a_look_runs_through_is_in_the_key_and_what_comes_after_it_is_not():
+    at_work = set(sources("curation.looking"))
+    assert {"curation.decode", "curation.render", "curation.signature"} <= at_work
+    assert not {"curation.dataset", "curation.split", "curation.stars"} & at_work
+
+
+def test_imports_for_type_checkers_alone_are_not_followed(tmp_path, monkeypatch):
+    (tmp_path / "made_up").mkdir()
+    (tmp_path / "made_up/one.py").write_text(
+        "from typing import TYPE_CHECKING\n"
+        "if TYPE_CHECKING:\n    from made_up.two import A\n"
+        "else:\n    from made_up.three import B\n"
+        "def late():\n    from made_up import four\n"
+    )
+    for name in ("__init__", "two", "three", "four"):
+        (tmp_path / f"made_up/{name}.py").write_text("")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert set(sources("made_up.one")) == {"made_up.one", "made_up.three", "made_up.four"}
