@@ -9,8 +9,9 @@ gathers them from a folder, and `bestiary curate` runs on what it gathered: with
 again in place of the dataset that is there, the same with another threshold and split, and with
 all known and no dataset to replace.
 
-Memory is the proportional set size of the whole process tree, read four times a second. Peaks
-at two sizes give what an image adds. The locks of runs with one recipe must be equal.
+Memory is the proportional set size of the whole process tree, read four times a second, and of that
+what lies in no file: libraries count for less where other processes have them in memory, too. Peaks
+of the latter at two sizes give what an image adds. The locks of runs with one recipe must be equal.
 """
 
 from __future__ import annotations
@@ -131,11 +132,15 @@ class Watch:
 
     pid: int
     peak_mb: float = 0.0
+    own_mb: float = 0.0
+    """Of what lies in no file."""
     _ended: threading.Event = field(default_factory=threading.Event)
 
     def __call__(self) -> None:
         while not self._ended.wait(_TICK_S):
-            self.peak_mb = max(self.peak_mb, sum(map(_pss_mb, _tree(self.pid))))
+            sizes = [_pss_mb(pid) for pid in _tree(self.pid)]
+            self.peak_mb = max(self.peak_mb, sum(whole for whole, _ in sizes))
+            self.own_mb = max(self.own_mb, sum(own for _, own in sizes))
 
     def end(self) -> None:
         self._ended.set()
@@ -151,12 +156,14 @@ def _tree(pid: int) -> Iterator[int]:
         yield from _tree(child)
 
 
-def _pss_mb(pid: int) -> float:
+def _pss_mb(pid: int) -> tuple[float, float]:
+    """All that a process has in memory, and of that what lies in no file, as far as it is there."""
     try:
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     except OSError:  # It has ended meanwhile.
-        return 0.0
-    return next((int(line.split()[1]) / 1000 * 1.024 for line in lines if line[:4] == "Pss:"), 0.0)
+        return 0.0, 0.0
+    sizes = {line.split()[0]: int(line.split()[1]) / 1000 * 1.024 for line in lines[1:]}
+    return sizes.get("Pss:", 0.0), sizes.get("Pss_Anon:", 0.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,6 +171,8 @@ class Cost:
     """What one command took."""
 
     peak_mb: float
+    own_mb: float
+    """At most, of what lies in no file."""
     cpu_s: float
     wall_s: float
 
@@ -186,6 +195,7 @@ def run(arguments: Sequence[object]) -> Cost:
             sys.exit(f"{arguments} failed:\n{said.read()[-2000:].decode()}")
     return Cost(
         peak_mb=watch.peak_mb,
+        own_mb=watch.own_mb,
         cpu_s=usage.ru_utime + usage.ru_stime,
         wall_s=time.monotonic() - begun,
     )
@@ -222,15 +232,19 @@ def main() -> None:
     parser.add_argument("--scratch", type=Path, help="folder with room, 10 KB an image")
     chosen = parser.parse_args()
     print("of photos" if (SHARED / "data/photos").is_dir() else "of drawn pictures", flush=True)
-    print("| images | command | peak MB | CPU s | wall s |\n|---|---|---|---|---|", flush=True)
+    print(
+        "| images | command | peak MB | in no file | CPU s | wall s |\n|---|---|---|---|---|---|",
+        flush=True,
+    )
     peaks: dict[str, list[tuple[int, float]]] = {}
     for images in chosen.images:
         with tempfile.TemporaryDirectory(dir=chosen.scratch) as folder:
             scratch = Path(folder)
             for what, cost in measured(images, Sources.found(scratch), scratch):
-                figures = f"{cost.peak_mb:.0f} | {cost.cpu_s:.0f} | {cost.wall_s:.0f}"
+                sizes = f"{cost.peak_mb:.0f} | {cost.own_mb:.0f}"
+                figures = f"{sizes} | {cost.cpu_s:.0f} | {cost.wall_s:.0f}"
                 print(f"| {images:,} | {what} | {figures} |", flush=True)
-                peaks.setdefault(what, []).append((images, cost.peak_mb))
+                peaks.setdefault(what, []).append((images, cost.own_mb))
     for what, known in peaks.items():
         for (few, less), (many, more) in itertools.pairwise(known):
             slope = 1000 * (more - less) / max(1, many - few)

@@ -253,7 +253,7 @@ class Dataset:
 def _row(values: Mapping[str, Any]) -> Row:
     row = Row(**values)
     if not _SHA256.fullmatch(row.digest):
-        raise ValueError(f"{row.digest!r} is no SHA-256")
+        raise ValueError(f"the manifest has {row.digest!r} for a digest")
     return row
 
 
