@@ -105,8 +105,11 @@ class _Groups:
     def settled(self, digests: Iterable[str]) -> Iterator[tuple[str, int]]:
         """Those of the digests that are in a group, and in which."""
         for digest in digests:
-            if digest in self.tickets.digests:
-                yield digest, int(self.home_of[self.tickets.digests.place(digest)])
+            try:
+                place = self.tickets.digests.place(digest)
+            except KeyError:
+                continue
+            yield digest, int(self.home_of[place])
 
     def _of(self, number: int) -> NDArray[np.int32]:
         end = self._ends[number]
