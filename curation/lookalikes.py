@@ -37,7 +37,7 @@ from curation.stars import Compared, Path, Standing, Standings, compared
 _AT_ONCE = 64
 """Pictures that are hashed together: some 10 MB."""
 _PATHS = 1024
-"""Paths that are gone through together: bounds memory, some 1 MB."""
+"""Paths that are gone through together: bounds memory."""
 _MOST_TRIED = 8
 """Members of a star, the best first, that may be kept in place of its middle."""
 _DOUBTFUL = 0.04
