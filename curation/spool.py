@@ -8,7 +8,6 @@ value is made anew when it is asked for: go through it rather than hold on to ma
 
 from __future__ import annotations
 
-import itertools
 import pickle
 import tempfile
 import threading
@@ -17,7 +16,7 @@ from array import array
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, is_dataclass
-from itertools import islice, repeat
+from itertools import islice, pairwise, repeat
 from operator import attrgetter, call
 from typing import Any, Generic, Self, TypeVar, get_args, get_type_hints, overload
 
@@ -181,7 +180,7 @@ def in_order(lines: Iterable[str]) -> Iterator[str]:
     is_first = np.ones(len(order), bool)
     is_first[1:] = head[order[1:]] != head[order[:-1]]
     starts = np.append(np.flatnonzero(is_first), len(order)).astype(np.int32)
-    for start, end in itertools.pairwise(starts.data):
+    for start, end in pairwise(starts.data):
         yield from sorted(every[place].text for place in order[start:end].data)
 
 
