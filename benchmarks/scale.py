@@ -9,9 +9,10 @@ gathers them from a folder, and `bestiary curate` runs on what it gathered: with
 again in place of the dataset that is there, the same with another threshold and split, and with
 all known and no dataset to replace.
 
-Memory is the proportional set size of the whole process tree, read four times a second, and of that
-what lies in no file: libraries count for less where other processes have them in memory, too. Peaks
-of the latter at two sizes give what an image adds. The locks of runs with one recipe must be equal.
+Memory is the proportional set size of the whole process tree, read twenty times a second, and of
+that what lies in no file: libraries count for less where other processes have them in memory,
+too. Peaks of the latter at two sizes give what an image adds. The locks of runs with one recipe
+must be equal.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ SPECIES = 20
 CIFAR, TILES = 0.23, 0.82
 """Up to here lots are for a CIFAR picture, up to here for a tile, and then for a copy."""
 TILES_OF_ONE = 8
-_TICK_S = 0.25
+_TICK_S = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -62,7 +62,9 @@ _UNHEARD = 0.1
 _SKEW_COST, _STRETCH_COST = 2.0, 0.3
 """How much likeness a pair loses for each unit of shear or turn, and of log aspect."""
 _BATCH = 64
-"""Pairs aligned at once: bounds memory, some 15 MB."""
+"""Pairs that are aligned at once on the coarse grid …"""
+_FEW = 32
+"""… and on the finer ones: bounds memory, some 10 MB."""
 _MIN_OVERLAP = 0.75
 _LEAST_SHARED = 0.6
 """Share of each side that two pictures must have in common."""
@@ -172,15 +174,16 @@ def _align(thumbs: Thumbs, inner: Floats, pairs: Suggestions) -> tuple[Floats, F
     small = _halved(thumb), _halved(fellow)
     warp, score = _aligned(*small, here, there, _COARSE, on_the_way=_ON_THE_WAY)
     there = _times(there, warp)
-    worth = np.flatnonzero(score >= _WORTH_IT)
-    if worth.size:
+    promising = np.flatnonzero(score >= _WORTH_IT)
+    for start in range(0, len(promising), _FEW):
+        worth = promising[start : start + _FEW]
         first, second = (values[worth].astype(np.float32) for values in (thumb, fellow))
-        here, there = here[worth], there[worth]
-        warp, _ = _aligned(first, second, here, there, _FINE)
-        there = _times(there, warp)
+        square, image = here[worth], there[worth]
+        warp, _ = _aligned(first, second, square, image, _FINE)
+        image = _times(image, warp)
         boxes = inner[pairs.first[worth]], inner[pairs.second[worth]]
-        result[worth] = _judged(first, second, here, there, boxes)
-        maps[worth] = _times(there, np.linalg.inv(here))
+        result[worth] = _judged(first, second, square, image, boxes)
+        maps[worth] = _times(image, np.linalg.inv(square))
     return result, maps
 
 

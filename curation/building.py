@@ -13,12 +13,14 @@ import re
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain, islice
 from pathlib import Path
 
 from PIL import Image
 
 from curation import lock, reasons
 from curation.dataset import MANIFEST, REPORT, Row, files_below, listed_files
+from curation.digests import Digests
 from curation.errors import DatasetError
 from curation.memory import give_back
 from curation.recipe import SPLITS
@@ -81,12 +83,13 @@ def _link(source: Path, target: Path) -> None:
 def _keep_thumbnails(folder: Path, rows: Iterable[Row], rendered: Callable[[str], Path]) -> None:
     """Save small pictures of dropped look-alikes, conflicts first, up to a number."""
     folder.mkdir()
-    alike = {
-        (not row.reason.startswith(reasons.CONFLICT), row.digest)
-        for row in rows
-        if row.group and not row.kept
-    }
-    for _, digest in sorted(alike)[:_MAX_THUMBNAILS]:
+    contended, others = bytearray(), bytearray()
+    for row in rows:
+        if row.group and not row.kept:
+            is_contended = row.reason.startswith(reasons.CONFLICT)
+            (contended if is_contended else others).extend(bytes.fromhex(row.digest))
+    both = chain.from_iterable(Digests.packed(some)[0] for some in (contended, others))
+    for digest in islice(both, _MAX_THUMBNAILS):
         with Image.open(rendered(digest)) as image:
             image.thumbnail((_THUMBNAIL_PX, _THUMBNAIL_PX))
             image.save(folder / f"{digest}.jpg", quality=80)

@@ -9,7 +9,7 @@ The latter matter because a group is gathered round its best picture (`curation.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
@@ -20,7 +20,7 @@ from curation.filed import Filed
 from curation.hamming import near
 from curation.lined import Lined
 from curation.pairs import Numbers, Places
-from curation.signature import FRAMINGS, ORIENTATIONS
+from curation.signature import CROPS, FRAMINGS, ORIENTATIONS
 
 _WAYS = 3
 """Ways in which two pictures may match that are kept, nearest hashes first."""
@@ -31,15 +31,18 @@ _BEST = 4
 _TOO_MANY = 1 << 18
 """Rows after which those that will not be wanted are thrown away: bounds memory, some 5 MB. A
 pair that comes back has lost the ways it had before, so this has a say in what is found."""
-_SPREAD_OUT = 1 << 16
-"""Rows that are made at once, of hashes that many have: bounds memory, some 6 MB."""
-_ASKERS = 1 << 13
-"""Pictures that ask at once: bounds memory, some 10 MB."""
-_AT_ONCE = 1 << 16
-"""Rows that are sifted at once: bounds memory, some 5 MB."""
-_DRAWERS = 4
-"""Low bits of a hash, of which all values are as common, that say which others it is sorted with:
-bounds memory, a sixteenth at a time."""
+_SPREAD_OUT = 1 << 14
+"""Rows that are made at once, of hashes that many have: bounds memory, some 1.5 MB."""
+_ASKED = 1 << 15
+"""Hashes that are asked with at once: bounds memory, some 3 MB."""
+_AT_ONCE = 1 << 14
+"""Rows that are sifted at once: bounds memory, some 1.5 MB."""
+_DRAWERS = 16
+"""Into which hashes are sorted by low bits, of which all values are as common: bounds memory, one
+at a time."""
+_SOUGHT = 1 << 18
+"""Hashes that are searched at once, in as many drawers as hold no more, or in one: bounds memory,
+some 6 MB. There are as many searches as that takes."""
 _TARGETS = FRAMINGS * ORIENTATIONS
 _VIEWS = 64
 """More than there are views: what packs ways."""
@@ -146,77 +149,103 @@ def candidates(
         crop_bits: radius of the search for the other views.
     """
     wanted = _Wanted(len(queries))
-    for views, max_bits in (
-        (slice(0, FRAMINGS), candidate_bits),
-        (slice(FRAMINGS, None), crop_bits),
-    ):
-        parts = partial(_asking, queries, views)
-        for asking, asker, found, bits in near(parts, known.hashes, max_bits=max_bits):
-            for pair, one, other in _held_by_both(asking.holders, asker, known.holders, found):
-                asker_at, view = asking.holders.held(one)
-                found_at, target = known.holders.held(other)
-                way = (bits[pair] * _VIEWS + view + views.start) * _TARGETS + target
-                wanted.add(asker_at, found_at, way)
+    for sought in known.parts():
+        for views, max_bits in (
+            (slice(0, FRAMINGS), candidate_bits),
+            (slice(FRAMINGS, None), crop_bits),
+        ):
+            parts = partial(_asking, queries, views)
+            for asking, asker, found, bits in near(parts, sought.hashes, max_bits=max_bits):
+                for pair, one, other in _held_by_both(asking.holders, asker, sought.holders, found):
+                    asker_at, view = asking.holders.held(one)
+                    found_at, target = sought.holders.held(other)
+                    way = (bits[pair] * _VIEWS + view + views.start) * _TARGETS + target
+                    wanted.add(asker_at, found_at, way)
     return wanted.all()
 
 
-def _asking(queries: Queries, views: slice) -> Iterator[_Asking]:
+def _asking(queries: Queries, views: slice) -> Iterator[_Held]:
     """The hashes that pictures ask with, of some views, some pictures at a time."""
     first = 0
-    for part in queries.parts(_ASKERS):
-        yield _Asking.of(part[:, views], first=first)
+    each = len(range(FRAMINGS + len(CROPS))[views])
+    for part in queries.parts(_ASKED // each):
+        hashes = part[:, views].ravel()
+        asked = [(hashes, np.arange(len(hashes), dtype=np.int32))]
+        yield _Held.of(asked, hashes_each=each, most=len(part), first=first)
         first += len(part)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
-    """Distinct hashes by which pictures in line are found, out of memory, and who has them."""
+    """Hashes by which pictures in line are found, and who has them, in nameless files."""
 
-    hashes: Filed[np.uint64]
-    holders: _Holders
+    def __init__(self) -> None:
+        self._drawers = [Filed(np.uint64, 2) for _ in range(_DRAWERS)]
 
     @classmethod
     def of(cls, parts: Iterable[Hashes]) -> Known:
-        """Of parts of shape (n, 2, 8): whole and inner pictures in all orientations.
-
-        Of a hash the best few of the pictures that have it are known.
-        """
-        drawers = [Filed(np.uint64, 2) for _ in range(1 << _DRAWERS)]
-        before = 0
+        """Of parts of shape (n, 2, 8): whole and inner pictures in all orientations."""
+        known, before = cls(), 0
         for part in parts:
             is_new = np.ones(part.shape, bool)
             is_new[:, 1] = part[:, 1] != part[:, 0]  # Most pictures have no border.
             hashes, holders = part[is_new], (before + np.flatnonzero(is_new)).astype(np.uint64)
-            drawer = hashes & np.uint64((1 << _DRAWERS) - 1)
-            rows = np.stack((hashes, holders), axis=1)
+            drawer, rows = hashes % np.uint64(_DRAWERS), np.stack((hashes, holders), axis=1)
             for number in np.unique(drawer).tolist():
-                drawers[number].add(rows[drawer == number])
+                known._drawers[number].add(rows[drawer == number])
             before += part.size
-        distinct = Filed(np.uint64, 1)
-        return cls(
-            hashes=distinct,
-            holders=_Holders.of(
-                _emptied(drawers), distinct.add, hashes_each=_TARGETS, most=_NEAREST
-            ),
-        )
+        return known
+
+    def parts(self) -> Iterator[_Held]:
+        """All of them, some drawers at a time.
+
+        Of a hash the best few of the pictures that have it are known.
+        """
+        each = max(1, *map(len, self._drawers))
+        together = max(1, _SOUGHT // each)
+        for first in range(0, _DRAWERS, together):
+            some = self._drawers[first : first + together]
+            rows = (part.T for drawer in some for part in drawer.parts(len(drawer) or 1))
+            held = ((hashes, holders.astype(np.int32)) for hashes, holders in rows)
+            yield _Held.of(held, hashes_each=_TARGETS, most=_NEAREST)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Asking:
-    """Distinct hashes with which some pictures ask, and who has them."""
+class _Held:
+    """Distinct hashes, and which pictures have each."""
 
     hashes: Hashes
     holders: _Holders
 
     @classmethod
-    def of(cls, table: Hashes, *, first: int) -> _Asking:
-        """Of the pictures from the first one on; shape (pictures, hashes of each)."""
-        known = [(table.ravel(), np.arange(table.size, dtype=np.int32))]
-        distinct: list[Hashes] = []
-        holders = _Holders.of(
-            known, distinct.append, hashes_each=table.shape[1], most=len(table), first=first
+    def of(
+        cls,
+        parts: Iterable[tuple[Hashes, NDArray[np.int32]]],
+        *,
+        hashes_each: int,
+        most: int,
+        first: int = 0,
+    ) -> _Held:
+        """Of hashes and who has each, in parts that have no hash in common.
+
+        Of a hash so many of these, the best first.
+        """
+        distinct, starts, holders = array("Q"), array("i"), array("i")
+        for part in parts:
+            hashes, held = _first_of(*part, hashes_each=hashes_each, most=most)
+            is_first = _differs(hashes)
+            distinct.frombytes(hashes[is_first].tobytes())
+            starts.frombytes((len(holders) + np.flatnonzero(is_first)).astype(np.int32).tobytes())
+            holders.frombytes(held.tobytes())
+        starts.append(len(holders))
+        return cls(
+            hashes=np.frombuffer(distinct, np.uint64),
+            holders=_Holders(
+                starts=np.frombuffer(starts, np.int32),
+                holders=np.frombuffer(holders, np.int32),
+                hashes_each=hashes_each,
+                first=first,
+            ),
         )
-        return cls(hashes=np.concatenate(distinct), holders=holders)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -232,35 +261,6 @@ class _Holders:
     first: int
     """The place of the first picture."""
 
-    @classmethod
-    def of(
-        cls,
-        parts: Iterable[tuple[Hashes, NDArray[np.int32]]],
-        note: Callable[[Hashes], object],
-        *,
-        hashes_each: int,
-        most: int,
-        first: int = 0,
-    ) -> _Holders:
-        """Of hashes and who has each, in parts that have no hash in common.
-
-        The distinct ones of each part, in order, are told to `note`.
-        """
-        starts, holders = array("i"), array("i")
-        for part in parts:
-            hashes, held = _first_of(*part, hashes_each=hashes_each, most=most)
-            is_first = _differs(hashes)
-            note(hashes[is_first])
-            starts.frombytes((len(holders) + np.flatnonzero(is_first)).astype(np.int32).tobytes())
-            holders.frombytes(held.tobytes())
-        starts.append(len(holders))
-        return cls(
-            starts=np.frombuffer(starts, np.int32),
-            holders=np.frombuffer(holders, np.int32),
-            hashes_each=hashes_each,
-            first=first,
-        )
-
     def held(self, numbers: Numbers) -> tuple[Numbers, Numbers]:
         """The pictures of these holders, and which of its hashes each has."""
         picture, slot = np.divmod(self.holders[numbers].astype(np.int64), self.hashes_each)
@@ -273,15 +273,6 @@ class _Holders:
     def start(self, numbers: Numbers) -> Numbers:
         """Where the holders of these hashes begin."""
         return self.starts[numbers].astype(np.int64)
-
-
-def _emptied(drawers: list[Filed[np.uint64]]) -> Iterator[tuple[Hashes, NDArray[np.int32]]]:
-    """Hand out each drawer in turn, and let go of it."""
-    drawers.reverse()
-    while drawers:
-        drawer = drawers.pop()
-        for hashes, holders in (rows.T for rows in drawer.parts(len(drawer) or 1)):
-            yield hashes, holders.astype(np.int32)
 
 
 def _first_of(

@@ -18,7 +18,7 @@ from pathlib import Path
 from curation import grouping, lock, reasons
 from curation.audit import dropped_by_word
 from curation.building import building_site, furnish
-from curation.dataset import MANIFEST, Dataset, Row, identity, write_manifest
+from curation.dataset import MANIFEST, Dataset, Row, counts, identity, write_manifest
 from curation.decide import SpeciesByDigest, decide, species_by_digest
 from curation.decode import libraries
 from curation.digests import Digests
@@ -104,7 +104,9 @@ def curate(
         entry = {**identity(rows, recipe), "libraries": {**libraries(), **split_libraries(recipe)}}
         furnish(site, rows, store.rendered)
         refused = harvest.reasons()
+        give_back()
         write_manifest(site / MANIFEST, rows, recipe, refused=refused)
+        give_back()
         grown = Dataset(root=site, recipe=recipe, rows=rows, refused=refused)
         write_report(grown, name=name, lock_digest=lock.digest_of(entry))
         store.forget_all_but(Digests.of(row.digest for row in rows))
@@ -223,14 +225,14 @@ def _warnings(dataset: Dataset, harvest: Harvest) -> Iterator[str]:
             f"images that crashed their decoder, or took too long or too much memory:"
             f" {len(given_up)}; on another machine they may be kept"
         )
-    gathered = {record.species for record in harvest.records()}
-    if lost := sorted(gathered - set(dataset.species)):
+    if lost := sorted(set(harvest.species()) - set(dataset.species)):
         yield f"no image is left of {', '.join(lost)}: gather more with `bestiary scrape`"
     if len(dataset.species) == 1:
         yield f"there is one species only, {dataset.species[0]}: a classifier needs two"
+    kept = counts(dataset.rows)
     for name in ("val", "test"):
         share = dataset.recipe.splits[SPLITS.index(name)]
-        missing = sorted(set(dataset.species) - {row.species for row in dataset.images(name)})
+        missing = [species for species, images in kept[name].items() if not images]
         if share > 0 and missing:
             what = "images" if dataset.recipe.group_by == "look-alikes" else "groups of images"
             yield f"too few {what} for {name} of {', '.join(missing)}"

@@ -136,5 +136,5 @@ def sheets(dataset: Dataset, thumbnails: Thumbnails) -> dict[str, Sheet]:
 
 def _in_turn(rows: Sequence[Sequence[Row]]) -> Iterator[Row]:
     """The first of each species, then the second of each, …"""
-    for round_ in itertools.zip_longest(*rows):
-        yield from (row for row in round_ if row is not None)
+    for nth in range(max(map(len, rows), default=0)):
+        yield from (some[nth] for some in rows if nth < len(some))

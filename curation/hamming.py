@@ -23,9 +23,8 @@ _MAX_WORD_BITS = 22
 """A table of every such word takes 16 MB."""
 _LOOK_UP_COST = 3.0
 """Of one look-up, in comparisons."""
-_BLOCK = 1 << 17
-"""Look-ups or comparisons made at once: bounds memory, some 10 MB, and so they stay in caches."""
-
+_BLOCK = 1 << 15
+"""Look-ups or comparisons made at once: bounds memory, some 3 MB, and so they stay in caches."""
 _PORTIONS = 16
 """In which words are sorted: bounds memory."""
 
@@ -43,8 +42,7 @@ def neighbours(queries: Hashes, targets: Hashes, *, max_bits: int) -> Pairs:
     lone_queries, query_of = np.unique(queries, return_inverse=True)
     lone_targets, target_of = np.unique(targets, return_inverse=True)
     found = [np.empty((2, 0), np.int64)]
-    asked, sought = (_Held(lone_queries),), _Held(lone_targets)
-    blocks = near(lambda: asked, sought, max_bits=max_bits)
+    blocks = near(lambda: (_Queries(lone_queries),), lone_targets, max_bits=max_bits)
     found += [np.stack((query, target)) for _, query, target, _ in blocks]
     first, second = np.concatenate(found, axis=1)
     first, second = _spread(first, second, query_of.ravel(), target_of.ravel())
@@ -63,32 +61,13 @@ class Asking(Protocol):
 A = TypeVar("A", bound=Asking)
 
 
-class Targets(Protocol):
-    """Hashes that are asked for: in memory or not."""
-
-    def __len__(self) -> int:
-        """How many there are."""
-
-    def parts(self, at_once: int, /) -> Iterator[Hashes]:
-        """All of them, so many at a time."""
-
-
 @dataclass(frozen=True, slots=True)
-class _Held:
-    """Hashes in memory, to ask with and to be asked for."""
-
+class _Queries:
     hashes: Hashes
-
-    def __len__(self) -> int:
-        return len(self.hashes)
-
-    def parts(self, at_once: int, /) -> Iterator[Hashes]:
-        starts = range(0, len(self), at_once)
-        return (self.hashes[start : start + at_once] for start in starts)
 
 
 def near(
-    parts: Callable[[], Iterable[A]], targets: Targets, *, max_bits: int
+    parts: Callable[[], Iterable[A]], targets: Hashes, *, max_bits: int
 ) -> Iterator[tuple[A, NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]]:
     """The pairs of a query and a target within `max_bits`, each once, in blocks of no order.
 
@@ -123,7 +102,7 @@ def pairs_within(hashes: Hashes, *, max_bits: int) -> Iterator[Pairs]:
     """
     words = _words(len(hashes), max_bits)
     for nth, word in enumerate(words):
-        table = _Table.of(_Held(hashes), word)
+        table = _Table.of(hashes, word)
         own = word.of(table.hashes)
         for mask in word.masks():
             for query, slot in _met(table, own, mask):
@@ -167,38 +146,23 @@ class _Table:
     """Where the hashes with each word begin."""
 
     @classmethod
-    def of(cls, targets: Targets, word: _Word) -> _Table:
-        count = len(targets)
+    def of(cls, targets: Hashes, word: _Word) -> _Table:
         kind: type[np.unsignedinteger] = np.uint16 if word.bits <= 16 else np.uint32
-        words = np.empty(count, kind)  # Short ones are sorted sooner.
-        for start, block in _blocks(targets):
-            words[start : start + len(block)] = word.of(block)
+        words = np.empty(len(targets), kind)  # Short ones are sorted sooner.
+        for start in range(0, len(targets), _BLOCK):
+            words[start : start + _BLOCK] = word.of(targets[start : start + _BLOCK])
         counts = np.zeros(1 << word.bits, np.int32)
         at_once = max(_BLOCK, len(counts))
-        for start in range(0, count, at_once):
+        for start in range(0, len(targets), at_once):
             counts += np.bincount(words[start : start + at_once], minlength=len(counts))
         starts = np.zeros(len(counts) + 1, np.int32)
         np.cumsum(counts, out=starts[1:])
         order = _in_order(words, starts)
-        del words
-        slots = np.empty(count, np.int32)
-        slots[order] = np.arange(count, dtype=np.int32)
-        hashes = np.empty(count, np.uint64)
-        for start, block in _blocks(targets):
-            hashes[slots[start : start + len(block)]] = block
-        return cls(hashes=hashes, order=order, starts=starts)
+        return cls(hashes=targets[order], order=order, starts=starts)
 
     def was_at(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
         """Where the hashes at these places stood before."""
         return self.order[places].astype(np.int64)
-
-
-def _blocks(targets: Targets) -> Iterator[tuple[int, Hashes]]:
-    """Targets in blocks, and how many came before each."""
-    before = 0
-    for part in targets.parts(_BLOCK):
-        yield before, part.ravel()
-        before += len(part)
 
 
 def _in_order(words: NDArray[np.unsignedinteger], starts: NDArray[np.int32]) -> NDArray[np.int32]:

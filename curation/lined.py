@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from curation.filed import Filed
 from curation.pairs import Numbers, Places
 
-_AT_ONCE = 1 << 16
-"""Pairs that are read together: some 3 MB."""
+_AT_ONCE = 1 << 14
+"""Pairs that are read together: some 1 MB."""
 _PORTIONS = 16
 """In which pairs are sorted, or up to twice as many: for each all are read."""
 

@@ -225,8 +225,7 @@ class Suggested:
 
     def _way(self, match: Match) -> Suggestions:
         """A way to match of each pair, the asker first."""
-        line = self._line.astype(np.int64)
-        ends = line[match.better], line[match.worse]
+        ends = [self._line[end].astype(np.int64) for end in (match.better, match.worse)]
         asker = np.where(match.is_better_asking, *ends)
         other = np.where(match.is_better_asking, *ends[::-1])
         nth_pair = np.arange(len(asker))
@@ -243,15 +242,15 @@ class Suggested:
 
 
 class _Maps:
-    """How pictures lie on each other: maps from one to the other, 44 bytes each."""
+    """How pictures lie on each other: maps from one to the other, which lie in a nameless file."""
 
     def __init__(self) -> None:
-        self._ends, self._maps = PairEnds(), array("f")
+        self._ends, self._maps = PairEnds(), Filed(np.float32, 9)
 
     def note(self, first: Numbers, second: Numbers, maps: NDArray[np.float32]) -> None:
         """Take in the maps of some pairs, in place of what they had before."""
         self._ends.extend(first, second)
-        self._maps.frombytes(maps.tobytes())
+        self._maps.add(maps)
 
     def between(self, one: int, other: int) -> NDArray[np.floating]:
         """The map from one picture to another, of which there is one in this direction or back."""
@@ -263,7 +262,7 @@ class _Maps:
         return np.asarray(np.linalg.inv(self._at(back)))
 
     def _at(self, number: int) -> NDArray[np.float32]:
-        return np.array(self._maps[9 * number : 9 * (number + 1)], np.float32).reshape(3, 3)
+        return self._maps[np.array([number])].reshape(3, 3)
 
 
 def _pairs(ways: Suggestions, scores: NDArray[np.float32]) -> Iterator[Pair]:

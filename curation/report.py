@@ -21,6 +21,7 @@ from curation.comparison import Comparison, lines, verdict
 from curation.dataset import REPORT, Dataset, Row
 from curation.leaks import LeakCheck
 from curation.lock import write_atomically
+from curation.memory import give_back
 from curation.recipe import SPLITS
 from curation.suspicion import reason_for_none
 from curation.thumbnails import Thumbnails
@@ -81,9 +82,11 @@ def page(
     """
     figures = audit(dataset.rows, target=target)
     sizes = _sizes(dataset.rows)
+    give_back()
     thumbnails = Thumbnails(dataset, room=room)
     facing = exhibits.facing(dataset, leaks, thumbnails)
     conflicts, groups = exhibits.groups(dataset, thumbnails)
+    give_back()
     return render(
         "report.html.j2",
         name=name,

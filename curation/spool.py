@@ -30,8 +30,8 @@ _AT_ONCE = 256
 """Values that are read together."""
 _HEAD = 16
 """Bytes of a line by which lines are sorted before they are read."""
-_SPARSE = 8
-"""Values between two that are wanted from which on they are read one by one."""
+_SPARSE = 2
+"""Values for each that is wanted beyond which they are read one by one."""
 
 
 class Spool(Sequence[T]):

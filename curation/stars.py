@@ -31,6 +31,8 @@ _MARKED_FOR = 3
 """How many times more pixels a picture with a watermark or caption must have to be kept still."""
 _TRIES = 8
 """Pairs that are verified between two stars, in search of one that looks alike."""
+_PORTIONS = 16
+"""In which pairs between stars are sorted: bounds memory."""
 
 _SOFT_PX = 5_000
 """What a soft picture is worth, however large: about 80 × 60 sharp pixels."""
@@ -260,25 +262,30 @@ class _Comparison:
         for tied in bridge(further):
             yield self._outcome(tied, settled=0)
 
-    def _tries(self, home: array[int]) -> list[Places]:
+    def _tries(self, home: array[int]) -> Iterator[Places]:
         """What was not compared between stars: the first pairs of every two, the second, …"""
         middle = np.array(home, np.int32)[self._line]
-        nothing = np.empty(0, np.int32)
-        apart = [(nothing, nothing, nothing)]
+        nth = np.zeros(len(self._suggested), np.uint8)
+        for portion in range(_PORTIONS):
+            numbers, two = self._apart(middle, portion)
+            order = np.argsort(two, kind="stable")
+            starts = np.flatnonzero(np.diff(two[order], prepend=-1))
+            tries = np.arange(1, len(order) + 1)
+            tries -= np.repeat(starts, np.diff(starts, append=len(order)))
+            nth[numbers[order]] = np.minimum(tries, _TRIES + 1)
+        return (np.flatnonzero(nth == number).astype(np.int32) for number in range(1, _TRIES + 1))
+
+    def _apart(self, middle: Places, portion: int) -> tuple[Places, Numbers]:
+        """What was not compared between stars, and which two stars, of a portion of such twos."""
+        numbers, twos = array("i"), array("q")
         for part, better, worse in self._left():
             one, other = middle[better], middle[worse]
-            is_between = one != other
-            apart.append((part[is_between].astype(np.int32), one[is_between], other[is_between]))
-        numbers, one, other = map(np.concatenate, zip(*apart, strict=True))
-        del apart
-        two = np.minimum(one, other) * np.int64(self._count) + np.maximum(one, other)
-        del one, other
-        order = np.argsort(two, kind="stable").astype(np.int32)
-        starts = np.flatnonzero(np.diff(two[order], prepend=-1)).astype(np.int32)
-        del two
-        nth = np.arange(len(order), dtype=np.int32)
-        nth -= np.repeat(starts, np.diff(starts, append=np.int32(len(order))))
-        return [np.sort(numbers[order[nth == number]]) for number in range(_TRIES)]
+            some = (one != other) & ((one + other) % _PORTIONS == portion)
+            numbers.frombytes(part[some].astype(np.int32).tobytes())
+            one, other = one[some].astype(np.int64), other[some].astype(np.int64)
+            two = np.minimum(one, other) * self._count + np.maximum(one, other)
+            twos.frombytes(two.tobytes())
+        return np.frombuffer(numbers, np.int32), np.frombuffer(twos, np.int64)
 
     def _unlinked(self, numbers: Numbers, home: array[int], links: Mapping[int, Pair]) -> Numbers:
         """Those of these pairs that lie between stars that are not linked yet."""

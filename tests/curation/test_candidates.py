@@ -6,9 +6,11 @@ import tracemalloc
 from collections.abc import Iterable
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import curation.candidates as candidates_module
 from curation.candidates import Candidates, Known, candidates
 from curation.filed import Filed
 
@@ -71,10 +73,38 @@ def test_no_pictures_have_no_candidates():
     assert pairs(np.empty(0, np.uint64)) == set()
 
 
+def found(whole: np.ndarray, *, crop_bits: int) -> list[tuple[int, ...]]:
+    """The pairs of pictures, and their ways to match."""
+    rng = np.random.default_rng(4)
+    targets, asked = rows(whole)
+    noise = np.uint64(1) << rng.integers(0, 64, asked.shape, dtype=np.uint64)
+    asked[:, 2:] = whole[:, None] ^ noise[:, 2:]
+    pairs = searched([targets], asked, crop_bits=crop_bits)
+    chosen = pairs[np.arange(len(pairs))]
+    return [
+        (int(better), int(worse), *map(int, ways))
+        for better, worse, ways in zip(chosen.better, chosen.worse, chosen.ways, strict=True)
+    ]
+
+
+@given(picks=st.lists(st.integers(0, 2**64 - 1) | st.integers(0, 40), min_size=1, max_size=30))
+@settings(max_examples=20, deadline=None)
+def test_how_many_hashes_are_searched_at_once_makes_no_difference(picks):
+    whole = np.asarray(picks, np.uint64)
+    together = found(whole, crop_bits=8)
+    for sought in (1, 4 * len(picks)):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(candidates_module, "_SOUGHT", sought)
+            assert found(whole, crop_bits=8) == together
+
+
 def peak_bytes(count: int) -> int:
     """What the search holds at most."""
     rng = np.random.default_rng(3)
     asked = rng.integers(2**63, 2**64, (count, VIEWS), dtype=np.uint64)
+    queries = Filed(np.uint64, VIEWS)
+    queries.add(asked)
+    del asked
     parts = (
         # The highest bit of a picture's hash is nearly always set.
         np.repeat(rng.integers(2**63, 2**64, (50, 1, 8), dtype=np.uint64), 2, axis=1)
@@ -82,12 +112,13 @@ def peak_bytes(count: int) -> int:
     )
     tracemalloc.start()
     try:
-        searched(parts, asked, crop_bits=10)
+        candidates(Known.of(parts), queries, candidate_bits=2, crop_bits=1)
         return tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
 
 
-def test_a_picture_without_a_border_adds_less_than_three_tenths_of_a_kilobyte():
+def test_a_picture_more_adds_a_few_dozen_bytes_once_hashes_are_searched_in_parts(monkeypatch):
+    monkeypatch.setattr(candidates_module, "_SOUGHT", 1 << 14)
     peak_bytes(1_000)  # What is imported along the way is no picture's.
-    assert peak_bytes(30_000) - peak_bytes(15_000) < 15_000 * 290
+    assert peak_bytes(32_000) - peak_bytes(16_000) < 16_000 * 40
