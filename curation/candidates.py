@@ -30,19 +30,25 @@ _BEST = 4
 """… and best pictures first."""
 _TOO_MANY = 1 << 18
 """Rows after which those that will not be wanted are thrown away: bounds memory, some 5 MB. A
-pair that comes back has lost the ways it had before, so this has a say in what is found."""
+pair that comes back has lost the ways it had before, so this has a say in what is found, and so
+has the order in which rows come, which the next numbers decide: where a picture has more than some
+seventy better ones that are near it."""
 _SPREAD_OUT = 1 << 14
 """Rows that are made at once, of hashes that many have: bounds memory, some 1.5 MB."""
 _ASKED = 1 << 15
-"""Hashes that are asked with at once: bounds memory, some 3 MB."""
+"""Hashes that are asked with at once, at most: bounds memory, some 3 MB …"""
+_ASKERS = 1 << 12
+"""… and pictures: where all have one hash, they make 64 rows each at once."""
 _AT_ONCE = 1 << 14
 """Rows that are sifted at once: bounds memory, some 1.5 MB."""
 _DRAWERS = 16
-"""Into which hashes are sorted by low bits, of which all values are as common: bounds memory, one
-at a time."""
+"""Into which hashes are put by low bits, of which all values are as common, to be sorted one by
+one: bounds memory."""
 _SOUGHT = 1 << 18
-"""Hashes that are searched at once, in as many drawers as hold no more, or in one: bounds memory,
-some 6 MB. There are as many searches as that takes."""
+"""Hashes that are searched at once, in as many drawers as hold no more: bounds memory, some 6 MB,
+as long as that does not take more searches …"""
+_SEARCHES = 2
+"""… than these: two cost 1.3 to 1.5 times as much as one, and sixteen three times."""
 _TARGETS = FRAMINGS * ORIENTATIONS
 _VIEWS = 64
 """More than there are views: what packs ways."""
@@ -157,8 +163,8 @@ def candidates(
             parts = partial(_asking, queries, views)
             for asking, asker, found, bits in near(parts, sought.hashes, max_bits=max_bits):
                 for pair, one, other in _held_by_both(asking.holders, asker, sought.holders, found):
-                    asker_at, view = asking.holders.held(one)
-                    found_at, target = sought.holders.held(other)
+                    asker_at, view = asking.holders.which(one)
+                    found_at, target = sought.holders.which(other)
                     way = (bits[pair] * _VIEWS + view + views.start) * _TARGETS + target
                     wanted.add(asker_at, found_at, way)
     return wanted.all()
@@ -168,7 +174,7 @@ def _asking(queries: Queries, views: slice) -> Iterator[_Held]:
     """The hashes that pictures ask with, of some views, some pictures at a time."""
     first = 0
     each = len(range(FRAMINGS + len(CROPS))[views])
-    for part in queries.parts(_ASKED // each):
+    for part in queries.parts(min(_ASKERS, _ASKED // each)):
         hashes = part[:, views].ravel()
         asked = [(hashes, np.arange(len(hashes), dtype=np.int32))]
         yield _Held.of(asked, hashes_each=each, most=len(part), first=first)
@@ -201,12 +207,12 @@ class Known:
         Of a hash the best few of the pictures that have it are known.
         """
         each = max(1, *map(len, self._drawers))
-        together = max(1, _SOUGHT // each)
+        together = max(1, _SOUGHT // each, -(-_DRAWERS // _SEARCHES))
         for first in range(0, _DRAWERS, together):
             some = self._drawers[first : first + together]
             rows = (part.T for drawer in some for part in drawer.parts(len(drawer) or 1))
-            held = ((hashes, holders.astype(np.int32)) for hashes, holders in rows)
-            yield _Held.of(held, hashes_each=_TARGETS, most=_NEAREST)
+            parts = ((hashes, holders.astype(np.int32)) for hashes, holders in rows)
+            yield _Held.of(parts, hashes_each=_TARGETS, most=_NEAREST)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -231,11 +237,11 @@ class _Held:
         """
         distinct, starts, holders = array("Q"), array("i"), array("i")
         for part in parts:
-            hashes, held = _first_of(*part, hashes_each=hashes_each, most=most)
+            hashes, some = _first_of(*part, hashes_each=hashes_each, most=most)
             is_first = _differs(hashes)
             distinct.frombytes(hashes[is_first].tobytes())
             starts.frombytes((len(holders) + np.flatnonzero(is_first)).astype(np.int32).tobytes())
-            holders.frombytes(held.tobytes())
+            holders.frombytes(some.tobytes())
         starts.append(len(holders))
         return cls(
             hashes=np.frombuffer(distinct, np.uint64),
@@ -261,7 +267,7 @@ class _Holders:
     first: int
     """The place of the first picture."""
 
-    def held(self, numbers: Numbers) -> tuple[Numbers, Numbers]:
+    def which(self, numbers: Numbers) -> tuple[Numbers, Numbers]:
         """The pictures of these holders, and which of its hashes each has."""
         picture, slot = np.divmod(self.holders[numbers].astype(np.int64), self.hashes_each)
         return picture + self.first, slot

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import curation.candidates as candidates_module
@@ -88,13 +88,15 @@ def found(whole: np.ndarray, *, crop_bits: int) -> list[tuple[int, ...]]:
 
 
 @given(picks=st.lists(st.integers(0, 2**64 - 1) | st.integers(0, 40), min_size=1, max_size=30))
+@example(picks=list(range(40)))
 @settings(max_examples=20, deadline=None)
-def test_how_many_hashes_are_searched_at_once_makes_no_difference(picks):
+def test_how_many_hashes_are_searched_at_once_makes_no_difference_to_few_pictures(picks):
     whole = np.asarray(picks, np.uint64)
     together = found(whole, crop_bits=8)
     for sought in (1, 4 * len(picks)):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(candidates_module, "_SOUGHT", sought)
+            patch.setattr(candidates_module, "_SEARCHES", 16)
             assert found(whole, crop_bits=8) == together
 
 
@@ -120,5 +122,6 @@ def peak_bytes(count: int) -> int:
 
 def test_a_picture_more_adds_a_few_dozen_bytes_once_hashes_are_searched_in_parts(monkeypatch):
     monkeypatch.setattr(candidates_module, "_SOUGHT", 1 << 14)
+    monkeypatch.setattr(candidates_module, "_SEARCHES", 16)
     peak_bytes(1_000)  # What is imported along the way is no picture's.
     assert peak_bytes(32_000) - peak_bytes(16_000) < 16_000 * 40
