@@ -64,7 +64,7 @@ _SKEW_COST, _STRETCH_COST = 2.0, 0.3
 _BATCH = 64
 """Pairs that are aligned at once on the coarse grid …"""
 _FEW = 32
-"""… and on the finer ones: bounds memory, some 10 MB."""
+"""… and on the finer ones: bounds memory, some 13 MB."""
 _MIN_OVERLAP = 0.75
 _LEAST_SHARED = 0.6
 """Share of each side that two pictures must have in common."""

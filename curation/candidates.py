@@ -34,21 +34,21 @@ pair that comes back has lost the ways it had before, so this has a say in what 
 has the order in which rows come, which the next numbers decide: where a picture has more than some
 seventy better ones that are near it."""
 _SPREAD_OUT = 1 << 14
-"""Rows that are made at once, of hashes that many have: bounds memory, some 1.5 MB."""
+"""Rows that are made at once, of hashes that many have: bounds memory."""
 _ASKED = 1 << 15
-"""Hashes that are asked with at once, at most: bounds memory, some 3 MB …"""
+"""Hashes that are asked with at once, at most: bounds memory …"""
 _ASKERS = 1 << 12
 """… and pictures: where all have one hash, they make 64 rows each at once."""
 _AT_ONCE = 1 << 14
-"""Rows that are sifted at once: bounds memory, some 1.5 MB."""
+"""Rows that are sifted at once: bounds memory."""
 _DRAWERS = 16
 """Into which hashes are put by low bits, of which all values are as common, to be sorted one by
 one: bounds memory."""
 _SOUGHT = 1 << 18
-"""Hashes that are searched at once, in as many drawers as hold no more: bounds memory, some 6 MB,
-as long as that does not take more searches …"""
+"""Hashes that are searched at once, in as many drawers as hold no more: bounds memory, as long
+as that does not take more searches …"""
 _SEARCHES = 2
-"""… than these: two cost 1.3 to 1.5 times as much as one, and sixteen three times."""
+"""… than these: two cost 1.3 times as much as one, and sixteen three times."""
 _TARGETS = FRAMINGS * ORIENTATIONS
 _VIEWS = 64
 """More than there are views: what packs ways."""

@@ -36,7 +36,7 @@ MANIFEST_VERSION = 2
 _METADATA_KEY = b"bestiary"
 _LITTER = frozenset({".DS_Store", ".localized", ".directory", "Thumbs.db", "desktop.ini"})
 _AT_ONCE = 128
-"""Rows that are read and written together: they take 4 KB each, and as Arrow has them as much."""
+"""Rows that are read and written together: bounds memory."""
 _GROUP = 4096
 """Rows of one row group of the manifest."""
 _UNSAFE = re.compile(r"""^[. ]|[. ]$|[\x00-\x1f\x7f<>:"/\\|?*%]""")

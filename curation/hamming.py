@@ -24,7 +24,7 @@ _MAX_WORD_BITS = 22
 _LOOK_UP_COST = 3.0
 """Of one look-up, in comparisons."""
 _BLOCK = 1 << 15
-"""Look-ups or comparisons made at once: bounds memory, some 3 MB, and so they stay in caches."""
+"""Look-ups or comparisons made at once: bounds memory, and so they stay in caches."""
 _PORTIONS = 16
 """In which words are sorted: bounds memory."""
 

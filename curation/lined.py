@@ -11,7 +11,7 @@ from curation.filed import Filed
 from curation.pairs import Numbers, Places
 
 _AT_ONCE = 1 << 14
-"""Pairs that are read together: some 1 MB."""
+"""Pairs that are read together: bounds memory."""
 _PORTIONS = 16
 """In which pairs are sorted, or up to twice as many: for each all are read."""
 
