@@ -20,7 +20,7 @@ from curation.filed import Filed
 from curation.hamming import near
 from curation.lined import Lined
 from curation.pairs import Numbers, Places
-from curation.signature import CROPS, FRAMINGS, ORIENTATIONS
+from curation.signature import FRAMINGS, ORIENTATIONS
 
 _WAYS = 3
 """Ways in which two pictures may match that are kept, nearest hashes first."""
@@ -35,10 +35,8 @@ has the order in which rows come, which the next numbers decide: where a picture
 seventy better ones that are near it."""
 _SPREAD_OUT = 1 << 14
 """Rows that are made at once, of hashes that many have: bounds memory."""
-_ASKED = 1 << 15
-"""Hashes that are asked with at once, at most: bounds memory …"""
 _ASKERS = 1 << 12
-"""… and pictures: where all have one hash, they make 64 rows each at once."""
+"""Pictures that ask at once: bounds memory. Where all have one hash, they make 64 rows each."""
 _AT_ONCE = 1 << 14
 """Rows that are sifted at once: bounds memory."""
 _DRAWERS = 16
@@ -173,11 +171,10 @@ def candidates(
 def _asking(queries: Queries, views: slice) -> Iterator[_Held]:
     """The hashes that pictures ask with, of some views, some pictures at a time."""
     first = 0
-    each = len(range(FRAMINGS + len(CROPS))[views])
-    for part in queries.parts(min(_ASKERS, _ASKED // each)):
-        hashes = part[:, views].ravel()
-        asked = [(hashes, np.arange(len(hashes), dtype=np.int32))]
-        yield _Held.of(asked, hashes_each=each, most=len(part), first=first)
+    for part in queries.parts(_ASKERS):
+        table = part[:, views]
+        asked = [(table.ravel(), np.arange(table.size, dtype=np.int32))]
+        yield _Held.of(asked, hashes_each=table.shape[1], most=len(part), first=first)
         first += len(part)
 
 
