@@ -31,7 +31,7 @@ import numpy as np
 from catalogue import garment, product, series
 from changes import KINDS, ORIGINAL, Item, as_gathered, encoded, every_change
 from finders import FINDERS
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # Here, `curation` is a benchmark's name.
 
@@ -161,6 +161,25 @@ def _pictures(originals: Sequence[tuple[str, bytes]], rng: random.Random) -> Ite
             yield Image.open(io.BytesIO(rng.choice(originals)[1])).convert("RGB")
         except (UnidentifiedImageError, OSError):
             continue
+
+
+def padded(originals: Sequence[tuple[str, bytes]], count: int, seed: int) -> Iterator[Item]:
+    """Photos of many shapes, and each once more with bars that make it a square."""
+    rng = random.Random(seed)
+    sound = {origin: body for origin, body in originals if _is_whole(body)}
+    for origin in rng.sample(sorted(sound), count):
+        whole = Image.open(io.BytesIO(sound[origin])).convert("RGB")
+        aspect = rng.choice((1.2, 4 / 3, 3 / 2, 16 / 9, 2))
+        size = min((whole.width, whole.width / aspect), (whole.height * aspect, whole.height))
+        photo = ImageOps.fit(whole, (round(size[0]), round(size[1])))
+        photo = photo if rng.random() < 0.5 else photo.transpose(Image.Transpose.ROTATE_90)
+        square = (round(max(photo.size) * rng.uniform(0.6, 1)),) * 2
+        for change, shot in (
+            (ORIGINAL, photo),
+            ("barred", ImageOps.pad(photo, square, color=rng.choice(("white", "black")))),
+        ):
+            body = encoded(shot, quality=rng.randint(70, 95))
+            yield Item(origin=origin, change=change, body=body)
 
 
 def gathered(count: int, seed: int) -> Iterator[Item]:
@@ -333,6 +352,7 @@ def main() -> None:
     }
     if (SHARED / "data").is_dir():
         corpora["photos"] = lambda: every_change(photos(), count, seed)
+        corpora["padded"] = lambda: padded(photos(), count, seed)
         corpora["scenes"] = lambda: every_change(scenes(photos(), count, seed), count // 4, seed)
         corpora["published duplicates"] = known_duplicates
         corpora["CIFAR, as found"] = cifar

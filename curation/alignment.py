@@ -103,27 +103,37 @@ class Thumbs(Protocol):
         """Those at these places; shape (n, side, side)."""
 
 
-def likeness(thumbs: Thumbs, inner: Floats, pairs: Suggestions) -> Floats:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frames:
+    """The shapes of many pictures, in step with their thumbnails."""
+
+    inner: Floats
+    """Shape (pictures, 4): the boxes within their borders."""
+    aspect: Floats
+    """Shape (pictures,): width over height."""
+
+
+def likeness(thumbs: Thumbs, frames: Frames, pairs: Suggestions) -> Floats:
     """How alike the pictures of each pair are once aligned, -1 to 1; shape (n,).
 
     The mean correlation of their patches, less what the alignment had to bend.
 
     Args:
         thumbs: Of all pictures.
-        inner: Shape (pictures, 4): the boxes within the pictures' borders.
+        frames: Of all pictures, too.
         pairs: What to compare.
     """
-    return align(thumbs, inner, pairs)[0]
+    return align(thumbs, frames, pairs)[0]
 
 
-def align(thumbs: Thumbs, inner: Floats, pairs: Suggestions) -> tuple[Floats, Floats]:
+def align(thumbs: Thumbs, frames: Frames, pairs: Suggestions) -> tuple[Floats, Floats]:
     """The likeness of each pair, and the map from the first picture to the second.
 
     The maps, shape (n, 3, 3), take points in shares of width and height; where pictures are
     not alike at all they mean nothing.
     """
     found = [
-        _align(thumbs, inner, pairs.part(slice(start, start + _BATCH)))
+        _align(thumbs, frames, pairs.part(slice(start, start + _BATCH)))
         for start in range(0, len(pairs.first), _BATCH)
     ]
     nothing = (np.empty(0, np.float32), np.empty((0, 3, 3), np.float32))
@@ -165,7 +175,7 @@ def _clipped(boxes: Floats) -> Floats:
     return np.where(is_enough[:, None], inside, _ALL)
 
 
-def _align(thumbs: Thumbs, inner: Floats, pairs: Suggestions) -> tuple[Floats, Floats]:
+def _align(thumbs: Thumbs, frames: Frames, pairs: Suggestions) -> tuple[Floats, Floats]:
     thumb, fellow = thumbs[pairs.first], thumbs[pairs.second]
     here = _framed(pairs.first_box)
     there = _times(_framed(pairs.second_box), _turned(pairs.orientation))
@@ -181,8 +191,11 @@ def _align(thumbs: Thumbs, inner: Floats, pairs: Suggestions) -> tuple[Floats, F
         square, image = here[worth], there[worth]
         warp, _ = _aligned(first, second, square, image, _FINE)
         image = _times(image, warp)
-        boxes = inner[pairs.first[worth]], inner[pairs.second[worth]]
-        result[worth] = _judged(first, second, square, image, boxes)
+        ends = pairs.first[worth], pairs.second[worth]
+        boxes = frames.inner[ends[0]], frames.inner[ends[1]]
+        score = _judged(first, second, square, image, boxes)
+        bending = _bending(square, image, frames.aspect[ends[0]], frames.aspect[ends[1]])
+        result[worth] = np.maximum(score - bending, -1)
         maps[worth] = _times(image, np.linalg.inv(square))
     return result, maps
 
@@ -268,8 +281,7 @@ def _judged(
     other, inside = _sampled(second, places[1])
     enough = inside.mean(axis=1) >= _MIN_OVERLAP
     inside &= _within(places[0], inner[0]) & _within(places[1], inner[1])
-    score = _patchwise(one, other, inside) - _bending(here, there)
-    return np.where(enough, np.maximum(score, -1), np.float32(-1))
+    return np.where(enough, _patchwise(one, other, inside), np.float32(-1))
 
 
 def _patchwise(one: Floats, other: Floats, inside: NDArray[np.bool_]) -> Floats:
@@ -340,14 +352,21 @@ def _patches(values: Floats) -> Floats:
     return cut.transpose(0, 1, 3, 2, 4).reshape(count, per_side**2, _PATCH**2)
 
 
-def _bending(here: Floats, there: Floats) -> Floats:
-    """What the map from picture to picture costs in shear, turn and stretch."""
+def _bending(here: Floats, there: Floats, aspect: Floats, other_aspect: Floats) -> Floats:
+    """What the map from picture to picture costs in shear, turn and stretch.
+
+    A copy keeps the shape of what it shows, as where bars make a photo a square; or all of it
+    was made to fit a frame of another shape, as its thumbnail is. The lesser stretch counts.
+    """
     step = np.abs((there @ np.linalg.inv(here))[:, :2, :2])
     is_turned = step[:, 0, 1] + step[:, 1, 0] > step[:, 0, 0] + step[:, 1, 1]
     step = np.where(is_turned[:, None, None], step[:, ::-1], step)
     skew = np.maximum(step[:, 0, 1], step[:, 1, 0])
     across, down = (np.maximum(step[:, axis, axis], 1e-3) for axis in (0, 1))
-    stretch = np.abs(np.log(across / down))
+    squeezed = np.log(across / down)
+    turn = np.where(is_turned, -1, 1)
+    shown = squeezed + turn * np.log(other_aspect) - np.log(aspect)
+    stretch = np.minimum(np.abs(squeezed), np.abs(shown))
     return np.asarray(_SKEW_COST * skew + _STRETCH_COST * stretch, np.float32)
 
 

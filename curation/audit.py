@@ -50,17 +50,21 @@ class Balance:
     """Images of the most frequent species for one of the rarest; 1 is balance."""
     effective_classes: float | None
     """How many equally frequent species would be as diverse: exp(-Σ p ln p)."""
+    absent: int
+    """Species that have no image there, and of which the ratio tells nothing."""
 
     @classmethod
     def of(cls, images: Mapping[str, int]) -> Balance:
-        """The balance of images by species; species without any do not count."""
+        """The balance of images by species; those without any are counted alone."""
         some = [count for count in images.values() if count]
+        absent = len(images) - len(some)
         if not some:
-            return cls(imbalance_ratio=None, effective_classes=None)
+            return cls(imbalance_ratio=None, effective_classes=None, absent=absent)
         shares = [count / sum(some) for count in some]
         return cls(
             imbalance_ratio=round(max(some) / min(some), 4),
             effective_classes=round(math.exp(-sum(share * math.log(share) for share in shares)), 4),
+            absent=absent,
         )
 
 

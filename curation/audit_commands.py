@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,7 +39,11 @@ def _is_quiet() -> bool:
     type=click.Path(path_type=Path),
     help="Another dataset, to show both side by side, and what they share.",
 )
-@click.option("--strict", is_flag=True, help="Fail where two splits share a picture.")
+@click.option(
+    "--strict",
+    is_flag=True,
+    help="Fail where two splits share a picture, or where some could not be compared.",
+)
 @click.option(
     "--workers",
     type=click.IntRange(min=1),
@@ -140,7 +145,9 @@ def _leaks(dataset: Dataset, workers: int | None) -> LeakCheck:
     seen = _seen(dataset, workers, label="Looking for leaks")
     if not _is_quiet():
         click.echo("Comparing every pair of pictures in different splits …", err=True)
-    return check(seen, dataset.recipe)
+    there = {one.file for one in seen}
+    absent = tuple(row.file for row in dataset.rows if row.file and row.file not in there)
+    return replace(check(seen, dataset.recipe), absent=absent)
 
 
 def _seen(dataset: Dataset, workers: int | None, *, label: str) -> list[Seen]:
@@ -163,9 +170,19 @@ def leak_text(leaks: LeakCheck) -> str:
     lines += [f"  {near.likeness:.2f}  {near.first}  {near.second}" for near in leaks.leaks[:10]]
     if len(leaks.leaks) > 10:
         lines.append(f"  and {len(leaks.leaks) - 10} more, in the report and with --json")
-    if leaks.unreadable:
-        lines.append(f"Warning: {len(leaks.unreadable)} files are no pictures: run `verify`.")
+    if missed := _not_compared(leaks):
+        lines.append(f"Warning: {missed}: run `bestiary verify`.")
     return "\n".join(lines)
+
+
+def _not_compared(leaks: LeakCheck) -> str:
+    """How many files could not be compared, and why; empty where all were."""
+    said = []
+    if leaks.unreadable:
+        said.append(f"files that are no pictures: {len(leaks.unreadable)}")
+    if leaks.absent:
+        said.append(f"files that the manifest has and the folder has not: {len(leaks.absent)}")
+    return ", ".join(said)
 
 
 def _require_none(leaks: LeakCheck, root: Path, document: Document) -> None:
@@ -174,6 +191,13 @@ def _require_none(leaks: LeakCheck, root: Path, document: Document) -> None:
     if leaks.leaks:
         raise LeakError(
             f"{root} leaks: {leaks.leaks[0].first} looks like {leaks.leaks[0].second}"
-            f" ({len(leaks.leaks)} in all): make it anew with `bestiary curate`",
+            f" ({len(leaks.leaks)} in all). If nobody put it there, drop one of the two in a review"
+            " (`bestiary review`, then `bestiary curate --review`); else make the dataset anew with"
+            " `bestiary curate`",
+            document=document,
+        )
+    if missed := _not_compared(leaks):
+        raise LeakError(
+            f"{root} may leak, {missed}: run `bestiary verify`, which names them",
             document=document,
         )

@@ -7,11 +7,13 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import heapq
 import os
 import re
 import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, islice
 from pathlib import Path
@@ -57,15 +59,30 @@ def building_site(root: Path) -> Iterator[Path]:
             finally:
                 shutil.rmtree(site, ignore_errors=True)
     except OSError as error:
-        raise DatasetError(f"cannot write a dataset at {root}: {error}") from error
+        raise DatasetError(f"cannot write a dataset at {root}: {error}{_hint(error)}") from error
+
+
+def _hint(error: OSError) -> str:
+    if error.errno != errno.ENOSPC:
+        return ""
+    return f" (or none for temporary files, in {tempfile.gettempdir()}: TMPDIR names another place)"
+
+
+def make_class_folders(site: Path, rows: Iterable[Row]) -> None:
+    """Make a folder for every species in every split that has images, if only of others: what
+    reads class folders numbers the classes by those that are there."""
+    folders = {Path(row.file).parent for row in rows if row.file is not None}
+    species = {folder.name for folder in folders}
+    for split in {folder.parent for folder in folders}:
+        for name in species:
+            (site / split / name).mkdir(exist_ok=True)
 
 
 def furnish(site: Path, rows: Sequence[Row], rendered: Callable[[str], Path]) -> None:
     """Put the rendered picture of every kept row in its place; `rendered` says where it is."""
     for name in SPLITS:
         (site / name).mkdir()
-    for folder in {(site / row.file).parent for row in rows if row.file is not None}:
-        folder.mkdir(exist_ok=True)
+    make_class_folders(site, rows)
     for row in rows:
         if row.file is not None:
             _link(rendered(row.digest), site / row.file)

@@ -19,7 +19,7 @@ from curation.errors import DatasetError, LockMismatchError
 _DIGESTS = {
     "sources_sha256": "the originals",
     "rows_sha256": "the manifests' rows",
-    "files_sha256": "the pictures",
+    "files_sha256": "the files (places or bytes)",
 }
 
 Pair = tuple[object, object]

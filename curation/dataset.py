@@ -316,7 +316,7 @@ def require_none(found: Sequence[Difference], root: Path) -> None:
     if not found:
         return
     first = "; ".join(f"{one.path}: {one.detail}" for one in found[:3])
-    more = f"; and {len(found) - 3} more" if len(found) > 3 else ""
+    more = f"; and {len(found) - 3} more, which --json lists" if len(found) > 3 else ""
     raise LockMismatchError(
         f"{root} is not what datasets.lock says: {first}{more}.",
         document={"differences": [asdict(one) for one in found]},

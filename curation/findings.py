@@ -17,7 +17,8 @@ from curation.stars import Standing
 
 _SOFT = 0.28
 """Less sharpness than this has what was enlarged from 100 px or less, and one photo in 25."""
-
+_GREY = 0.04
+"""Of less colour a picture is grey: the flag's own threshold, whatever a recipe flags."""
 _UNFRAMED = 0.94
 """What the inside of a frame counts for, whose edge is found to within a line or two: so that a
 framed copy is not taken for larger than what was framed."""
@@ -48,8 +49,14 @@ class Finding:
         """Its place among look-alikes."""
         share = self.inner_share if self.inner_share == 1 else self.inner_share * _UNFRAMED
         pixels = round((self.width or 0) * (self.height or 0) * share)
-        is_soft = self.measures is not None and self.measures.sharpness < _SOFT
-        return Standing(digest=self.digest, pixels=pixels, bytes=self.bytes or 0, is_soft=is_soft)
+        measures = self.measures
+        return Standing(
+            digest=self.digest,
+            pixels=pixels,
+            bytes=self.bytes or 0,
+            is_soft=measures is not None and measures.sharpness < _SOFT,
+            is_grey=measures is not None and measures.colour < _GREY,
+        )
 
 
 def found(seen: Seen) -> Finding:

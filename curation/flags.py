@@ -211,7 +211,7 @@ def told(rows: Sequence[Row]) -> list[str]:
     )
     lines = [f"Flagged and kept: {listed} (--drop FLAG,… drops them)."] if listed else []
     for flag, share in shares.items():
-        if share > MAX_PREVALENCE:
+        if share > MAX_PREVALENCE and kept[flag]:
             told = f"{share:.0%} are {flag}"
             lines.append(f"{told}: taken as a trait of the dataset, not as a fault.")
     return lines

@@ -82,6 +82,8 @@ class LeakCheck:
     """The most alike pairs that are no look-alikes: so near did any two come."""
     unreadable: tuple[str, ...]
     """Files that are no pictures, and were not compared."""
+    absent: tuple[str, ...] = ()
+    """Files that the manifest names and the folder has not, and that were not compared either."""
 
     @property
     def likeness(self) -> float | None:
@@ -117,6 +119,7 @@ class LeakCheck:
             "leaks": [_as_document(near) for near in self.leaks],
             "nearest": [_as_document(near) for near in self.nearest],
             "unreadable": list(self.unreadable),
+            "absent": list(self.absent),
         }
 
 

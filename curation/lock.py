@@ -7,6 +7,7 @@ entry, byte for byte, wherever and with however many workers it was made.
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -77,9 +78,9 @@ def write_entry(path: Path, name: str, entry: Entry) -> None:
             text = json.dumps(document, sort_keys=True, indent=2, ensure_ascii=False) + "\n"
             write_atomically(path, [text.encode()])
     except OSError as error:
+        mend = "make room there" if error.errno == errno.ENOSPC else "make its folder writable"
         raise DatasetError(
-            f"cannot write {path} ({error.strerror}): make its folder writable, then run"
-            " `bestiary curate` again"
+            f"cannot write {path} ({error.strerror}): {mend}, then run `bestiary curate` again"
         ) from error
 
 

@@ -138,7 +138,8 @@ def restore(
     SOURCE is a dataset's folder or a datasets.lock. Each original is fetched from its
     recorded address, as politely as `bestiary scrape` does it, must have its recorded
     digest, and is rendered by the recorded recipe. Exits with 4 where the web has lost
-    some, and tells which; the dataset is made of the others all the same.
+    some, and tells which; the dataset is made of the others all the same, unless the
+    whole one is locked under the name of --out: that one is left as it is.
     """
     from curation.restoring import locked, missing
     from scraper.harvest import Harvest
@@ -149,7 +150,7 @@ def restore(
     options = [word for name, value in asked if value for word in (name, value)]
     rows = wanted.manifest.rows
     for turn in range(0 if offline else _ADDRESSES):
-        with _opened(harvest) as opened:
+        with _opened(harvest) as opened, opened.claim() if opened else nullcontext():
             lacking = missing(rows, opened)
         _fetch_originals(lacking, harvest, turn=turn, options=options)
     if not offline and not (harvest / "harvest.sqlite").is_file():
@@ -221,6 +222,7 @@ def _told(restored: Restored, kept: int) -> tuple[Document, str]:
     from collections import Counter
 
     from curation.errors import LockMismatchError
+    from curation.restoring import in_words
 
     root, there = restored.dataset.root, kept - len(restored.lost)
     fates = Counter(one.fate for one in restored.lost)
@@ -235,17 +237,8 @@ def _told(restored: Restored, kept: int) -> tuple[Document, str]:
     }
     if restored.is_as_locked:
         return document, f"{root} is as locked: {there} images, none lost."
-    said = []
-    if restored.lost:
-        counts = ", ".join(f"{count} {fate}" for fate, count in fates.most_common())
-        some = "; ".join(f"{one.url}: {one.detail}" for one in restored.lost[:5])
-        said.append(f"{len(restored.lost)} of {kept} originals are lost ({counts}): {some}")
-    if restored.otherwise:
-        said.append(
-            f"{len(restored.otherwise)} pictures have other bytes than they had, of the same"
-            " originals: install the libraries that the lock names to have them again"
-        )
-    raise LockMismatchError(f"{root} has {there} images. {'. '.join(said)}.", document=document)
+    said = in_words(restored.lost, restored.otherwise, kept)
+    raise LockMismatchError(f"{root} has {there} images. {said}.", document=document)
 
 
 class _DifferentError(CurationError):

@@ -15,7 +15,7 @@ from itertools import islice, pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from curation.alignment import Suggestions, align, by_map
+from curation.alignment import Frames, Suggestions, align, by_map
 from curation.candidates import Candidates, Known, Match, Queries, candidates
 from curation.filed import Filed
 from curation.lined import Lined
@@ -51,11 +51,11 @@ class Album:
     """The signatures of many pictures: 4 KB each in a nameless file, 0.1 KB in memory."""
 
     def __init__(self) -> None:
-        self._inner = array("f")
+        self._inner, self._aspect = array("f"), array("f")
         self._thumbs = Filed(np.uint8, THUMB_PX**2)
 
     def __len__(self) -> int:
-        return len(self._inner) // 4
+        return len(self._aspect)
 
     def __getitem__(self, places: Numbers) -> NDArray[np.uint8]:
         """The thumbnails at these places; shape (n, 64, 64)."""
@@ -64,6 +64,7 @@ class Album:
     def add(self, signature: Signature) -> int:
         """Take a picture in; return its place."""
         self._inner.extend(signature.inner)
+        self._aspect.append(signature.aspect)
         self._thumbs.add(signature.thumb)
         return len(self) - 1
 
@@ -108,16 +109,19 @@ class Album:
 
     def _suggested(self, recipe: CurationRecipe, line: Places) -> Suggested:
         """What is worth comparing; `line` has the places of all pictures, the best first."""
-        inner = np.frombuffer(self._inner, np.float32).reshape(-1, 4)
+        frames = Frames(
+            inner=np.frombuffer(self._inner, np.float32).reshape(-1, 4),
+            aspect=np.frombuffer(self._aspect, np.float32),
+        )
         queries = Filed(np.uint64, FRAMINGS + len(CROPS))
         found = candidates(
-            Known.of(self._hashed(line, inner, queries)),
+            Known.of(self._hashed(line, frames.inner, queries)),
             queries,
             candidate_bits=recipe.candidate_bits,
             crop_bits=recipe.crop_bits,
         )
         give_back()
-        return Suggested(self, inner, found, line, min_likeness=recipe.min_likeness)
+        return Suggested(self, frames, found, line, min_likeness=recipe.min_likeness)
 
     def _hashed(
         self, line: Places, inner: NDArray[np.float32], queries: Queries
@@ -136,13 +140,13 @@ class Suggested:
     def __init__(
         self,
         album: Album,
-        inner: NDArray[np.float32],
+        frames: Frames,
         found: Candidates,
         line: Places,
         *,
         min_likeness: float,
     ) -> None:
-        self._album, self._inner, self._found, self._line = album, inner, found, line
+        self._album, self._frames, self._found, self._line = album, frames, found, line
         self._min_likeness = min_likeness
         self._maps = _Maps()
 
@@ -160,7 +164,7 @@ class Suggested:
         left, nth = self._found[numbers], 0
         while len(left):
             way = self._way(left.match(nth))
-            scores, maps = align(self._album, self._inner, way)
+            scores, maps = align(self._album, self._frames, way)
             alike = scores >= self._min_likeness
             for place in np.flatnonzero(alike & (scores < self._min_likeness + _DOUBTFUL)):
                 ends = way.first[place], way.second[place]
@@ -182,7 +186,7 @@ class Suggested:
             maps = np.stack([self._along(path) for path in some])
             ends = np.asarray([(path[0], path[-1]) for path in some], np.int64)
             ways = by_map(ends[:, 0], ends[:, 1], maps)
-            scores, maps = align(self._album, self._inner, ways)
+            scores, maps = align(self._album, self._frames, ways)
             alike = scores >= self._min_likeness - _BRIDGED
             found.append((ways.first[alike], ways.second[alike], maps[alike]))
             yield list(_pairs(ways.part(alike), scores[alike]))
@@ -213,7 +217,7 @@ class Suggested:
         return thumb, fellow
 
     def _boxes(self, one: int, other: int) -> tuple[Box, Box]:
-        first, last = (tuple(self._inner[place].tolist()) for place in (one, other))
+        first, last = (tuple(self._frames.inner[place].tolist()) for place in (one, other))
         return first, last
 
     def _along(self, path: Path) -> NDArray[np.float32]:
@@ -238,7 +242,7 @@ class Suggested:
         )
 
     def _views(self, places: Numbers) -> NDArray[np.float32]:
-        return views_of(self._inner[places]).astype(np.float32)
+        return views_of(self._frames.inner[places]).astype(np.float32)
 
 
 class _Maps:

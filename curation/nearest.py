@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from curation.alignment import Suggestions, likeness
+from curation.alignment import Frames, Suggestions, likeness
 from curation.hamming import neighbours
 from curation.recipe import CurationRecipe
 from curation.signature import ORIENTATIONS, THUMB_PX, Signature, hashed_views, views_of
@@ -60,6 +60,8 @@ class Collection:
     pile: Pile
     inner: Floats
     """Shape (n, 4): the pictures without their borders."""
+    aspect: Floats
+    """Shape (n,): width over height."""
     boxes: Floats
     """Shape (n, views, 4): the box of every view."""
     targets: NDArray[np.uint64]
@@ -81,6 +83,7 @@ class Collection:
         return cls(
             pile=pile,
             inner=inner.astype(np.float32),
+            aspect=np.asarray([one.aspect for one in signatures], np.float32),
             boxes=views_of(inner).astype(np.float32),
             targets=targets.reshape(len(inner), _FRAMINGS * ORIENTATIONS),
             queries=queries,
@@ -149,8 +152,11 @@ def _aligned(
     first: Collection, second: Collection, pairs: Suggestions
 ) -> Iterator[tuple[int, int, float]]:
     pile = Pile(first.pile.thumbs + second.pile.thumbs)
-    inner = np.concatenate([first.inner, second.inner])
-    scores = likeness(pile, inner, replace(pairs, second=pairs.second + len(first)))
+    frames = Frames(
+        inner=np.concatenate([first.inner, second.inner]),
+        aspect=np.concatenate([first.aspect, second.aspect]),
+    )
+    scores = likeness(pile, frames, replace(pairs, second=pairs.second + len(first)))
     yield from zip(pairs.first.tolist(), pairs.second.tolist(), scores.tolist(), strict=True)
 
 

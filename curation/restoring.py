@@ -13,12 +13,12 @@ import itertools
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from curation import lock, reasons
-from curation.building import THUMBNAILS, building_site
+from curation.building import THUMBNAILS, building_site, make_class_folders
 from curation.dataset import MANIFEST, Dataset, Row, file_name, identity, write_manifest
 from curation.decode import libraries
 from curation.errors import DatasetError, EmptyHarvestError, LockMismatchError
@@ -29,6 +29,8 @@ from scraper.harvest import Harvest, Record
 
 FateWord = Literal["gone", "changed", "refused", "unreachable", "no address"]
 _AHEAD = 4
+_NAMED = 5
+"""Lost originals that are named one by one."""
 _COLUMNS = ("url", "species", "page_url", "title", "licence", "creator")
 
 
@@ -170,6 +172,8 @@ def restore(
     Raises:
         EmptyHarvestError: no original is there.
         DatasetError: `root` cannot be replaced.
+        LockMismatchError: it would become another dataset than was wanted, and the lock beside
+            it has the one that was: nothing is changed.
     """
     recipe, name = wanted.manifest.recipe, root.absolute().name
     digests = {row.digest: row for row in wanted.manifest.rows if row.kept}
@@ -183,19 +187,56 @@ def restore(
         if not any(row.kept for row in rows):
             raise EmptyHarvestError(f"not one original is to be had of {len(made)}: {_why(gone)}")
         found = identity(rows, recipe)
+        missed = tuple(one for one in gone if made.get(one.digest) is None)
+        otherwise = tuple(
+            digest for digest, new in made.items() if new not in {None, digests[digest].file_sha256}
+        )
         is_as_locked = all(wanted.entry.get(key) == value for key, value in found.items())
+        if not is_as_locked:
+            _require_another(wanted, root, missed, otherwise)
         entry = wanted.entry if is_as_locked else {**found, "libraries": libraries()}
         write_manifest(site / MANIFEST, rows, recipe, refused=wanted.manifest.refused)
         write_report(Dataset.open(site), name=name, lock_digest=lock.digest_of(entry))
     lock.write_entry(lock.lock_path(root), name, entry)
     yield Restored(
         dataset=Dataset.open(root),
-        lost=tuple(one for one in gone if made.get(one.digest) is None),
-        otherwise=tuple(
-            digest for digest, new in made.items() if new not in {None, digests[digest].file_sha256}
-        ),
+        lost=missed,
+        otherwise=otherwise,
         is_as_locked=is_as_locked,
     )
+
+
+def _require_another(
+    wanted: Locked, root: Path, missed: Sequence[Lost], otherwise: Sequence[str]
+) -> None:
+    """Refuse to put another dataset in place of the wanted one, and of what the lock says of it."""
+    path = lock.lock_path(root)
+    if lock.read_entry(path, root.absolute().name) != wanted.entry:
+        return
+    kept = sum(row.kept for row in wanted.manifest.rows)
+    raise LockMismatchError(
+        f"{in_words(missed, otherwise, kept)}. Nothing was changed, because {path} has the dataset"
+        " that was wanted under this name: run the same command again later, or make one of what"
+        f" there is under another, with --out {root}-in-part",
+        document={
+            "lost": [asdict(one) for one in missed],
+            "rendered_otherwise": list(otherwise),
+        },
+    )
+
+
+def in_words(missed: Sequence[Lost], otherwise: Sequence[str], wanted: int) -> str:
+    """What a restored dataset lacks of so many images, and how it differs."""
+    said = []
+    if missed:
+        some = "; ".join(f"{one.url}: {one.detail}" for one in missed[:_NAMED])
+        said.append(f"{len(missed)} of {wanted} originals are lost ({_why(missed)}): {some}")
+    if otherwise:
+        said.append(
+            f"{len(otherwise)} pictures have other bytes than they had, of the same originals:"
+            " install the libraries that the lock names to have them again"
+        )
+    return ". ".join(said)
 
 
 def _why(gone: Iterable[Lost]) -> str:
@@ -207,8 +248,7 @@ def _make_folders(site: Path, rows: Iterable[Row]) -> None:
     (site / THUMBNAILS).mkdir()
     for split in SPLITS:
         (site / split).mkdir()
-    for row in rows:
-        (site / str(row.file)).parent.mkdir(exist_ok=True)
+    make_class_folders(site, rows)
 
 
 def _in_threads(

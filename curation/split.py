@@ -326,8 +326,9 @@ def _require_enough(groups: _Groups, count: int) -> None:
     }
     if few:
         listed = ", ".join(f"{species} has {number}" for species, number in few.items())
+        least = min(few.values())
+        fewer = f" ask for --folds {least} or fewer," if least > 1 else ""
         raise SplitError(
             f"too few images that may be apart for {count} folds: {listed}; gather more with"
-            f" `bestiary scrape`, ask for --folds {max(2, min(few.values()))} or fewer, or remove"
-            " species with `bestiary forget --species`"
+            f" `bestiary scrape`,{fewer} or remove species with `bestiary forget --species`"
         )

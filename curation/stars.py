@@ -34,6 +34,8 @@ _TRIES = 8
 _PORTIONS = 16
 """In which pairs between stars are sorted: bounds memory."""
 
+_GREY_FOR = 3
+"""How many times more pixels a grey copy must have than one in colour to be kept still."""
 _SOFT_PX = 5_000
 """What a soft picture is worth, however large: about 80 × 60 sharp pixels."""
 
@@ -58,6 +60,8 @@ class Standing:
     bytes: int
     is_soft: bool = False
     """It shows no more than a thumbnail would, enlarged from one or out of focus."""
+    is_grey: bool = False
+    """It has no colours, or has lost them."""
 
     @property
     def rank(self) -> tuple[int, int, int, str]:
@@ -67,7 +71,8 @@ class Standing:
     @property
     def _detail(self) -> int:
         """Pixels that show something: of an enlarged thumbnail no more than it had."""
-        return min(self.pixels, _SOFT_PX) if self.is_soft else self.pixels
+        shown = min(self.pixels, _SOFT_PX) if self.is_soft else self.pixels
+        return shown // _GREY_FOR if self.is_grey else shown
 
     def may_replace(self, marked: Standing) -> bool:
         """Whether it shows enough to be kept in place of a better one that has a mark on it."""
@@ -80,6 +85,8 @@ class Standing:
         """
         if is_unmarked and self.rank < kept.rank:
             return "which has no watermark, caption or frame on it"
+        if self.is_grey and not kept.is_grey and self.pixels >= kept.pixels:
+            return "which is in colour"
         if self.pixels > kept.pixels and self._detail < kept._detail:
             return "which is sharper, though smaller"
         if self.pixels != kept.pixels:
@@ -90,16 +97,18 @@ class Standing:
 
 
 class Standings(Sequence[Standing]):
-    """Standings of many pictures, in arrays: 25 bytes each, and their digests where those lie."""
+    """Standings of many pictures, in arrays: 26 bytes each, and their digests where those lie."""
 
     def __init__(self, digests: Sequence[str], standings: Iterable[Standing]) -> None:
         """Take standings in whose digests are these, in step."""
         self._digests = digests
-        self._pixels, self._bytes, self._is_soft = array("q"), array("q"), array("b")
+        self._pixels, self._bytes = array("q"), array("q")
+        self._is_soft, self._is_grey = array("b"), array("b")
         for standing in standings:
             self._pixels.append(standing.pixels)
             self._bytes.append(standing.bytes)
             self._is_soft.append(standing.is_soft)
+            self._is_grey.append(standing.is_grey)
 
     @classmethod
     def of(cls, standings: Sequence[Standing]) -> Standings:
@@ -125,14 +134,16 @@ class Standings(Sequence[Standing]):
             pixels=self._pixels[place],
             bytes=self._bytes[place],
             is_soft=bool(self._is_soft[place]),
+            is_grey=bool(self._is_grey[place]),
         )
 
     @cached_property
     def line(self) -> Places:
         """The places of all, by rank: the best first."""
         pixels, size = np.array(self._pixels), np.array(self._bytes)
-        soft = np.array(self._is_soft, bool)
+        soft, grey = np.array(self._is_soft, bool), np.array(self._is_grey, bool)
         detail = np.where(soft, np.minimum(pixels, _SOFT_PX), pixels)
+        detail = np.where(grey, detail // _GREY_FOR, detail)
         return np.lexsort((self.by_digest, -size, -pixels, -detail)).astype(np.int32)
 
     @cached_property

@@ -56,11 +56,15 @@ def _balances(figures: Audit) -> str:
 
 def _by_split(balances: Mapping[str, Balance]) -> str:
     parts = [
-        f"{split} {ratio:.1f} : 1"
+        f"{split} {ratio:.1f} : 1{_without(balances[split].absent)}"
         for split in SPLITS
         if (ratio := balances[split].imbalance_ratio) is not None
     ]
     return f" ({', '.join(parts)})" if parts else ""
+
+
+def _without(absent: int) -> str:
+    return f" without {absent} of the species" if absent else ""
 
 
 def _size(one: SpeciesAudit | Audit) -> str:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -46,6 +47,17 @@ def test_a_species_without_an_image_is_still_there():
     assert figures.species["vole"].kept == 0
     assert "vole" not in figures.total
     assert "vole" in table(figures)
+
+
+def test_a_split_that_lacks_a_species_is_not_told_as_balanced():
+    lacking = [
+        replace(row, split="val") if row.species == "mouse" and number < 5 else row
+        for number, row in enumerate(rows(mouse=20, shrew=10))
+    ]
+    figures = audit(lacking)
+    assert (figures.balance["val"].imbalance_ratio, figures.balance["val"].absent) == (1, 1)
+    assert figures.balance["train"].absent == figures.balance["total"].absent == 0
+    assert "val 1.0 : 1 without 1 of the species" in table(figures)
 
 
 def test_nothing_at_all_has_no_ratio():

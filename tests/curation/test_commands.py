@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from tests.curation.making import gathered, jpeg
+from tests.curation.making import curated, gathered, jpeg
 
 
 def bestiary(*arguments: str, cwd, code: int = 0) -> dict:
@@ -99,6 +99,16 @@ def test_verify_exits_with_4_where_the_lock_knows_a_dataset_without_a_manifest(
     document = bestiary("verify", cwd=tmp_path, code=4)
 
     assert [one["kind"] for one in document["differences"]] == ["manifest"]
+
+
+def test_a_strict_audit_passes_only_what_it_could_compare(shrews_and_mice, tmp_path):
+    root = curated(shrews_and_mice, tmp_path / "dataset").dataset.root
+    assert "error" not in bestiary("audit", "--strict", cwd=tmp_path)
+    next((root / "train/mouse").iterdir()).unlink()
+    document = bestiary("audit", "--strict", cwd=tmp_path, code=1)
+    assert "may leak, files that the manifest has and the folder has not: 1" in document["error"]
+    assert len(document["leaks"]["absent"]) == 1
+    assert "run `bestiary verify`" in document["error"]
 
 
 def test_audit_shows_its_figures_where_the_report_cannot_be_written(shrews_and_mice, tmp_path):

@@ -16,7 +16,7 @@ from curation.errors import DatasetError, EmptyHarvestError, LockMismatchError
 from curation.recipe import CurationRecipe
 from curation.stars import Compared
 from scraper.harvest import Harvest
-from tests.curation.making import curated, encoded, jpeg, names_in, picture, tree
+from tests.curation.making import curated, encoded, gathered, jpeg, names_in, picture, tree
 
 
 def test_every_record_has_a_row_and_every_dropped_one_a_reason(shrews_and_mice, tmp_path):
@@ -169,6 +169,17 @@ def test_what_file_managers_leave_behind_counts_for_nothing(shrews_and_mice, tmp
         (dataset.root / name).write_bytes(b"litter")
     assert dataset.verify() == ()
     assert curated(shrews_and_mice, tmp_path / "dataset").dataset.verify() == ()
+
+
+def test_a_split_has_a_folder_for_every_species_so_that_labels_are_the_same_in_all(tmp_path):
+    bodies = [("ant", jpeg(1)), *(("shrew", jpeg(number)) for number in range(2, 22))]
+    harvest = gathered(tmp_path / "h", bodies)
+    dataset = curated(harvest, tmp_path / "dataset").dataset
+    for split in ("train", "val", "test"):
+        assert sorted(path.name for path in (dataset.root / split).iterdir()) == ["ant", "shrew"]
+    assert sum(1 for _ in dataset.root.glob("*/ant/*.jpg")) == 1
+    assert dataset.verify() == ()
+    assert curated(harvest, tmp_path / "dataset").dataset.verify() == ()
 
 
 def test_a_folder_that_is_no_dataset_is_refused(shrews_and_mice, tmp_path):

@@ -67,6 +67,21 @@ def test_a_changed_copy_is_found(change):
     assert album_of([encoded(original), copy]) == [(0, 1)]
 
 
+@pytest.mark.parametrize("colour", ["white", "black"])
+@pytest.mark.parametrize("size", [(240, 160), (160, 240), (240, 120), (200, 180)])
+def test_a_picture_that_bars_make_a_square_is_found_as_it_is_and_turned(size, colour):
+    original = picture(1, size)
+    square = ImageOps.pad(original, (240, 240), color=colour)
+    for copy in (square, square.transpose(Image.Transpose.ROTATE_90)):
+        assert album_of([encoded(original), encoded(copy, quality=85)]) == [(0, 1)]
+
+
+@pytest.mark.parametrize("size", [(240, 120), (140, 200)])
+def test_a_picture_that_was_distorted_to_fit_is_found(size):
+    original = picture(1, SIZE)
+    assert album_of([encoded(original), encoded(original.resize(size))]) == [(0, 1)]
+
+
 def test_different_pictures_are_not_look_alikes():
     bodies = [encoded(picture(seed, SIZE)) for seed in range(60)]
     loose = CurationRecipe(side_px=64, candidate_bits=16, crop_bits=16)
@@ -207,6 +222,19 @@ def test_an_enlarged_thumbnail_gives_way_to_what_it_was_made_of(tmp_path):
     assert dropped.reason == (
         f"near-duplicate: of {kept.digest[:12]}, which is sharper, though smaller"
     )
+
+
+def test_of_copies_the_one_in_colour_is_kept_unless_the_grey_one_shows_far_more(tmp_path):
+    shot = picture(5, size=(400, 300))
+    for width, reason in ((250, "which is in colour"), (200, "which is larger")):
+        colour = shot.resize((width, width * 3 // 4))
+        bodies = [encoded(shot.convert("L"), "PNG"), encoded(colour, quality=85)]
+        harvest = gathered(tmp_path / f"h{width}", [("shrew", body) for body in bodies])
+        rows = curated(harvest, tmp_path / f"d{width}").dataset.rows
+        (kept,) = (row for row in rows if row.kept)
+        (dropped,) = (row for row in rows if not row.kept)
+        assert kept.format == ("JPEG" if width == 250 else "PNG")
+        assert dropped.reason == f"near-duplicate: of {kept.digest[:12]}, {reason}"
 
 
 def test_plain_things_of_one_outline_are_not_look_alikes():

@@ -122,6 +122,48 @@ def test_what_the_web_has_lost_is_told_row_by_row_and_the_rest_is_made(made, web
     assert {one["fate"] for one in again["lost"]} <= {"changed", "refused"}
 
 
+def test_a_part_never_takes_the_place_of_the_whole_that_the_lock_has(made, web, tmp_path):
+    for name in ("datasets.lock", "dataset/manifest.parquet"):
+        shutil.copy(made / name, tmp_path)
+    before = (tmp_path / "datasets.lock").read_bytes()
+    web.script["/shrew/0.jpg"] = [Reply(status=404)]
+    arguments = ("restore", "datasets.lock", "--manifest", "manifest.parquet", *OFFERED)
+
+    document = bestiary(*arguments, "--out", "dataset", cwd=tmp_path, code=4)
+
+    assert "1 of 18 originals are lost" in document["error"]
+    assert "Nothing was changed" in document["error"]
+    assert [one["url"] for one in document["lost"]] == [web.url("/shrew/0.jpg")]
+    assert (tmp_path / "datasets.lock").read_bytes() == before
+    assert not (tmp_path / "dataset").exists()
+    in_part = bestiary(*arguments, "--out", "dataset-in-part", cwd=tmp_path, code=4)
+    assert in_part["images"] == 17
+    assert entry(tmp_path) == entry(made)
+
+    web.script["/shrew/0.jpg"] = [Reply(body=BODIES["/shrew/0.jpg"][1])]
+    assert bestiary(*arguments, "--out", "dataset", cwd=tmp_path)["is_as_locked"]
+    # Nor is a dataset that is there and whole lost to a harvest that lacks some.
+    files = tree(tmp_path / "dataset")
+    web.script["/shrew/0.jpg"] = [Reply(status=404)]
+    bestiary(
+        *("restore", "dataset", "--out", "dataset", "--harvest", "new", *OFFERED),
+        cwd=tmp_path,
+        code=4,
+    )
+    assert tree(tmp_path / "dataset") == files
+    bestiary("verify", "dataset", cwd=tmp_path)
+
+
+def test_originals_that_another_scrape_may_be_fetching_are_not_told_as_lost(made, web, tmp_path):
+    shutil.copytree(made / "harvest", tmp_path / "harvest")
+    with Harvest.open(tmp_path / "harvest") as harvest, harvest.claim():
+        document = bestiary(
+            *("restore", str(made / "dataset"), "--out", "anew", *OFFERED), cwd=tmp_path, code=1
+        )
+    assert "another scrape is writing" in document["error"]
+    assert not (tmp_path / "anew").exists()
+
+
 def test_what_a_harvest_has_is_not_fetched_and_offline_it_must_be_enough(made, web, tmp_path):
     shutil.copytree(made / "harvest", tmp_path / "harvest")
     web.hits.clear()

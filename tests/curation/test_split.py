@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
@@ -192,6 +193,10 @@ def test_a_species_with_too_few_groups_for_the_folds_is_named_with_what_can_be_d
         folds(rows, count=5, seed=0)
     assert "--folds 3" in str(caught.value)
     assert len(set(folds(rows, count=3, seed=0).values())) == 3
+    lonely = [replace(row, group="one") if row.species == "shrew" else row for row in rows]
+    with pytest.raises(SplitError, match="shrew has 1;") as caught:
+        folds(lonely, count=2, seed=0)
+    assert "--folds" not in str(caught.value)
 
 
 @pytest.mark.parametrize("seed", range(5))

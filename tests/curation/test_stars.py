@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -137,10 +139,21 @@ def test_what_is_not_kept_says_what_the_kept_one_has_before_it():
     assert standing("b", 300, 100).behind(kept) == "less compressed"
     assert standing("b", 300, 200).behind(kept) == "no better or worse"
     assert standing("b", 400, 200).behind(kept) == "which a person chose"
+    grey = Standing(digest="b", pixels=400, bytes=900, is_grey=True)
+    assert grey.behind(kept) == "which is in colour"
+    assert grey.rank > kept.rank
+    assert grey.rank < standing("c", 100, 900).rank
 
 
 def test_many_standings_are_the_same_as_one_by_one_and_take_a_line():
-    members = [standing(f"{number % 7}{number:03}", number % 5, number % 3) for number in range(90)]
+    members = [
+        replace(
+            standing(f"{number % 7}{number:03}", number % 5, number % 3),
+            is_grey=number % 4 == 0,
+            is_soft=number % 11 == 0,
+        )
+        for number in range(90)
+    ]
     packed = Standings.of(members)
     assert list(packed) == members
     assert packed[3:5] == tuple(members[3:5])
