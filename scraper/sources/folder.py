@@ -39,7 +39,8 @@ class FolderSource:
     is_local = True
 
     def __init__(self, root: Path) -> None:
-        self.root = root.absolute()
+        # Without `..`, so that a folder has one address, however it was named.
+        self.root = Path(os.path.abspath(root))  # noqa: PTH100
         self._folders = _class_folders(self.root)
 
     @property

@@ -70,6 +70,13 @@ def test_names_need_not_be_utf_8(tmp_path: Path) -> None:
     assert read_file(address, max_bytes=10_000).body == png()
 
 
+def test_a_folder_has_one_address_however_it_is_named(tmp_path: Path) -> None:
+    write(tmp_path / "all" / "mouse" / "a.png", png())
+    roundabout = tmp_path / "all" / "mouse" / ".." / ".." / "all"
+    straight = addresses(FolderSource(tmp_path / "all"), "mouse")
+    assert addresses(FolderSource(roundabout), "mouse") == straight
+
+
 def test_other_files_are_refused_with_what_they_are(tmp_path: Path) -> None:
     with pytest.raises(UnwantedError) as refused:
         read(write(tmp_path / "notes.txt", b"hello"))
