@@ -225,6 +225,12 @@ def _warnings(dataset: Dataset, harvest: Harvest) -> Iterator[str]:
             f"images that crashed their decoder, or took too long or too much memory:"
             f" {len(given_up)}; on another machine they may be kept"
         )
+    if changed := sum(1 for row in dataset.rows if _is_changed(row, harvest)):
+        yield (
+            f"originals that are gone from the harvest, or have another size than when they were"
+            f" looked at: {changed}; what was seen then was used (`bestiary curate --fresh` looks"
+            " anew, `bestiary verify --harvest` names them)"
+        )
     if lost := sorted(set(harvest.species()) - set(dataset.species)):
         yield f"no image is left of {', '.join(lost)}: gather more with `bestiary scrape`"
     if len(dataset.species) == 1:
@@ -237,6 +243,16 @@ def _warnings(dataset: Dataset, harvest: Harvest) -> Iterator[str]:
             what = "images" if dataset.recipe.group_by == "look-alikes" else "groups of images"
             yield f"too few {what} for {name} of {', '.join(missing)}"
     yield from grouping.warnings(dataset.rows, dataset.recipe.group_by)
+
+
+def _is_changed(row: Row, harvest: Harvest) -> bool:
+    """Whether an original is not what was looked at, as far as its size tells."""
+    if row.bytes is None or reasons.word(row.reason) in {reasons.MISSING, reasons.DAMAGED}:
+        return False
+    try:
+        return harvest.path(row.digest).stat().st_size != row.bytes
+    except OSError:
+        return True
 
 
 def default_workers() -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+import shutil
 from collections import Counter
 
 import pytest
@@ -169,6 +170,25 @@ def test_what_file_managers_leave_behind_counts_for_nothing(shrews_and_mice, tmp
         (dataset.root / name).write_bytes(b"litter")
     assert dataset.verify() == ()
     assert curated(shrews_and_mice, tmp_path / "dataset").dataset.verify() == ()
+
+
+def test_originals_that_went_or_changed_since_they_were_looked_at_are_told(
+    shrews_and_mice, tmp_path
+):
+    shutil.copytree(shrews_and_mice, tmp_path / "h")
+    before = curated(tmp_path / "h", tmp_path / "dataset")
+    assert not any("originals" in warning for warning in before.warnings)
+    gone, grown, *_ = (row.digest for row in before.dataset.rows if row.split == "train")
+    with Harvest.open(tmp_path / "h") as harvest:
+        harvest.path(gone).unlink()
+        with harvest.path(grown).open("ab") as file:
+            file.write(b"more")
+
+    again = curated(tmp_path / "h", tmp_path / "dataset")
+
+    assert again.dataset.rows == before.dataset.rows
+    (warning,) = (warning for warning in again.warnings if "originals" in warning)
+    assert "another size than when they were looked at: 2;" in warning
 
 
 def test_a_split_has_a_folder_for_every_species_so_that_labels_are_the_same_in_all(tmp_path):
