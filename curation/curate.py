@@ -28,7 +28,7 @@ from curation.judging import Judge
 from curation.lookalikes import Album
 from curation.looking import Seen
 from curation.memory import give_back
-from curation.pairs import Pairs
+from curation.pairs import Pair, Pairs
 from curation.recipe import SPLITS, CurationRecipe
 from curation.report import write_report
 from curation.review import Decision, Reviewed, reviewed
@@ -137,6 +137,7 @@ def _decided(
     pairs = Pairs()
     unmarked: dict[int, int] = {}
     album = Album()
+    plain: dict[str | None, list[int]] = {}
     judge = Judge.of(review, species, recipe)
     for place, seen in enumerate(originals.seen(digests, recipe)):
         finding = judge.judged(found(seen))
@@ -144,6 +145,8 @@ def _decided(
         if seen.signature is not None and not finding.reason:
             album.add(seen.signature)
             in_album.append(place)
+        elif not finding.reason:
+            plain.setdefault(finding.file_sha256, []).append(place)
         yield Looked(digest=finding.digest, reason=finding.reason)
     give_back()
     for outcome in _compared(album, in_album, findings, species, recipe, apart=review.apart):
@@ -153,9 +156,20 @@ def _decided(
         )
         unmarked |= {in_album[one]: in_album[other] for one, other in outcome.unmarked.items()}
         yield outcome
+    pairs.extend(_of_the_same_pixels(plain.values(), findings))
     del album  # What is compared takes most of the room for temporary files.
     give_back()
     return decide(review, findings, species, pairs, recipe, before=before, unmarked=unmarked)
+
+
+def _of_the_same_pixels(groups: Iterable[Sequence[int]], findings: Findings) -> Iterator[Pair]:
+    """Pictures without features, which are copies where they are rendered to the same bytes."""
+    for places in groups:
+        if len(places) > 1:
+            ranked = zip(findings.at(places), places, strict=True)
+            (_, best), *others = sorted((finding.standing.rank, place) for finding, place in ranked)
+            for _, other in others:
+                yield Pair(first=min(best, other), second=max(best, other), likeness=1.0)
 
 
 def _sides_before(root: Path, recipe: CurationRecipe) -> Sides:

@@ -172,6 +172,27 @@ def test_what_file_managers_leave_behind_counts_for_nothing(shrews_and_mice, tmp
     assert curated(shrews_and_mice, tmp_path / "dataset").dataset.verify() == ()
 
 
+def test_plain_pictures_of_the_same_pixels_are_one_and_a_conflict_across_species(tmp_path):
+    plain = {shade: Image.new("RGB", (96, 72), (shade,) * 3) for shade in (90, 170)}
+    bodies = [
+        ("shrew", encoded(plain[90], "PNG")),
+        ("shrew", encoded(plain[90], "BMP")),
+        ("shrew", encoded(plain[170], "PNG")),
+        ("mouse", encoded(plain[170], "BMP")),
+        *(("mouse", jpeg(number)) for number in range(3)),
+    ]
+    harvest = gathered(tmp_path / "h", bodies)
+
+    rows = curated(harvest, tmp_path / "d").dataset.rows
+
+    plainly = [row for row in rows if row.format != "JPEG"]
+    assert Counter(reasons.word(row.reason) for row in plainly) == {
+        "": 1,
+        "near-duplicate": 1,
+        "conflict": 2,
+    }
+
+
 def test_originals_that_went_or_changed_since_they_were_looked_at_are_told(
     shrews_and_mice, tmp_path
 ):
