@@ -8,7 +8,7 @@ It changes no answer, only how sure it sounds.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +41,8 @@ class Calibration:
     def __post_init__(self) -> None:
         if not self.temperature > 0 or not np.isfinite(self.temperature):
             raise ValueError(f"a temperature is a number above 0, not {self.temperature}")
+        if not 0 <= self.unknown_below <= 1:
+            raise ValueError(f"unknown_below is a probability, not {self.unknown_below}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +130,11 @@ def _squares(labels: Labels, probabilities: Probabilities) -> Floats:
 
 
 def _ece(gaps: Floats, places: NDArray[np.int_], *, seed: int) -> Figure:
-    """The gaps are confidence less accuracy, by picture; the error adds them up by bin."""
+    """The gaps are confidence less accuracy, by picture; the error adds them up by bin.
+
+    Resamples have a larger error than the pictures, as these have than the truth. So the interval
+    goes as far below the value as theirs goes above (the basic bootstrap), down to no error.
+    """
     n = len(gaps)
     by_bin: Floats = np.where(places[:, None] == np.arange(BINS), gaps[:, None], 0.0)
 
@@ -137,7 +143,11 @@ def _ece(gaps: Floats, places: NDArray[np.int_], *, seed: int) -> Figure:
         return errors
 
     value = float(np.abs(by_bin.sum(axis=0)).sum() / n) if n else np.nan
-    return over_pictures(of_draws, n=n, seed=seed, value=value)
+    found = over_pictures(of_draws, n=n, seed=seed, value=value)
+    if found.value is None or found.low is None or found.high is None:
+        return found
+    low, high = 2 * found.value - found.high, 2 * found.value - found.low
+    return replace(found, low=max(0.0, min(low, value)), high=min(1.0, max(high, value)))
 
 
 def _bin(place: int, confidence: Floats, right: Floats, places: NDArray[np.int_]) -> ReliabilityBin:

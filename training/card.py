@@ -86,7 +86,8 @@ def _figures(measures: Measures, *, is_chosen_by: bool) -> Iterator[str]:
     yield f"## How good it is, on {measures.n} {measures.split} pictures"
     yield ""
     yield (
-        "These pictures chose the epoch, so the figures flatter: the dataset has no test split."
+        "These pictures chose what validation chooses, so the figures flatter: the dataset has no"
+        " test split."
         if is_chosen_by
         else "These pictures took no part in training and chose nothing."
     )

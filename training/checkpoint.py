@@ -10,6 +10,7 @@ best files go afterwards. So a kill at any moment leaves a checkpoint that is wh
 from __future__ import annotations
 
 import json
+import os
 import zipfile
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
@@ -64,7 +65,13 @@ class Checkpoints:
         """Where the training stood; at its beginning where there is no checkpoint."""
         if not self.exist:
             return Progress()
-        state = json.loads(str(self._read("last.npz", "progress")[0]))
+        found = self._read("last.npz", "progress")
+        if not found:
+            raise RunError(
+                f"the checkpoint {self.folder / 'last.npz'} has no progress in it: remove"
+                f" {self.folder} to begin the run anew"
+            )
+        state = json.loads(str(found[0]))
         return Progress(
             history=tuple(Epoch(**epoch) for epoch in state["history"]),
             step=state["step"],
@@ -91,6 +98,8 @@ class Checkpoints:
             self.folder.mkdir(parents=True, exist_ok=True)
             with unready.open("wb") as file:
                 np.savez(file, **arrays)  # type: ignore[arg-type]  # Its stub knows no names.
+                file.flush()
+                os.fsync(file.fileno())
             unready.replace(self.folder / name)
         except OSError as error:
             raise RunError(f"cannot write a checkpoint in {self.folder}: {error}") from error
@@ -102,7 +111,7 @@ class Checkpoints:
                 np.load(file, allow_pickle=False) as arrays,
             ):
                 return [arrays[key] for key in sorted(arrays.files) if key.startswith(group)]
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
             raise RunError(
                 f"the checkpoint {self.folder / name} cannot be read ({error}):"
                 f" remove {self.folder} to begin the run anew"

@@ -203,11 +203,13 @@ def _train(
     from training import weights
     from training.conclude import conclude
     from training.journal import journals
+    from training.pictures import require_measurable
     from training.portions import WHOLE
 
     first_weights = weights.file_of(entry, recipe.weights, cache=weights.keras_cache())
     portion = portion or WHOLE
     dataset = portion.of(whole)
+    require_measurable(dataset)
     record = replace(
         training.checked_record(dataset, entry, recipe, first_weights),
         lock_digest=whole.lock_digest,

@@ -84,7 +84,8 @@ def _separation(
 
 def _summary(run: Run, evaluations: Mapping[str, Evaluation], apart: Separation | None) -> str:
     record = run.record
-    lines = [f"{record.model}: epoch {record.best_epoch} of {record.epochs} is the best."]
+    chosen = "the last" if record.recipe.monitor == "none" else "the best"
+    lines = [f"{record.model}: epoch {record.best_epoch} of {record.epochs} is {chosen}."]
     for one in evaluations.values():
         lines += ["", *_split_lines(one.measures)]
     if record.calibration is not None:

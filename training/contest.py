@@ -45,6 +45,8 @@ def contest(first_root: Path, second_root: Path) -> Contest:
         OtherDataError: their test pictures are not the same.
     """
     (first, shown), (second, shown_second) = _tested(first_root), _tested(second_root)
+    if first_root.resolve() == second_root.resolve():
+        raise RunError(f"{first_root} and {second_root} are one and the same: name two")
     _require_same_pictures(shown, shown_second, first_root, second_root)
     order = {digest: place for place, digest in enumerate(second.digests)}
     places = np.array([order[digest] for digest in first.digests], np.intp)

@@ -4,7 +4,7 @@
     ENSEMBLE/<run>/             each member is a run like any other
 
 An ensemble answers with the mean of its members' probabilities, and each member with the mean
-of its views: the picture as it is, mirrored, and a little shifted.
+of its views: the picture as it is, mirrored, and a little shifted. A run alone is calibrated.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from training.calibration import calibrated
 from training.errors import RunError, UsageError
 from training.predict import probabilities_of
 from training.run import Run
@@ -40,6 +41,10 @@ class Classifier:
     side_px: int
     members: tuple[Any, ...]
     views: Views = "one"
+    temperature: float = 1.0
+    """By which what they say is calibrated, as `predict` shows it (`training.calibration`)."""
+    commonest: str = ""
+    """Of their training pictures."""
 
     def probabilities(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """What they say of pictures (n, side_px, side_px, 3): (n, species)."""
@@ -48,7 +53,17 @@ class Classifier:
             for member in self.members
             for view in seen(pixels, self.views)
         ]
-        return np.asarray(np.mean(said, axis=0, dtype=np.float64), np.float32)
+        mean: NDArray[np.float32] = np.asarray(np.mean(said, axis=0, dtype=np.float64), np.float32)
+        return mean if self.temperature == 1 else calibrated(mean, self.temperature)
+
+    @property
+    def output_shape(self) -> tuple[None, int]:
+        """Of what it says, as a network of Keras' tells it."""
+        return None, len(self.species)
+
+    def predict_on_batch(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """The probabilities; so it can take the place of a network that is asked."""
+        return self.probabilities(pixels)
 
 
 def seen(pixels: NDArray[np.uint8], views: Views) -> Iterator[NDArray[np.uint8]]:
@@ -91,8 +106,18 @@ def load(root: Path, views: Views | None = None) -> Classifier:
     Raises:
         RunError: there is neither, or it is not whole.
     """
+    runs, own = opened(root)
+    return _together(runs, views or own)
+
+
+def opened(root: Path) -> tuple[list[Run], Views]:
+    """The runs that answer in a folder, an ensemble's or the one that lies there, and their views.
+
+    Raises:
+        RunError: there is neither, or it is not whole.
+    """
     if not (root / FILE).is_file():
-        return _together([Run.open(root)], views or "one")
+        return [Run.open(root)], "one"
     try:
         document = json.loads((root / FILE).read_text("utf-8"))
         runs = [Run.open(root / name) for name in document["runs"]]
@@ -101,7 +126,7 @@ def load(root: Path, views: Views | None = None) -> Classifier:
         raise RunError(f"{root / FILE} cannot be read ({error}): make the ensemble anew") from error
     if own not in VIEWS or not runs:
         raise RunError(f"{root / FILE} names no runs, or unknown views: make the ensemble anew")
-    return _together(runs, views or own)
+    return runs, own
 
 
 def _together(runs: Sequence[Run], views: Views) -> Classifier:
@@ -112,11 +137,14 @@ def _together(runs: Sequence[Run], views: Views) -> Classifier:
                 f"{run.root} knows other species than {runs[0].root}, or takes another side:"
                 " they cannot answer together"
             )
+    alone = first.calibration if len(runs) == 1 else None
     return Classifier(
         species=first.species,
         side_px=first.side_px,
         members=tuple(run.load_network() for run in runs),
         views=views,
+        temperature=1.0 if alone is None else alone.temperature,
+        commonest=first.commonest,
     )
 
 

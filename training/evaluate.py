@@ -21,7 +21,7 @@ from training.baselines import PatchClassifier
 from training.calibration import Calibration, calibrated
 from training.errors import OtherDataError, PicturesError, RunError
 from training.measure import Measures, measure
-from training.pictures import Pictures, load
+from training.pictures import Pictures, load, require_measurable
 from training.predict import probabilities_of
 from training.predictions import Predictions
 from training.run import Run
@@ -86,6 +86,7 @@ def evaluate(
     Raises:
         PicturesError: neither split has any pictures.
     """
+    require_measurable(dataset)
     found = {split: _load(run, dataset, split) for split in SPLITS}
     said = {
         split: probabilities_of(network, pictures.pixels)

@@ -13,6 +13,7 @@ from training import ensemble
 from training.errors import ModelMismatchError, RunError
 from training.labelled import Labelled, read_npz
 from training.measure import Measures, measure
+from training.wording import percent
 
 
 def evaluate_images(
@@ -48,7 +49,7 @@ def _row(
     tell(f"Asking {path} about {len(pictures)} pictures …")
     began_s = time.process_time()
     said = classifier.probabilities(pictures.pixels)
-    measures = measures_of(pictures, said, split=file.name)
+    measures = measures_of(pictures, said, split=file.name, commonest=classifier.commonest)
     return {
         "classifier": str(path),
         "members": len(classifier.members),
@@ -59,15 +60,19 @@ def _row(
     }
 
 
-def measures_of(pictures: Labelled, said: Any, *, split: str, seed: int = 0) -> Measures:
-    """Measure what was said of labelled pictures."""
+def measures_of(
+    pictures: Labelled, said: Any, *, split: str, commonest: str = "", seed: int = 0
+) -> Measures:
+    """Measure what was said of labelled pictures; `commonest` is the species that the majority
+    baseline says, by default the commonest of these."""
     counts = np.bincount(pictures.labels, minlength=len(pictures.species))
+    species = pictures.species
     return measure(
         pictures.labels,
         said,
         split=split,
-        species=pictures.species,
-        commonest=int(counts.argmax()),
+        species=species,
+        commonest=species.index(commonest) if commonest in species else int(counts.argmax()),
         seed=seed,
     )
 
@@ -92,6 +97,6 @@ def _lines(row: dict[str, Any]) -> list[str]:
 
 def _species_lines(measures: dict[str, Any]) -> list[str]:
     return [
-        f"{one['species']:12} recognised {one['recall']['value']:.1%} of {one['n']}"
+        f"{one['species']:12} recognised {percent(one['recall']['value'])} of {one['n']}"
         for one in measures["species"]
     ]

@@ -86,7 +86,10 @@ def _arrays(path: Path) -> dict[str, NDArray[Any]]:
             return {name: arrays[name] for name in arrays.files}
     except FileNotFoundError as error:
         raise PicturesError(f"there is no file {path}") from error
-    except (OSError, EOFError, ValueError, KeyError, AttributeError, zipfile.BadZipFile) as error:
+    except (
+        *(OSError, EOFError, ValueError, KeyError, TypeError, AttributeError),
+        zipfile.BadZipFile,
+    ) as error:
         raise PicturesError(f"{path} is no .npz file of arrays: {error}") from error
 
 
@@ -119,8 +122,15 @@ def names_of(
     CIFAR-100's codes are what they are only where they name something that is wanted; the
     labels 0 to k - 1 of k species are places in the sorted list.
     """
-    if codes.dtype.kind in "US":
+    if codes.dtype.kind == "S":
+        return [code.decode("utf-8", "replace") for code in codes.tolist()]
+    if codes.dtype.kind == "U":
         return [str(code) for code in codes.tolist()]
+    if codes.dtype.kind not in "iuf" or not np.all(codes == np.round(codes)):
+        raise PicturesError(
+            f"labels must be names or whole numbers, and these are {codes.dtype}, such as"
+            f" {codes.reshape(-1)[0]}"
+        )
     found = sorted({int(code) for code in codes.tolist()})
     table = dict(legend) if set(found) <= set(legend) else _by_custom(found, species)
     return [table[int(code)] for code in codes.tolist()]

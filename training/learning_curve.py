@@ -15,15 +15,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from training.comparison import SIGNIFICANCE, Comparison, compared
-from training.intervals import Figure, wilson
+from training.intervals import Figure, Floats, over_pictures, wilson
 from training.predictions import Predictions
 from training.series import Trial
-from training.wording import p_in_words, percent, points
+from training.wording import in_words, p_in_words, percent, points
 
 HALF, ALL = 0.5, 1.0
+_MOSTLY = 0.5
+"""More than this share of the seeds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +53,10 @@ class LearningCurve:
 def drawn(
     done: Sequence[tuple[Trial, Mapping[str, Any]]], said: Sequence[Predictions]
 ) -> LearningCurve:
-    """Draw the curve; of several seeds, a picture counts as right if most recognise it.
+    """Draw the curve; of several seeds it has the means.
+
+    What a species gained is counted in pictures: of several seeds, one is recognised where more
+    than half of them recognise it.
 
     Args:
         done: The trials, with their metrics.
@@ -62,7 +66,7 @@ def drawn(
     names = tuple(done[0][1]["species"])
     labels = said[0].labels
     right = {
-        share: _mostly_right(
+        share: _shares_right(
             [
                 one
                 for (trial, _), one in zip(done, said, strict=True)
@@ -77,29 +81,32 @@ def drawn(
     )
     return LearningCurve(
         shares=tuple(shares),
-        accuracies=tuple(_share_right(right[share]) for share in shares),
-        gain=compared(right[ALL], right[HALF]),
+        accuracies=tuple(_mean_right(right[share]) for share in shares),
+        gain=compared(right[ALL] > _MOSTLY, right[HALF] > _MOSTLY),
         species=species,
         advice=advice(species),
     )
 
 
-def _mostly_right(said: Sequence[Predictions]) -> NDArray[np.bool_]:
-    right: NDArray[np.bool_] = np.mean([one.right for one in said], axis=0) >= 0.5
-    return right
+def _shares_right(said: Sequence[Predictions]) -> Floats:
+    """Of each picture, the share of the seeds that recognise it."""
+    shares: Floats = np.mean([one.right for one in said], axis=0)
+    return shares
 
 
-def _share_right(right: NDArray[np.bool_]) -> Figure:
-    return wilson(int(right.sum()), len(right))
+def _mean_right(right: Floats) -> Figure:
+    """The accuracy, over all seeds; of one alone with Wilson's interval."""
+    n = len(right)
+    if not n or set(np.unique(right)) <= {0.0, 1.0}:
+        return wilson(int(right.sum()), n)
+    return over_pictures(lambda draws: draws @ right / n, n=n, seed=0, value=float(right.mean()))
 
 
-def _species_curve(
-    name: str, right: Sequence[NDArray[np.bool_]], shares: Sequence[float]
-) -> SpeciesCurve:
+def _species_curve(name: str, right: Sequence[Floats], shares: Sequence[float]) -> SpeciesCurve:
     return SpeciesCurve(
         species=name,
-        recalls=tuple(_share_right(one) for one in right),
-        gain=compared(right[shares.index(ALL)], right[shares.index(HALF)]),
+        recalls=tuple(_mean_right(one) for one in right),
+        gain=compared(right[shares.index(ALL)] > _MOSTLY, right[shares.index(HALF)] > _MOSTLY),
     )
 
 
@@ -134,7 +141,7 @@ def _is_gaining(gain: Comparison, *, of: int) -> bool:
 def in_lines(curve: LearningCurve) -> list[str]:
     """The curve on the terminal."""
     lines = [
-        f"{share:5.0%} of the training pictures: accuracy {percent(accuracy.value)}"
+        f"{share:5.0%} of the training pictures: accuracy {in_words(accuracy)}"
         for share, accuracy in zip(curve.shares, curve.accuracies, strict=True)
     ]
     lines += [

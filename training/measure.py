@@ -127,12 +127,13 @@ def confusion_of(labels: NDArray[np.int32], predicted: NDArray[np.intp], species
 def resampled(confusion: Counts, *, seed: int) -> Counts:
     """Confusion matrices of as many pictures drawn anew, shape (RESAMPLES, species, species).
 
-    Drawing pictures with replacement is drawing the cells they fall in. Each row has half a
-    picture more, spread over its cells: else no resample of a faultless result has a fault,
-    and 5 pictures would prove as much as 5,000.
+    Drawing pictures with replacement is drawing the cells they fall in. Each row that has a
+    picture has half a one more, spread over its cells: else no resample of a faultless result
+    has a fault, and 5 pictures would prove as much as 5,000. What does not occur stays away.
     """
     n = int(confusion.sum())
-    smooth = confusion + 0.5 / len(confusion)
+    occurs = confusion.sum(axis=1, keepdims=True) > 0
+    smooth = np.where(occurs | (n == 0), confusion + 0.5 / len(confusion), 0)
     shares = (smooth / smooth.sum()).ravel()
     draws = (
         np.random.default_rng(seed).multinomial(n, shares, size=RESAMPLES)

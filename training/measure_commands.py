@@ -59,6 +59,10 @@ def evaluate(
     from training.evaluate import require_same_data
     from training.run import LATEST, Run
 
+    if views is not None and images is None:
+        raise click.UsageError("--views belongs to --images: the dataset's pictures have one view")
+    if images is not None and (dataset_root is not None or others is not None):
+        raise click.UsageError("--images takes the place of --dataset, and --others goes with that")
     if images is not None:
         from training.image_evaluation import evaluate_images
 

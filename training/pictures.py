@@ -204,6 +204,19 @@ def labels_of(rows: tuple[Row, ...], species: tuple[str, ...]) -> NDArray[np.int
     return np.array([index[row.species] for row in rows], np.int32)
 
 
+def require_measurable(dataset: Dataset) -> None:
+    """Make sure that there are pictures to measure on: better told before a training than after.
+
+    Raises:
+        PicturesError: neither validation nor test has any.
+    """
+    if not any(row.kept and row.split in {"val", "test"} for row in dataset.rows):
+        raise PicturesError(
+            f"{dataset.root} has neither validation nor test pictures to measure on:"
+            " curate again with --splits 0.7,0.15,0.15"
+        )
+
+
 def require_every_species(labels: NDArray[np.int32], species: tuple[str, ...]) -> None:
     """Make sure that there is something to tell apart, and something to learn it from.
 

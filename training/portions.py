@@ -166,9 +166,10 @@ def _made_folds(rows: Sequence[Row], folds: int, *, seed: int) -> dict[str, int]
 def _require_groups(rows: Sequence[Row], folds: int) -> None:
     for species, groups in sorted(_groups(rows).items()):
         if len(groups) < folds:
+            fewer = f", or take --folds {len(groups)}" if len(groups) > 1 else ""
             raise PicturesError(
-                f"{species} has pictures of {len(groups)} kinds that are not alike, too few for"
-                f" {folds} folds: gather more, or take --folds {max(2, len(groups))}"
+                f"{species} has only {len(groups)} groups of pictures that are not alike, too few"
+                f" for {folds} folds: gather more{fewer}"
             )
 
 

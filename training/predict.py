@@ -136,7 +136,14 @@ def to_csv(found: Iterable[Prediction | Unread], species: Sequence[str]) -> str:
 
 
 def images_of(named: Iterable[str]) -> list[str]:
-    """The addresses and files named, and for each folder the files in it, sorted."""
+    """The addresses and files named, and for each folder the files in it, sorted.
+
+    Raises:
+        PredictionError: a name is empty, which would be the folder that one is in.
+    """
+    named = list(named)
+    if not all(named):
+        raise PredictionError("an image has an empty name: is a variable of the shell not set?")
     return [
         image
         for name in named
@@ -160,7 +167,8 @@ def files_of(paths: Iterable[Path]) -> list[Path]:
 
 def _visible_files(folder: Path) -> Iterator[Path]:
     for path in folder.rglob("*"):
-        if path.is_file() and not path.name.startswith("."):
+        inside = path.relative_to(folder).parts
+        if path.is_file() and not any(part.startswith(".") for part in inside):
             yield path
 
 
@@ -219,13 +227,7 @@ def _picture(
 ) -> NDArray[np.uint8] | str:
     """The picture as the dataset would hold it, or why it cannot be had."""
     try:
-        if not is_address(image):
-            body = Path(image).read_bytes()
-        elif fetch is None:
-            return "addresses are not asked here: download the image and name the file"
-        else:
-            body = fetch(image)
-        return scaled(render(body, recipe), side_px)
+        return scaled(render(_body(image, fetch), recipe), side_px)
     except UnusableImageError as error:
         return error.reason
     except PredictionError as error:
@@ -234,6 +236,22 @@ def _picture(
         return "there is no such file"
     except OSError as error:
         return error.strerror or str(error)
+
+
+def _body(image: str, fetch: Fetch | None) -> bytes:
+    """What a file holds, or what lies at an address."""
+    if is_address(image):
+        if fetch is None:
+            raise PredictionError(
+                "addresses are not asked here: download the image and name the file"
+            )
+        return fetch(image)
+    if "://" in image:
+        raise PredictionError("only addresses with http:// or https:// are asked")
+    path = Path(image)
+    if path.exists() and not path.is_file():  # A pipe might never end.
+        raise PredictionError("it is no file")
+    return path.read_bytes()
 
 
 def _ranked(row: NDArray[np.float32], species: tuple[str, ...]) -> dict[str, float]:

@@ -49,28 +49,36 @@ def predict(
 ) -> Result:
     """Say which species each IMAGE shows: a file, a folder of files, or a web address.
 
+    RUN is a run, or an ensemble such as `bestiary reproduce --final` makes.
+
     A picture of none of the species is told as unknown. An image that cannot be read is told
     with its reason, and the others go on; the exit code is then 1.
     """
-    from training import backend
+    from dataclasses import replace
+
+    from training import backend, ensemble
     from training.errors import PredictionError
     from training.predict import images_of, require_all, require_any, to_csv
     from training.predict import predict as predictions
-    from training.run import Run
 
-    run = Run.open(run_root)
-    run.require_weights()  # Before Keras, which takes seconds to start.
+    runs, _ = ensemble.opened(run_root)
+    for run in runs:
+        run.require_weights()  # Before Keras, which takes seconds to start.
     named = images_of(images)
     backend.start()
-    network = run.load_network()
-    said = predictions(network, run.record, named, fetch=_fetch(named, allowed))
+    if len(runs) == 1:
+        network, record = run.load_network(), run.record
+    else:
+        network, record = ensemble.load(run_root), replace(runs[0].record, calibration=None)
+    said = predictions(network, record, named, fetch=_fetch(named, allowed))
     with click.progressbar(
         said, length=len(named), file=sys.stderr, hidden=_is_quiet() or len(named) < 50
     ) as bar:
         found = list(bar)
     if table is not None:
-        _write(table, to_csv(found, run.record.species))
-    document = {"run": str(run.root), "images": [one.record(top) for one in found]}
+        _write(table, to_csv(found, record.species))
+    root = run.root if len(runs) == 1 else run_root
+    document = {"run": str(root), "images": [one.record(top) for one in found]}
     require_any(found, document)
     text = "\n".join(one.in_words(top) for one in found)
     try:

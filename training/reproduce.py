@@ -21,11 +21,11 @@ from typing import Any, Literal
 from training import backend, models, presets, weights
 from training.bare import Meter
 from training.checkpoint import Checkpoints
-from training.errors import TrainingError, WeightsError
+from training.errors import PicturesError, TrainingError, WeightsError
 from training.history import Epoch, Progress
 from training.intervals import wilson
 from training.labelled import Labelled, dealt
-from training.pictures import Pictures
+from training.pictures import Pictures, counts_of
 from training.recipe import TrainRecipe
 
 Material = Literal["small mammals", "cifar-10", "photos", "drawn"]
@@ -196,7 +196,18 @@ Deals = Callable[[Row, int], Deal]
 
 
 def random_deal(labelled: Labelled, seed: int) -> Deal:
-    """The study's: 100 pictures of each class kept apart, drawn at random."""
+    """The study's: 100 pictures of each class kept apart, drawn at random.
+
+    Raises:
+        PicturesError: a class has no more than these.
+    """
+    counts = counts_of(labelled.labels, len(labelled.species)).tolist()
+    few = [name for name, count in zip(labelled.species, counts, strict=True) if count <= HELD_OUT]
+    if few:
+        raise PicturesError(
+            f"{', '.join(few)}: of each class {HELD_OUT} pictures are kept apart to measure on, and"
+            " others must be left to train on"
+        )
     chosen, apart = dealt(labelled.labels, apart=HELD_OUT, seed=seed)
     return Deal(
         train=labelled.pictures(chosen),

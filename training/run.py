@@ -124,6 +124,10 @@ class RunRecord:
         names = (self.model, *self.species)
         if len(self.species) < 2 or not all(isinstance(name, str) for name in names):
             raise ValueError("model and species must be names, and species at least two")
+        if len(set(self.species)) < len(self.species):
+            raise ValueError("no two species may have one name")
+        if (self.recipe.enlarge_px or 0) > _MOST_PX:
+            raise ValueError(f"enlarge_px must be a number up to {_MOST_PX}")
 
     def differences(self, other: RunRecord) -> list[str]:
         """What keeps a run of `other` from going on as one of this."""
@@ -171,7 +175,10 @@ class Run:
             raise RunError(f"no run at {root}: make one with `bestiary train MODEL`")
         try:
             return cls(folder, RunRecord.from_json(path.read_text("utf-8")))
-        except (OSError, ValueError, KeyError, TypeError, TrainingError, CurationError) as error:
+        except (
+            *(OSError, ValueError, KeyError, TypeError, AttributeError),
+            *(TrainingError, CurationError),
+        ) as error:
             raise RunError(
                 f"cannot read {path} ({error}): train again into another folder"
             ) from error
@@ -183,12 +190,12 @@ class Run:
         One that never came to its first checkpoint is no loss.
 
         Raises:
-            RunError: another model, dataset or recipe lives there.
+            RunError: another model, dataset or recipe lives there, or its checkpoint is broken.
         """
         if (root / "run.json").exists():
             found = cls.open(root)
             other = found.record.differences(record)
-            if other and found.checkpoints.exist:
+            if other and (found.checkpoints.exist or found.record.state == "done"):
                 raise RunError(
                     f"{root} holds a run with another {', '.join(_spoken(name) for name in other)}:"
                     " choose another folder with --run, or repeat that run's command"
@@ -196,6 +203,7 @@ class Run:
         elif root.exists() and (not root.is_dir() or any(root.iterdir())):
             raise RunError(f"{root} is not a run, and not empty: choose another folder with --run")
         run = cls(root, record)
+        run.checkpoints.progress()  # One that cannot be read ends here, while the run is as it was.
         run._write_record(record)
         run.write("labels.txt", "".join(f"{name}\n" for name in record.species))
         return run

@@ -101,3 +101,15 @@ def test_the_brier_score_is_the_one_of_its_definition() -> None:
     found = reliability(np.array([0, 2], np.int32), said, seed=0).brier
 
     assert found.value == pytest.approx(((0.09 + 0.04 + 0.01) + (0.01 + 0.36 + 0.49)) / 2)
+
+
+def test_the_error_of_a_calibrated_network_may_be_none() -> None:
+    covered = 0
+    for seed in range(20):
+        labels, said = _overconfident(300, by=1.0, seed=seed)
+        ece = reliability(labels, said, seed=seed).ece
+        assert 0 <= ece.low <= ece.value <= ece.high
+        covered += ece.low < 0.005
+    assert covered >= 15
+    labels, said = _overconfident(300, by=3.0)
+    assert reliability(labels, said, seed=0).ece.low > 0.05

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 
 from curation.dataset import Dataset
@@ -28,6 +29,22 @@ from training.errors import (
 )
 
 COUNTS = {"hamster": (4, 2, 2), "mouse": (3, 1, 1)}
+
+
+def test_a_dataset_to_measure_nothing_on_is_told_before_a_training(tmp_path: Path) -> None:
+    write_dataset(tmp_path / "dataset", {"hamster": (4, 0, 0), "mouse": (3, 0, 0)})
+    with pytest.raises(PicturesError, match="neither validation nor test pictures"):
+        run_command(
+            "train", "cifar-cnn", "--dataset", tmp_path / "dataset", "--run", tmp_path / "r"
+        )
+    assert not (tmp_path / "r").exists()
+
+
+def test_options_that_do_nothing_together_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(click.UsageError, match="--views belongs to --images"):
+        run_command("evaluate", tmp_path, "--views", "flip")
+    with pytest.raises(click.UsageError, match="--images takes the place of --dataset"):
+        run_command("evaluate", tmp_path, "--images", "a.npz", "--dataset", tmp_path)
 
 
 def _error(*arguments: object) -> TrainingError | CurationError:

@@ -77,6 +77,9 @@ def test_a_run_that_was_not_measured_or_is_none_says_what_to_do(tmp_path: Path) 
 
     with pytest.raises(RunError, match="has not been measured: run `bestiary evaluate"):
         contest(tmp_path / "new", tmp_path / "new")
+    good = _run(tmp_path / "good", 38)
+    with pytest.raises(RunError, match="are one and the same: name two"):
+        contest(good, good)
     with pytest.raises(RunError, match="no run at"):
         contest(tmp_path / "none", tmp_path / "new")
 

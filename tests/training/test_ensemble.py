@@ -1,15 +1,20 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from curation.render import render
+from tests.training.making import run_command
 from training import backend, ensemble, presets
 from training.bare import Task, digest_of, train_bare
+from training.calibration import Calibration
 from training.errors import ModelMismatchError, PicturesError, RunError
 from training.image_evaluation import evaluate_images
 from training.labelled import Labelled
@@ -98,6 +103,50 @@ def test_ten_views_are_the_picture_its_mirror_image_and_four_corners() -> None:
     assert (views[1] == pixels[:, :, ::-1]).all()
     assert (views[2][:, 2:, 2:] == pixels[:, :-2, :-2]).all()
     assert {view.shape for view in views} == {pixels.shape}
+
+
+def test_an_ensemble_predicts_photos_as_a_run_does(folder: Path, tmp_path: Path) -> None:
+    pixels = _labelled().pixels[:3]
+    for number, values in enumerate(pixels):
+        Image.fromarray(values).save(tmp_path / f"{number}.png")
+
+    document, _ = run_command("predict", folder, tmp_path, "--top", 2)
+
+    recipe = Run.open(folder / "member-0").record.curation
+    seen = [render((tmp_path / f"{number}.png").read_bytes(), recipe) for number in range(3)]
+    said = ensemble.load(folder).probabilities(np.stack([np.asarray(one) for one in seen]))
+    found = [one["probabilities"]["wren"] for one in document["images"]]
+    assert found == pytest.approx(said[:, 1], abs=1e-5)
+
+
+def test_species_that_a_file_lacks_are_no_obstacle(folder: Path, tmp_path: Path) -> None:
+    some = _labelled()
+    wrens = Labelled(
+        pixels=some.pixels[some.labels == 1],
+        labels=some.labels[some.labels == 1],
+        species=some.species,
+    )
+    _, text = evaluate_images(
+        folder, _npz(tmp_path / "wrens.npz", wrens), views=None, tell=lambda _: None
+    )
+    assert "robin        recognised – of 0" in text
+
+
+def test_a_run_alone_is_measured_as_calibrated(folder: Path, tmp_path: Path) -> None:
+    root = tmp_path / "calibrated"
+    shutil.copytree(folder / "member-0", root)
+    file = _npz(tmp_path / "some.npz", _labelled())
+    before, _ = evaluate_images(root, file, views=None, tell=lambda _: None)
+    Run.open(root).calibrate(Calibration(temperature=4.0, n=9, unknown_below=0.1, lost=0.0))
+
+    after, _ = evaluate_images(root, file, views=None, tell=lambda _: None)
+
+    (one,), (other,) = before["classifiers"], after["classifiers"]
+    assert one["accuracy"] == other["accuracy"]
+    assert (
+        other["measures"]["reliability"]["mean_confidence"]
+        < one["measures"]["reliability"]["mean_confidence"]
+    )
 
 
 def test_pictures_of_another_side_are_refused(folder: Path, tmp_path: Path) -> None:

@@ -157,3 +157,21 @@ def test_the_study_s_pictures_are_500_of_each_species(shared: Path) -> None:
     assert found.species == SMALL_MAMMALS
     assert np.bincount(found.labels).tolist() == [500] * 5
     assert found.side_px == 32
+
+
+def test_names_may_be_bytes(tmp_path: Path) -> None:
+    names = np.array([name.encode() for name in SMALL_MAMMALS])
+    found = read_npz(_write(tmp_path / "a.npz", images=_images(), labels=names))
+    assert found.species == tuple(sorted(SMALL_MAMMALS))
+
+
+@pytest.mark.parametrize("labels", [[36.7, 50, 65, 74, 80], [36, 50, 65, 74, np.nan], [True] * 5])
+def test_labels_that_are_no_whole_numbers_are_refused(tmp_path: Path, labels: Any) -> None:
+    with pytest.raises(PicturesError, match="must be names or whole numbers"):
+        read_npz(_write(tmp_path / "a.npz", images=_images(), labels=labels))
+
+
+def test_an_array_alone_is_no_npz(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", _images())
+    with pytest.raises(PicturesError, match=r"is no \.npz file"):
+        read_npz(tmp_path / "a.npy")

@@ -23,8 +23,8 @@ def _said(right: dict[str, int]) -> Predictions:
     )
 
 
-def _curve(rights: list[dict[str, int]]) -> object:
-    asked = trials(Question(learning_curve=True), seed=0)
+def _curve(rights: list[dict[str, int]], *, seeds: int = 1) -> object:
+    asked = trials(Question(learning_curve=True, seeds=seeds), seed=0)
     done = [(trial, {"species": list(SPECIES)}) for trial in asked]
     return drawn(done, [_said(right) for right in rights])
 
@@ -46,3 +46,22 @@ def test_where_nothing_can_be_told_the_advice_is_called_a_guess() -> None:
     assert "cannot tell of any species" in curve.advice  # type: ignore[attr-defined]
     assert "shrew is recognised least" in curve.advice  # type: ignore[attr-defined]
     assert curve.advice.endswith("to begin there is a guess.")  # type: ignore[attr-defined]
+
+
+def test_of_several_seeds_the_curve_has_the_mean_and_no_vote() -> None:
+    asked = trials(Question(learning_curve=True, seeds=2), seed=0)
+    by_share = {0.25: (0, 40), 0.5: (0, 40), 0.75: (40, 40), 1.0: (40, 40)}
+    turn = dict.fromkeys(by_share, 0)
+    rights = []
+    for trial in asked:
+        share = trial.portion.share
+        rights.append({"mouse": by_share[share][turn[share]], "shrew": 20})
+        turn[share] += 1
+
+    curve = _curve(rights, seeds=2)
+
+    mouse = curve.species[0]  # type: ignore[attr-defined]
+    assert [one.value for one in mouse.recalls] == [0.5, 0.5, 1, 1]
+    assert [round(one.value, 3) for one in curve.accuracies] == [0.5, 0.5, 0.75, 0.75]  # type: ignore[attr-defined]
+    assert all(one.low <= one.value <= one.high for one in curve.accuracies)  # type: ignore[attr-defined]
+    assert mouse.gain.only_first == 40  # One of two seeds is not most of them.

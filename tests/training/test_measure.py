@@ -154,3 +154,11 @@ def test_the_verdict_follows_from_the_pictures_that_one_of_both_gets_right(
 
     assert measures.baselines[0].network.verdict == verdict
     assert "Always saying hamster would be right for 33.3 %" in verdict_in_words(measures)
+
+
+def test_a_species_that_does_not_occur_makes_no_interval_wider() -> None:
+    labels, said = [1] * 20 + [2] * 20, [1] * 18 + [2] * 20 + [1] * 2
+    found = _measured(labels, said)
+    assert found.balanced_accuracy.value == pytest.approx(0.9)
+    assert found.balanced_accuracy.low > 0.75
+    assert found.macro_f1.low > 0.75

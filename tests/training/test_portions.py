@@ -96,7 +96,7 @@ def test_the_folds_that_curation_noted_are_taken() -> None:
 def test_too_few_groups_for_the_folds_are_told_with_the_species() -> None:
     rows = _rows([[1] * 9, [4, 4]])
 
-    with pytest.raises(PicturesError, match=r"mouse has pictures of 2 kinds .* too few for 5"):
+    with pytest.raises(PicturesError, match=r"mouse has only 2 groups .* too few for 5"):
         fold_splits(rows, 5, test=1, seed=0)
 
 

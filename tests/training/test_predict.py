@@ -90,7 +90,7 @@ def test_a_picture_that_shows_none_of_the_species_is_unknown(trained: Trained) -
     run = Run.open(trained.root)
     strict = replace(
         run.record,
-        calibration=Calibration(temperature=1.0, n=9, unknown_below=1.01, lost=1.0),
+        calibration=Calibration(temperature=20.0, n=9, unknown_below=1.0, lost=1.0),
     )
     file = trained.dataset.path(trained.dataset.images("test")[0])
 
@@ -153,4 +153,27 @@ def test_folders_files_and_addresses_may_be_mixed(tmp_path: Path) -> None:
         "HTTPS://example.org/y",
         f"{folder}/a.jpg",
         f"{folder}/b.jpg",
+    ]
+
+
+def test_hidden_folders_are_not_entered_and_a_name_is_not_empty(tmp_path: Path) -> None:
+    for name in (".secret/a.jpg", "open/b.jpg", "open/.c.jpg"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+
+    assert images_of([str(tmp_path)]) == [str(tmp_path / "open/b.jpg")]
+    with pytest.raises(PredictionError, match="empty name"):
+        images_of(["a.jpg", ""])
+
+
+def test_what_is_neither_file_nor_address_is_told(trained: Trained, tmp_path: Path) -> None:
+    backend.start()
+    run = Run.open(trained.root)
+    named = ["ftp://pictures.example/a.jpg", str(tmp_path)]
+
+    found = list(predict(run.load_network(), run.record, named))
+
+    assert [one.reason for one in found if isinstance(one, Unread)] == [
+        "only addresses with http:// or https:// are asked",
+        "it is no file",
     ]

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from tests.training.making import run_command
 from training import presets, reproduce, reproduce_table
 from training.cifar import SMALL_MAMMALS
-from training.errors import UsageError
+from training.errors import PicturesError, UsageError
+from training.labelled import Labelled
 from training.models import MODELS, find
 from training.reproduce import ROWS, Outcome, Skipped, interval, lines
 
@@ -267,3 +268,12 @@ def few(npz: Path) -> Path:
         path = npz.parent / "few.npz"
         np.savez(path, images=arrays["images"][places], fine_labels=arrays["fine_labels"][places])
     return path
+
+
+def test_a_class_that_would_be_all_kept_apart_is_named() -> None:
+    labels = np.repeat(np.arange(2, dtype=np.int32), [150, 60])
+    some = Labelled(
+        pixels=np.zeros((210, 8, 8, 3), np.uint8), labels=labels, species=("mouse", "shrew")
+    )
+    with pytest.raises(PicturesError, match="shrew: of each class 100 pictures are kept apart"):
+        reproduce.random_deal(some, 0)

@@ -116,3 +116,29 @@ def test_a_mark_that_was_left_tells_the_batch_size(tmp_path: Path) -> None:
 
     with run.under_way() as before:
         assert before == 32
+
+
+def test_a_finished_run_is_not_overwritten_for_lack_of_its_checkpoint(tmp_path: Path) -> None:
+    run = Run.begin(tmp_path / "run", RECORD)
+    (run.root / "run.json").write_text(replace(RECORD, state="done").to_json())
+
+    with pytest.raises(RunError, match="another model: choose another folder"):
+        Run.begin(run.root, replace(RECORD, model="cifar-cnn"))
+
+    assert Run.open(run.root).record.state == "done"
+
+
+@pytest.mark.parametrize("body", [b"", b"PK", b"PK\x05\x06" + bytes(18)])
+def test_a_checkpoint_that_cannot_be_read_is_told_and_leaves_the_run_as_it_was(
+    tmp_path: Path, body: bytes
+) -> None:
+    run = Run.begin(tmp_path / "run", RECORD)
+    run.checkpoints.save(Progress(step=1), model=(), optimizer=())
+    done = replace(RECORD, state="done").to_json()
+    (run.root / "run.json").write_text(done)
+    (run.checkpoints.folder / "last.npz").write_bytes(body)
+
+    with pytest.raises(RunError, match="to begin the run anew"):
+        Run.begin(run.root, RECORD)
+
+    assert (run.root / "run.json").read_text() == done

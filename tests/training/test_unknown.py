@@ -76,3 +76,12 @@ def test_other_animals_are_counted_as_caught_or_by_what_they_are_taken_for() -> 
     assert (found.caught.value, found.lost.value) == (0.5, pytest.approx(1 / 3))
     assert found.mistaken_for == {"shrew": 2}
     assert (found.n, found.n_known) == (4, 3)
+
+
+def test_few_scores_that_are_all_told_apart_prove_less_than_many() -> None:
+    few, many = (
+        auroc(np.full(n, 0.9, np.float32), np.full(n, 0.1, np.float32), seed=0) for n in (5, 500)
+    )
+    assert few.value == many.value == few.high == 1
+    assert few.low < 0.9
+    assert 0.99 < many.low < 1
