@@ -156,7 +156,11 @@ def _decided(
         )
         unmarked |= {in_album[one]: in_album[other] for one, other in outcome.unmarked.items()}
         yield outcome
-    pairs.extend(_of_the_same_pixels(plain.values(), findings))
+    pairs.extend(
+        pair
+        for pair in _of_the_same_pixels(plain.values(), findings)
+        if (digests[pair.first], digests[pair.second]) not in review.apart
+    )
     del album  # What is compared takes most of the room for temporary files.
     give_back()
     return decide(review, findings, species, pairs, recipe, before=before, unmarked=unmarked)

@@ -15,6 +15,7 @@ from curation.curate import curate
 from curation.dataset import MANIFEST
 from curation.errors import DatasetError, EmptyHarvestError, LockMismatchError
 from curation.recipe import CurationRecipe
+from curation.review import Decision
 from curation.stars import Compared
 from scraper.harvest import Harvest
 from tests.curation.making import curated, encoded, gathered, jpeg, names_in, picture, tree
@@ -191,6 +192,14 @@ def test_plain_pictures_of_the_same_pixels_are_one_and_a_conflict_across_species
         "near-duplicate": 1,
         "conflict": 2,
     }
+
+    one, other = (row.digest for row in plainly if "conflict" in row.reason)
+    distinct = Decision(digest=one, species="", decision="distinct", to=other)
+    with Harvest.open(harvest) as opened:
+        *_, last = curate(
+            opened, tmp_path / "d", recipe=CurationRecipe(), workers=1, decisions=[distinct]
+        )
+    assert {one, other} <= {row.digest for row in last.dataset.rows if row.kept}
 
 
 def test_originals_that_went_or_changed_since_they_were_looked_at_are_told(
