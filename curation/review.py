@@ -22,7 +22,9 @@ from typing import Final
 from curation import reasons
 from curation.errors import UsageError
 from curation.spool import Spool, where
+from scraper import errors as scraper_errors
 from scraper.harvest import Record
+from scraper.species import species_name
 
 COLUMNS: Final = ("digest", "species", "decision", "to", "note")
 DECISIONS: Final = ("keep", "drop", "move", "distinct")
@@ -267,7 +269,8 @@ class _Session:
             reason = f"{reasons.REVIEWED}: {decision.note}" if decision.note else reasons.REVIEWED
             self._dropped[record.id] = reason
         else:
-            self._now[record.id] = replace(self._now[record.id], species=decision.to)
+            species = _species_of(decision)
+            self._now[record.id] = replace(self._now[record.id], species=species)
             mark = f"move: from {record.species}"
         self._mark(record, mark)
 
@@ -276,3 +279,11 @@ class _Session:
         if mark not in marks:
             marks.append(mark)
             marks.sort()
+
+
+def _species_of(decision: Decision) -> str:
+    """The species that an image is moved to, as `bestiary scrape` would name it."""
+    try:
+        return species_name(decision.to)
+    except scraper_errors.UsageError as error:
+        raise UsageError(f"{decision.place}, column to: {error}") from error

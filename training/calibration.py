@@ -20,6 +20,8 @@ BINS = 15
 
 _LOG_TEMPERATURES = (-3.0, 3.0)
 """From a twentieth to twenty."""
+HIGHEST = float(np.exp(_LOG_TEMPERATURES[1]))
+"""Temperature that is tried: a network that wants a higher one says next to nothing."""
 _LEAST = 1e-12
 
 Probabilities = NDArray[np.float32]

@@ -168,9 +168,10 @@ def _train_series(
     from training import series as runs
     from training.summary import conclude
 
+    trials = runs.trials(question, seed=recipe.seed)
+    trials[0].portion.of(dataset)  # What cannot be dealt is told before there is a folder.
     asked = runs.asked_of(entry.name, question, recipe.identity(), dataset.lock_digest)
     series = runs.Series.begin(root or runs.default_root(RUNS, asked), asked)
-    trials = runs.trials(question, seed=recipe.seed)
     for number, trial in enumerate(trials, start=1):
         if series.finished(trial) is not None:
             _tell(f"{trial.name} is done already.")

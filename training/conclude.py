@@ -8,6 +8,7 @@ from typing import Any
 
 from curation.dataset import Dataset
 from training import predictions, suspects
+from training.calibration import HIGHEST
 from training.card import model_card
 from training.evaluate import (
     Evaluation,
@@ -95,6 +96,10 @@ def _summary(run: Run, evaluations: Mapping[str, Evaluation], apart: Separation 
             f" {record.calibration.temperature:.2f}; `predict` says unknown below"
             f" {record.calibration.unknown_below:.0%}.",
         ]
+        if record.calibration.temperature > 0.99 * HIGHEST:
+            lines.append(
+                "No higher temperature is tried: what the network says is hardly worth a guess."
+            )
     if apart is not None:
         lines += separation_lines(apart)
     lines += ["", who_chose(record.recipe.monitor, set(evaluations))]

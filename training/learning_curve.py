@@ -51,7 +51,10 @@ class LearningCurve:
 
 
 def drawn(
-    done: Sequence[tuple[Trial, Mapping[str, Any]]], said: Sequence[Predictions]
+    done: Sequence[tuple[Trial, Mapping[str, Any]]],
+    said: Sequence[Predictions],
+    *,
+    split: str = "test",
 ) -> LearningCurve:
     """Draw the curve; of several seeds it has the means.
 
@@ -61,6 +64,7 @@ def drawn(
     Args:
         done: The trials, with their metrics.
         said: What each said of the same pictures, in the same order.
+        split: Where these pictures are.
     """
     shares = sorted({trial.portion.share for trial, _ in done})
     names = tuple(done[0][1]["species"])
@@ -84,7 +88,7 @@ def drawn(
         accuracies=tuple(_mean_right(right[share]) for share in shares),
         gain=compared(right[ALL] > _MOSTLY, right[HALF] > _MOSTLY),
         species=species,
-        advice=advice(species),
+        advice=advice(species, split),
     )
 
 
@@ -110,11 +114,11 @@ def _species_curve(name: str, right: Sequence[Floats], shares: Sequence[float]) 
     )
 
 
-def advice(species: Sequence[SpeciesCurve]) -> str:
+def advice(species: Sequence[SpeciesCurve], split: str) -> str:
     """Which species to gather more pictures of, by the rule above."""
     measured = [one for one in species if one.gain.n]
     if not measured:
-        return "No species has test pictures, so nothing can be said about gathering more."
+        return f"No species has {split} pictures, so nothing can be said about gathering more."
     gaining = sorted(
         (one for one in measured if _is_gaining(one.gain, of=len(measured))),
         key=lambda one: -(one.gain.difference.value or 0.0),
@@ -128,8 +132,8 @@ def advice(species: Sequence[SpeciesCurve]) -> str:
         return f"More pictures would likely help most with {told}."
     weakest = min(measured, key=lambda one: one.recalls[-1].value or 0.0)
     return (
-        "These test pictures cannot tell of any species that it gained by the second half of the"
-        f" training pictures. {weakest.species} is recognised least"
+        f"These {split} pictures cannot tell of any species that it gained by the second half of"
+        f" the training pictures. {weakest.species} is recognised least"
         f" ({percent(weakest.recalls[-1].value)} of {weakest.gain.n}): to begin there is a guess."
     )
 

@@ -132,7 +132,7 @@ def summarised(
         majority=_majority(measured[:: question.seeds]),
         against_patches=None if patches is None else patches[0],
         patches=None if patches is None else patches[1],
-        curve=learning_curve.drawn(done, said) if question.learning_curve else None,
+        curve=learning_curve.drawn(done, said, split=split) if question.learning_curve else None,
     )
 
 

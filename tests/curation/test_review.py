@@ -286,3 +286,10 @@ def test_open_questions_are_written_worst_first_and_read_back_as_no_decision(con
 def test_curating_without_a_review_says_nothing_of_one(shrews_and_mice, tmp_path):
     rows = curated(shrews_and_mice, tmp_path / "dataset").dataset.rows
     assert {row.review for row in rows} == {""}
+
+
+@pytest.mark.parametrize("name", ["../../x", ".thumbnails", "a\nb/c", "x" * 300])
+def test_an_image_is_moved_to_no_species_that_cannot_be_a_folder(name):
+    move = Decision(digest=A, species="shrew", decision="move", to=name, place="r.csv, line 2")
+    with pytest.raises(UsageError, match=r"r\.csv, line 2, column to: the species"):
+        reviewed([record(1, A)], (move,))
