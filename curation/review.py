@@ -20,11 +20,10 @@ from pathlib import Path
 from typing import Final
 
 from curation import reasons
+from curation.dataset import folder_name
 from curation.errors import UsageError
 from curation.spool import Spool, where
-from scraper import errors as scraper_errors
 from scraper.harvest import Record
-from scraper.species import species_name
 
 COLUMNS: Final = ("digest", "species", "decision", "to", "note")
 DECISIONS: Final = ("keep", "drop", "move", "distinct")
@@ -33,6 +32,8 @@ MIN_PREFIX: Final = 8
 _DIGEST_LENGTH = 64
 _NAME_LENGTH = 12
 _MAX_BYTES = 64 * 2**20
+_MOST_BYTES = 200
+"""Of a species' name, as `bestiary scrape` takes it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -282,8 +283,10 @@ class _Session:
 
 
 def _species_of(decision: Decision) -> str:
-    """The species that an image is moved to, as `bestiary scrape` would name it."""
-    try:
-        return species_name(decision.to)
-    except scraper_errors.UsageError as error:
-        raise UsageError(f"{decision.place}, column to: {error}") from error
+    """The species that an image is moved to, whose name must do for a folder as it is."""
+    if folder_name(decision.to) != decision.to or len(decision.to.encode()) > _MOST_BYTES:
+        raise UsageError(
+            f"{decision.place}, column to: the species {decision.to[:40]!r} cannot be a folder's"
+            " name: give a short one without dots at its ends, slashes and the like"
+        )
+    return decision.to
