@@ -150,8 +150,11 @@ def restore(
     options = [word for name, value in asked if value for word in (name, value)]
     rows = wanted.manifest.rows
     for turn in range(0 if offline else _ADDRESSES):
-        with _opened(harvest) as opened, opened.claim() if opened else nullcontext():
+        with _opened(harvest) as opened:
             lacking = missing(rows, opened)
+            if lacking and opened:  # What another gathers meanwhile is not to be told as lost.
+                with opened.claim():
+                    lacking = missing(lacking, opened)
         _fetch_originals(lacking, harvest, turn=turn, options=options)
     if not offline and not (harvest / "harvest.sqlite").is_file():
         raise EmptyHarvestError(

@@ -11,7 +11,7 @@ import csv
 import hashlib
 import itertools
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -27,7 +27,7 @@ from curation.recipe import SPLITS, CurationRecipe
 from curation.report import write_report
 from scraper.harvest import Harvest, Record
 
-FateWord = Literal["gone", "changed", "refused", "unreachable", "no address"]
+FateWord = Literal["gone", "changed", "refused", "unreachable", "no address", "unreadable"]
 _AHEAD = 4
 _NAMED = 5
 """Lost originals that are named one by one."""
@@ -51,7 +51,8 @@ class Lost:
     url: str
     fate: FateWord
     """`gone`: its address has no image any more. `changed`: another one. `refused`: we may not,
-    or will not, take it. `unreachable`: not for now. `no address`: it came from no web."""
+    or will not, take it. `unreachable`: not for now. `no address`: it came from no web.
+    `unreadable`: it is there, and cannot be decoded here."""
     detail: str
 
 
@@ -187,7 +188,7 @@ def restore(
         if not any(row.kept for row in rows):
             raise EmptyHarvestError(f"not one original is to be had of {len(made)}: {_why(gone)}")
         found = identity(rows, recipe)
-        missed = tuple(one for one in gone if made.get(one.digest) is None)
+        missed = tuple(_missed(digests, made, gone))
         otherwise = tuple(
             digest for digest, new in made.items() if new not in {None, digests[digest].file_sha256}
         )
@@ -204,6 +205,22 @@ def restore(
         otherwise=otherwise,
         is_as_locked=is_as_locked,
     )
+
+
+def _missed(
+    wanted: Mapping[str, Row], made: Mapping[str, str | None], gone: Iterable[Lost]
+) -> Iterator[Lost]:
+    """Those of the wanted rows that were not made, and why."""
+    known = {one.digest: one for one in gone}
+    for digest, row in wanted.items():
+        if made.get(digest) is None:
+            yield known.get(digest) or Lost(
+                digest=digest,
+                species=row.species,
+                url=row.image_url,
+                fate="unreadable",
+                detail="it is there, and cannot be decoded here",
+            )
 
 
 def _require_another(

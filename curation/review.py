@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import bisect
 import csv
+import functools
 import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -184,6 +185,10 @@ class _Session:
         self._apart: set[tuple[str, str]] = set()
         self._warnings: list[str] = []
 
+    @functools.cached_property
+    def _species(self) -> frozenset[str]:
+        return frozenset(record.species for record in self._gathered)
+
     def apply(self, decision: Decision) -> None:
         """Take one decision in."""
         digest = self._known(decision.digest, f"{decision.place}, column digest")
@@ -270,8 +275,9 @@ class _Session:
             reason = f"{reasons.REVIEWED}: {decision.note}" if decision.note else reasons.REVIEWED
             self._dropped[record.id] = reason
         else:
-            species = _species_of(decision)
-            self._now[record.id] = replace(self._now[record.id], species=species)
+            if decision.to not in self._species:
+                _require_folder_name(decision)
+            self._now[record.id] = replace(self._now[record.id], species=decision.to)
             mark = f"move: from {record.species}"
         self._mark(record, mark)
 
@@ -282,11 +288,10 @@ class _Session:
             marks.sort()
 
 
-def _species_of(decision: Decision) -> str:
-    """The species that an image is moved to, whose name must do for a folder as it is."""
+def _require_folder_name(decision: Decision) -> None:
+    """Make sure that a new species, which an image is moved to, can be a folder as it is called."""
     if folder_name(decision.to) != decision.to or len(decision.to.encode()) > _MOST_BYTES:
         raise UsageError(
             f"{decision.place}, column to: the species {decision.to[:40]!r} cannot be a folder's"
             " name: give a short one without dots at its ends, slashes and the like"
         )
-    return decision.to

@@ -85,7 +85,8 @@ class Standing:
         """
         if is_unmarked and self.rank < kept.rank:
             return "which has no watermark, caption or frame on it"
-        if self.is_grey and not kept.is_grey and self.pixels >= kept.pixels:
+        has_lost_colour = self.is_grey and not kept.is_grey and self.rank > kept.rank
+        if has_lost_colour and self.pixels >= kept.pixels:
             return "which is in colour"
         if self.pixels > kept.pixels and self._detail < kept._detail:
             return "which is sharper, though smaller"

@@ -385,7 +385,11 @@ class Harvest:
             HarvestError: another process is gathering into it.
         """
         path = self.root / "claim.sqlite"
-        with contextlib.closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as claim:
+        try:
+            connection = sqlite3.connect(path, timeout=0, isolation_level=None)
+        except sqlite3.Error as error:
+            raise HarvestError(f"cannot write to {self.root}: {error}") from error
+        with contextlib.closing(connection) as claim:
             try:
                 claim.execute("BEGIN EXCLUSIVE")  # Ends with the process, however that ends.
             except sqlite3.Error as error:

@@ -135,7 +135,7 @@ def _ece(gaps: Floats, places: NDArray[np.int_], *, seed: int) -> Figure:
     """The gaps are confidence less accuracy, by picture; the error adds them up by bin.
 
     Resamples have a larger error than the pictures, as these have than the truth. So the interval
-    goes as far below the value as theirs goes above (the basic bootstrap), down to no error.
+    goes as far below the value as resamples go above it, down to no error.
     """
     n = len(gaps)
     by_bin: Floats = np.where(places[:, None] == np.arange(BINS), gaps[:, None], 0.0)
@@ -148,8 +148,7 @@ def _ece(gaps: Floats, places: NDArray[np.int_], *, seed: int) -> Figure:
     found = over_pictures(of_draws, n=n, seed=seed, value=value)
     if found.value is None or found.low is None or found.high is None:
         return found
-    low, high = 2 * found.value - found.high, 2 * found.value - found.low
-    return replace(found, low=max(0.0, min(low, value)), high=min(1.0, max(high, value)))
+    return replace(found, low=max(0.0, 2 * value - found.high))
 
 
 def _bin(place: int, confidence: Floats, right: Floats, places: NDArray[np.int_]) -> ReliabilityBin:

@@ -71,12 +71,18 @@ class Checkpoints:
                 f"the checkpoint {self.folder / 'last.npz'} has no progress in it: remove"
                 f" {self.folder} to begin the run anew"
             )
-        state = json.loads(str(found[0]))
-        return Progress(
-            history=tuple(Epoch(**epoch) for epoch in state["history"]),
-            step=state["step"],
-            tally=Tally(**state["tally"]),
-        )
+        try:
+            state = json.loads(str(found[0]))
+            return Progress(
+                history=tuple(Epoch(**epoch) for epoch in state["history"]),
+                step=state["step"],
+                tally=Tally(**state["tally"]),
+            )
+        except (ValueError, KeyError, TypeError) as error:
+            raise RunError(
+                f"the checkpoint {self.folder / 'last.npz'} cannot be understood ({error!r}):"
+                f" remove {self.folder} to begin the run anew"
+            ) from error
 
     def restore(self, *, model: Sequence[Any] = (), optimizer: Sequence[Any] = ()) -> None:
         """Give the variables the values of the checkpoint."""
@@ -111,7 +117,7 @@ class Checkpoints:
                 np.load(file, allow_pickle=False) as arrays,
             ):
                 return [arrays[key] for key in sorted(arrays.files) if key.startswith(group)]
-        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
             raise RunError(
                 f"the checkpoint {self.folder / name} cannot be read ({error}):"
                 f" remove {self.folder} to begin the run anew"

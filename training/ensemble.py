@@ -107,7 +107,8 @@ def load(root: Path, views: Views | None = None) -> Classifier:
         RunError: there is neither, or it is not whole.
     """
     runs, own = opened(root)
-    return _together(runs, views or own)
+    alone = None if (root / FILE).is_file() else runs[0].record.calibration
+    return _together(runs, views or own, temperature=1.0 if alone is None else alone.temperature)
 
 
 def opened(root: Path) -> tuple[list[Run], Views]:
@@ -129,7 +130,7 @@ def opened(root: Path) -> tuple[list[Run], Views]:
     return runs, own
 
 
-def _together(runs: Sequence[Run], views: Views) -> Classifier:
+def _together(runs: Sequence[Run], views: Views, *, temperature: float) -> Classifier:
     first = runs[0].record
     for run in runs[1:]:
         if (run.record.species, run.record.side_px) != (first.species, first.side_px):
@@ -137,13 +138,12 @@ def _together(runs: Sequence[Run], views: Views) -> Classifier:
                 f"{run.root} knows other species than {runs[0].root}, or takes another side:"
                 " they cannot answer together"
             )
-    alone = first.calibration if len(runs) == 1 else None
     return Classifier(
         species=first.species,
         side_px=first.side_px,
         members=tuple(run.load_network() for run in runs),
         views=views,
-        temperature=1.0 if alone is None else alone.temperature,
+        temperature=temperature,
         commonest=first.commonest,
     )
 

@@ -126,10 +126,12 @@ def names_of(
         return [code.decode("utf-8", "replace") for code in codes.tolist()]
     if codes.dtype.kind == "U":
         return [str(code) for code in codes.tolist()]
-    if codes.dtype.kind not in "iuf" or not np.all(codes == np.round(codes)):
+    is_number = codes.dtype.kind in "iuf"
+    odd = codes[~np.isfinite(codes) | (codes != np.round(codes))] if is_number else codes
+    if odd.size or not is_number:
         raise PicturesError(
             f"labels must be names or whole numbers, and these are {codes.dtype}, such as"
-            f" {codes.reshape(-1)[0]}"
+            f" {odd.reshape(-1)[0]}"
         )
     found = sorted({int(code) for code in codes.tolist()})
     table = dict(legend) if set(found) <= set(legend) else _by_custom(found, species)

@@ -11,7 +11,7 @@ no species, the curve says so, and names the one that is recognised least, which
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -58,7 +58,7 @@ def drawn(
 ) -> LearningCurve:
     """Draw the curve; of several seeds it has the means.
 
-    What a species gained is counted in pictures: of several seeds, one is recognised where more
+    Whether a species gained is tested by pictures: of several seeds, one is recognised where more
     than half of them recognise it.
 
     Args:
@@ -86,7 +86,7 @@ def drawn(
     return LearningCurve(
         shares=tuple(shares),
         accuracies=tuple(_mean_right(right[share]) for share in shares),
-        gain=compared(right[ALL] > _MOSTLY, right[HALF] > _MOSTLY),
+        gain=_gained(right[ALL], right[HALF]),
         species=species,
         advice=advice(species, split),
     )
@@ -101,16 +101,26 @@ def _shares_right(said: Sequence[Predictions]) -> Floats:
 def _mean_right(right: Floats) -> Figure:
     """The accuracy, over all seeds; of one alone with Wilson's interval."""
     n = len(right)
-    if not n or set(np.unique(right)) <= {0.0, 1.0}:
-        return wilson(int(right.sum()), n)
+    if not n or not right.std() or set(np.unique(right)) <= {0.0, 1.0}:
+        return replace(wilson(round(right.sum()), n), value=float(right.mean()) if n else None)
     return over_pictures(lambda draws: draws @ right / n, n=n, seed=0, value=float(right.mean()))
+
+
+def _gained(all_: Floats, half: Floats) -> Comparison:
+    """McNemar's test of what most seeds recognise, with the difference of the seeds' means."""
+    found, n = compared(all_ > _MOSTLY, half > _MOSTLY), len(all_)
+    if not n or set(np.unique([all_, half])) <= {0.0, 1.0}:
+        return found
+    more = all_ - half
+    mean = over_pictures(lambda draws: draws @ more / n, n=n, seed=0, value=float(more.mean()))
+    return replace(found, difference=mean)
 
 
 def _species_curve(name: str, right: Sequence[Floats], shares: Sequence[float]) -> SpeciesCurve:
     return SpeciesCurve(
         species=name,
         recalls=tuple(_mean_right(one) for one in right),
-        gain=compared(right[shares.index(ALL)] > _MOSTLY, right[shares.index(HALF)] > _MOSTLY),
+        gain=_gained(right[shares.index(ALL)], right[shares.index(HALF)]),
     )
 
 

@@ -66,10 +66,11 @@ def predict(
         run.require_weights()  # Before Keras, which takes seconds to start.
     named = images_of(images)
     backend.start()
-    if len(runs) == 1:
-        network, record = run.load_network(), run.record
-    else:
-        network, record = ensemble.load(run_root), replace(runs[0].record, calibration=None)
+    root, network, record = runs[0].root, None, runs[0].record
+    if (run_root / ensemble.FILE).is_file():
+        root, record = run_root, replace(record, calibration=None)
+        network = ensemble.load(run_root)
+    network = network or runs[0].load_network()
     said = predictions(network, record, named, fetch=_fetch(named, allowed))
     with click.progressbar(
         said, length=len(named), file=sys.stderr, hidden=_is_quiet() or len(named) < 50
@@ -77,7 +78,6 @@ def predict(
         found = list(bar)
     if table is not None:
         _write(table, to_csv(found, record.species))
-    root = run.root if len(runs) == 1 else run_root
     document = {"run": str(root), "images": [one.record(top) for one in found]}
     require_any(found, document)
     text = "\n".join(one.in_words(top) for one in found)

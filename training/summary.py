@@ -45,6 +45,8 @@ class Summary:
 
     model: str
     kind: str
+    seeds: int
+    """Of every portion."""
     lock_digest: str
     species: tuple[str, ...]
     split: str
@@ -123,6 +125,7 @@ def summarised(
     return Summary(
         model=metrics[0]["model"],
         kind=question.kind,
+        seeds=question.seeds,
         lock_digest=metrics[0]["lock_digest"],
         species=tuple(metrics[0]["species"]),
         split=split,
@@ -221,7 +224,7 @@ def in_lines(summary: Summary) -> list[str]:
         lines.append(f"Over all pictures: accuracy {in_words(summary.pictures)}.")
     if summary.against_patches is not None and summary.patches is not None:
         told = {"better": "beats", "worse": "is worse than", "cannot tell": "cannot be told from"}
-        middle = ", of the seed in the middle," if summary.kind == "seeds" else ""
+        middle = ", of the seed in the middle," if summary.seeds > 1 else ""
         lines.append(
             f"The network{middle} {told[summary.against_patches.verdict]} the baseline without one:"
             f" whitened patches and ridge, {percent(summary.patches.value)}."

@@ -28,6 +28,13 @@ _PORTABLE_SUFFIXES: Final = (".ppm", ".pgm", ".pbm", ".pnm", ".tga", ".psd")
 IMAGE_SUFFIXES: Final = frozenset(_PHOTO_SUFFIXES + _OTHER_SUFFIXES + _PORTABLE_SUFFIXES)
 
 
+def _straight(folder: Path) -> Path:
+    """A folder's path without `..`, so that it has one address however it was named."""
+    straight = Path(os.path.abspath(folder))  # noqa: PTH100
+    is_same = folder.exists() and straight.exists() and straight.samefile(folder)
+    return straight if is_same else folder.absolute()  # Behind a link, `..` is elsewhere.
+
+
 class FolderSource:
     """The class folders of one folder.
 
@@ -39,8 +46,7 @@ class FolderSource:
     is_local = True
 
     def __init__(self, root: Path) -> None:
-        # Without `..`, so that a folder has one address, however it was named.
-        self.root = Path(os.path.abspath(root))  # noqa: PTH100
+        self.root = _straight(root)
         self._folders = _class_folders(self.root)
 
     @property

@@ -119,6 +119,23 @@ def test_an_ensemble_predicts_photos_as_a_run_does(folder: Path, tmp_path: Path)
     assert found == pytest.approx(said[:, 1], abs=1e-5)
 
 
+def test_an_ensemble_of_one_looks_at_its_views_and_is_no_run(folder: Path, tmp_path: Path) -> None:
+    root = tmp_path / "one"
+    shutil.copytree(folder / "member-0", root / "member-0")
+    run = Run.open(root / "member-0")
+    run.calibrate(Calibration(temperature=9.0, n=9, unknown_below=0.1, lost=0.0))
+    ensemble.write(root, [run], "flip")
+    Image.fromarray(_labelled().pixels[0]).save(tmp_path / "a.png")
+    shown = np.asarray(render((tmp_path / "a.png").read_bytes(), run.record.curation))[None]
+
+    document, _ = run_command("predict", root, tmp_path / "a.png")
+
+    assert document["run"] == str(root)
+    said = ensemble.load(root, "flip").probabilities(shown)[0, 1]
+    assert document["images"][0]["probabilities"]["wren"] == pytest.approx(said, abs=1e-5)
+    assert said != pytest.approx(ensemble.load(root / "member-0").probabilities(shown)[0, 1])
+
+
 def test_species_that_a_file_lacks_are_no_obstacle(folder: Path, tmp_path: Path) -> None:
     some = _labelled()
     wrens = Labelled(

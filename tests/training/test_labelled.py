@@ -165,7 +165,10 @@ def test_names_may_be_bytes(tmp_path: Path) -> None:
     assert found.species == tuple(sorted(SMALL_MAMMALS))
 
 
-@pytest.mark.parametrize("labels", [[36.7, 50, 65, 74, 80], [36, 50, 65, 74, np.nan], [True] * 5])
+@pytest.mark.parametrize(
+    "labels",
+    [[36.7, 50, 65, 74, 80], [36, 50, 65, 74, np.nan], [True] * 5, [36, np.inf, 65, 74, 80]],
+)
 def test_labels_that_are_no_whole_numbers_are_refused(tmp_path: Path, labels: Any) -> None:
     with pytest.raises(PicturesError, match="must be names or whole numbers"):
         read_npz(_write(tmp_path / "a.npz", images=_images(), labels=labels))

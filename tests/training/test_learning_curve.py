@@ -65,3 +65,4 @@ def test_of_several_seeds_the_curve_has_the_mean_and_no_vote() -> None:
     assert [round(one.value, 3) for one in curve.accuracies] == [0.5, 0.5, 0.75, 0.75]  # type: ignore[attr-defined]
     assert all(one.low <= one.value <= one.high for one in curve.accuracies)  # type: ignore[attr-defined]
     assert mouse.gain.only_first == 40  # One of two seeds is not most of them.
+    assert mouse.gain.difference.value == 0.5

@@ -75,6 +75,11 @@ def test_a_folder_has_one_address_however_it_is_named(tmp_path: Path) -> None:
     roundabout = tmp_path / "all" / "mouse" / ".." / ".." / "all"
     straight = addresses(FolderSource(tmp_path / "all"), "mouse")
     assert addresses(FolderSource(roundabout), "mouse") == straight
+    write(tmp_path / "else" / "all" / "mouse" / "b.png", png())
+    (tmp_path / "else" / "dir").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "else" / "dir")
+    (address,) = addresses(FolderSource(tmp_path / "link" / ".." / "all"), "mouse")
+    assert address.endswith("/b.png")
 
 
 def test_other_files_are_refused_with_what_they_are(tmp_path: Path) -> None:
