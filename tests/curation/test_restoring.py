@@ -156,7 +156,9 @@ def test_a_part_never_takes_the_place_of_the_whole_that_the_lock_has(made, web, 
 
 def test_originals_that_another_scrape_may_be_fetching_are_not_told_as_lost(made, web, tmp_path):
     shutil.copytree(made / "harvest", tmp_path / "harvest")
+    one = next(row for row in Dataset.open(made / "dataset").rows if row.kept)
     with Harvest.open(tmp_path / "harvest") as harvest, harvest.claim():
+        harvest.path(one.digest).unlink()
         document = bestiary(
             *("restore", str(made / "dataset"), "--out", "anew", *OFFERED), cwd=tmp_path, code=1
         )
