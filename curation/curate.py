@@ -237,13 +237,17 @@ def _require_some(rows: Sequence[Row], harvest: Harvest) -> None:
 
 
 def _warnings(dataset: Dataset, harvest: Harvest) -> Iterator[str]:
-    given_up = {row.digest for row in dataset.rows if reasons.word(row.reason) in _BY_CHANCE}
+    given_up, changed = set[str](), 0
+    for row in dataset.rows:
+        if reasons.word(row.reason) in _BY_CHANCE:
+            given_up.add(row.digest)
+        changed += _is_changed(row, harvest)
     if given_up:
         yield (
             f"images that crashed their decoder, or took too long or too much memory:"
             f" {len(given_up)}; on another machine they may be kept"
         )
-    if changed := sum(1 for row in dataset.rows if _is_changed(row, harvest)):
+    if changed:
         yield (
             f"originals that are gone from the harvest, or have another size than when they were"
             f" looked at: {changed}; what was seen then was used (`bestiary curate --fresh` looks"

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from curation.decode import Header
 from curation.digests import Digests
+from curation.flags import Thresholds
 from curation.looking import Seen
 from curation.quality import Measures
 from curation.spool import Spool
@@ -17,8 +18,8 @@ from curation.stars import Standing
 
 _SOFT = 0.28
 """Less sharpness than this has what was enlarged from 100 px or less, and one photo in 25."""
-_GREY = 0.04
-"""Of less colour a picture is grey: the flag's own threshold, whatever a recipe flags."""
+_GREY = Thresholds().grey
+"""Of less colour a picture is grey, whatever a recipe flags."""
 _UNFRAMED = 0.94
 """What the inside of a frame counts for, whose edge is found to within a line or two: so that a
 framed copy is not taken for larger than what was framed."""
