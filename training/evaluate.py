@@ -19,9 +19,9 @@ from curation.dataset import Dataset
 from training import predictions
 from training.baselines import PatchClassifier
 from training.calibration import Calibration, calibrated
-from training.errors import OtherDataError, PicturesError, RunError
+from training.errors import OtherDataError, RunError
 from training.measure import Measures, measure
-from training.pictures import Pictures, load, require_measurable
+from training.pictures import Pictures, load, nothing_to_measure
 from training.predict import probabilities_of
 from training.predictions import Predictions
 from training.run import Run
@@ -86,7 +86,6 @@ def evaluate(
     Raises:
         PicturesError: neither split has any pictures.
     """
-    require_measurable(dataset)
     found = {split: _load(run, dataset, split) for split in SPLITS}
     said = {
         split: probabilities_of(network, pictures.pixels)
@@ -94,10 +93,7 @@ def evaluate(
         if len(pictures)
     }
     if not said:
-        raise PicturesError(
-            f"{dataset.root} has neither validation nor test pictures to measure on:"
-            " curate again with --splits 0.7,0.15,0.15"
-        )
+        raise nothing_to_measure(dataset)
     if "val" in said:
         run.calibrate(calibration_of(found["val"].labels, said["val"]))
     patches = _patches(run, dataset, found, siblings, tell) if with_baseline else {}

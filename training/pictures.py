@@ -211,10 +211,15 @@ def require_measurable(dataset: Dataset) -> None:
         PicturesError: neither validation nor test has any.
     """
     if not any(row.kept and row.split in {"val", "test"} for row in dataset.rows):
-        raise PicturesError(
-            f"{dataset.root} has neither validation nor test pictures to measure on:"
-            " curate again with --splits 0.7,0.15,0.15"
-        )
+        raise nothing_to_measure(dataset)
+
+
+def nothing_to_measure(dataset: Dataset) -> PicturesError:
+    """What is told of a dataset without validation and test pictures."""
+    return PicturesError(
+        f"{dataset.root} has neither validation nor test pictures to measure on:"
+        " curate again with --splits 0.7,0.15,0.15"
+    )
 
 
 def require_every_species(labels: NDArray[np.int32], species: tuple[str, ...]) -> None:

@@ -66,11 +66,12 @@ def predict(
         run.require_weights()  # Before Keras, which takes seconds to start.
     named = images_of(images)
     backend.start()
-    root, network, record = runs[0].root, None, runs[0].record
+    root, record = runs[0].root, runs[0].record
     if (run_root / ensemble.FILE).is_file():
         root, record = run_root, replace(record, calibration=None)
         network = ensemble.load(run_root)
-    network = network or runs[0].load_network()
+    else:
+        network = runs[0].load_network()
     said = predictions(network, record, named, fetch=_fetch(named, allowed))
     with click.progressbar(
         said, length=len(named), file=sys.stderr, hidden=_is_quiet() or len(named) < 50
