@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from curation import lock
+from curation import lock, restoring
 from curation.dataset import MANIFEST, Dataset, Row, write_manifest
 from curation.errors import DatasetError, EmptyHarvestError, LockMismatchError
+from curation.likeness import rendered_jpeg
 from curation.recipe import CurationRecipe
 from curation.restoring import Restored, addresses, locked, lost, missing, restore, write_list
 from scraper.harvest import Candidate, Harvest
@@ -232,6 +233,24 @@ def test_where_pictures_come_out_otherwise_the_lock_says_so(made, tmp_path):
     assert isinstance(last, Restored)
     assert (len(last.otherwise), last.is_as_locked) == (18, False)
     last.dataset.require_locked()
+
+
+def test_what_cannot_be_decoded_here_is_told_though_its_original_is_there(
+    made, tmp_path, monkeypatch
+):
+    wanted = locked(made / "dataset", None)
+    digest = next(row.digest for row in wanted.manifest.rows if row.kept)
+    with Harvest.open(made / "harvest") as harvest:
+        body = harvest.path(digest).read_bytes()
+        monkeypatch.setattr(
+            restoring,
+            "rendered_jpeg",
+            lambda seen, recipe: None if seen == body else rendered_jpeg(seen, recipe),
+        )
+        *_, last = restore(wanted, harvest, tmp_path / "anew", gone=(), workers=2)
+    assert isinstance(last, Restored)
+    assert [(one.digest, one.fate) for one in last.lost] == [(digest, "unreadable")]
+    assert len([row for row in last.dataset.rows if row.kept]) == 17
 
 
 def test_nothing_at_all_is_no_dataset(made, tmp_path):
