@@ -6,7 +6,8 @@ enhanced-correlation Gauss-Newton steps, many pairs at once) and then compared p
 
 Patches, because two shirts before a white wall, or two animals in one pose, agree in their
 outlines and so in most of their grey values; but within the outlines, and in the wall, they
-do not, and there every patch has one vote. The worst patches have no say, so that a
+do not, and there every patch has one vote; where there is little within, colours that have
+nothing in common speak against a pair. The worst patches have no say, so that a
 watermark or a caption does not hide a copy, and neither have uniform borders. A copy is
 shifted, scaled and cropped, hardly ever sheared or stretched: what the alignment needed of
 that counts against the pair.
@@ -22,6 +23,8 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from curation.hues import clashing
 
 _COARSE = 18
 """Samples along each side on which two pictures are first aligned …"""
@@ -57,6 +60,10 @@ _FULL_EVIDENCE = 150.0
 """Texture, summed over the patches, from which there is enough to go by."""
 _FAINT_DOUBT, _FEW_DOUBT = 0.15, 0.2
 """How much likeness a pair loses where all is faint, and where there is no texture at all."""
+_COLOUR_DOUBT = 0.4
+"""And how much where there is no texture and the colours have nothing in common."""
+_COLOURS = 16
+"""Samples along each side at which colours are compared."""
 _UNHEARD = 0.1
 """Share of the textured patches, the worst, that has no say."""
 _SKEW_COST, _STRETCH_COST = 2.0, 0.3
@@ -97,10 +104,13 @@ class Suggestions:
 
 
 class Thumbs(Protocol):
-    """Small grey pictures, in memory or not."""
+    """Small pictures, in memory or not."""
 
     def __getitem__(self, places: NDArray[np.int64], /) -> NDArray[np.uint8]:
-        """Those at these places; shape (n, side, side)."""
+        """Those at these places, in grey; shape (n, side, side)."""
+
+    def colours(self, places: NDArray[np.int64], /) -> NDArray[np.uint8]:
+        """Those at these places, red, green and blue, smaller still; shape (n, side, side, 3)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,9 +203,13 @@ def _align(thumbs: Thumbs, frames: Frames, pairs: Suggestions) -> tuple[Floats, 
         image = _times(image, warp)
         ends = pairs.first[worth], pairs.second[worth]
         boxes = frames.inner[ends[0]], frames.inner[ends[1]]
-        score = _judged(first, second, square, image, boxes)
+        score, lack = _judged(first, second, square, image, boxes)
+        grid = _grid(_COLOURS)
+        places = _times(square, grid), _times(image, grid)
+        inside = _within(places[0], boxes[0]) & _within(places[1], boxes[1])
+        clash = clashing(thumbs.colours(ends[0]), thumbs.colours(ends[1]), places, inside)
         bending = _bending(square, image, frames.aspect[ends[0]], frames.aspect[ends[1]])
-        result[worth] = np.maximum(score - bending, -1)
+        result[worth] = np.maximum(score - bending - _COLOUR_DOUBT * lack * clash, -1)
         maps[worth] = _times(image, np.linalg.inv(square))
     return result, maps
 
@@ -274,20 +288,22 @@ def _compared(template: Floats, image: Floats, inside: NDArray[np.bool_]) -> tup
 
 def _judged(
     first: Floats, second: Floats, here: Floats, there: Floats, inner: tuple[Floats, Floats]
-) -> Floats:
+) -> tuple[Floats, Floats]:
+    """The likeness of pairs that are aligned, and how much texture they lack, 0 to 1."""
     grid = _grid(_JUDGED)
     places = _times(here, grid), _times(there, grid)
     one, _ = _sampled(first, places[0])
     other, inside = _sampled(second, places[1])
     enough = inside.mean(axis=1) >= _MIN_OVERLAP
     inside &= _within(places[0], inner[0]) & _within(places[1], inner[1])
-    return np.where(enough, _patchwise(one, other, inside), np.float32(-1))
+    score, lack = _patchwise(one, other, inside)
+    return np.where(enough, score, np.float32(-1)), lack
 
 
-def _patchwise(one: Floats, other: Floats, inside: NDArray[np.bool_]) -> Floats:
+def _patchwise(one: Floats, other: Floats, inside: NDArray[np.bool_]) -> tuple[Floats, Floats]:
     """The mean correlation within patches, weighted by their texture, without the worst.
 
-    Less what is left to doubt where few patches have texture.
+    Less what is left to doubt where few patches have texture; and how few these are.
     """
     held = _patches(inside.astype(np.float32))
     area = np.maximum(held.sum(axis=2), 1)
@@ -304,7 +320,8 @@ def _patchwise(one: Floats, other: Floats, inside: NDArray[np.bool_]) -> Floats:
     weights = np.where(is_seen & (texture > _MIN_TEXTURE), np.minimum(texture, _FULL_TEXTURE), 0)
     faint = np.where(is_seen & (texture <= _FAINT), area, 0)
     agreement = _pooled(shared, variances, faint)
-    return _mean_of_best(correlation, weights) - _doubt(weights, faint > 0, agreement)
+    lack = np.clip(1 - weights.sum(axis=1) / _FULL_EVIDENCE, 0, 1)
+    return _mean_of_best(correlation, weights) - _doubt(lack, faint > 0, agreement), lack
 
 
 def _pooled(shared: Floats, variances: Sequence[Floats], weights: Floats) -> Floats:
@@ -313,13 +330,12 @@ def _pooled(shared: Floats, variances: Sequence[Floats], weights: Floats) -> Flo
     return np.asarray((shared * weights).sum(axis=1) / np.sqrt(one * other), np.float32)
 
 
-def _doubt(weights: Floats, is_faint: NDArray[np.bool_], agreement: Floats) -> Floats:
+def _doubt(lack: Floats, is_faint: NDArray[np.bool_], agreement: Floats) -> Floats:
     """What outlines alone leave open, unless even the faintest detail within them agrees.
 
     Two plain shirts of one cut have the same few edges, and a copy of one has them too; but
     in a copy the folds agree as well.
     """
-    lack = np.clip(1 - weights.sum(axis=1) / _FULL_EVIDENCE, 0, 1)
     open_ = _FAINT_DOUBT * is_faint.mean(axis=1) + _FEW_DOUBT * lack
     return np.asarray(open_ * (1 - np.clip(agreement, 0, 1)), np.float32)
 

@@ -19,11 +19,12 @@ from curation.alignment import Frames, Suggestions, align, by_map
 from curation.candidates import Candidates, Known, Match, Queries, candidates
 from curation.filed import Filed
 from curation.lined import Lined
-from curation.marks import differ, is_marked
+from curation.marks import apart, is_marked
 from curation.memory import give_back
 from curation.pairs import Numbers, Pair, PairEnds, Places
 from curation.recipe import CurationRecipe
 from curation.signature import (
+    COLOUR_PX,
     CROPS,
     FRAMINGS,
     THUMB_PX,
@@ -40,19 +41,20 @@ _PATHS = 1024
 """Paths that are gone through together: bounds memory."""
 _MOST_TRIED = 8
 """Members of a star, the best first, that may be kept in place of its middle."""
-_DOUBTFUL = 0.04
-"""How far above the least likeness two pictures may be that are still looked at for what each
-shows and the other does not (`curation.marks.differ`)."""
+_DOUBTFUL = ((0.04, 16), (0.07, 36))
+"""How far above the least likeness two pictures may be that are no copies still where each shows
+so much that the other does not (`curation.marks.apart`)."""
 _BRIDGED = 0.12
 """How much less alike two pictures may be that others have shown how to lay on each other."""
 
 
 class Album:
-    """The signatures of many pictures: 4 KB each in a nameless file, 0.1 KB in memory."""
+    """The signatures of many pictures: 5 KB each in nameless files, 0.1 KB in memory."""
 
     def __init__(self) -> None:
         self._inner, self._aspect = array("f"), array("f")
         self._thumbs = Filed(np.uint8, THUMB_PX**2)
+        self._colours = Filed(np.uint8, 3 * COLOUR_PX**2)
 
     def __len__(self) -> int:
         return len(self._aspect)
@@ -61,11 +63,16 @@ class Album:
         """The thumbnails at these places; shape (n, 64, 64)."""
         return self._thumbs[places].reshape(-1, THUMB_PX, THUMB_PX)
 
+    def colours(self, places: Numbers) -> NDArray[np.uint8]:
+        """The pictures at these places in colour; shape (n, 16, 16, 3)."""
+        return self._colours[places].reshape(-1, COLOUR_PX, COLOUR_PX, 3)
+
     def add(self, signature: Signature) -> int:
         """Take a picture in; return its place."""
         self._inner.extend(signature.inner)
         self._aspect.append(signature.aspect)
         self._thumbs.add(signature.thumb)
+        self._colours.add(signature.colours)
         return len(self) - 1
 
     def pairs(self, recipe: CurationRecipe) -> list[Pair]:
@@ -166,14 +173,20 @@ class Suggested:
             way = self._way(left.match(nth))
             scores, maps = align(self._album, self._frames, way)
             alike = scores >= self._min_likeness
-            for place in np.flatnonzero(alike & (scores < self._min_likeness + _DOUBTFUL)):
+            for place in np.flatnonzero(alike & (scores < self._min_likeness + _DOUBTFUL[-1][0])):
                 ends = way.first[place], way.second[place]
-                alike[place] = not differ(*self._copies(*ends), maps[place], self._boxes(*ends))
+                shown = apart(*self._copies(*ends), maps[place], self._boxes(*ends))
+                alike[place] = shown < self._most_apart(scores[place])
             found += _pairs(way.part(alike), scores[alike])
             self._maps.note(way.first[alike], way.second[alike], maps[alike])
             nth += 1
             left = left.part(~alike & left.has(nth))
         return found
+
+    def _most_apart(self, likeness: float) -> int:
+        """How much two pictures so alike must each show for themselves to be no copies."""
+        beyond = likeness - self._min_likeness
+        return next(least for within, least in _DOUBTFUL if beyond < within)
 
     def bridged(self, paths: Iterable[Path]) -> Iterator[list[Pair]]:
         """The ends of those paths that look alike, laid on each other by way of the others.

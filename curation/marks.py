@@ -23,8 +23,6 @@ _FOREIGN = 12
 """How far, in grey values, a foreign one lies outside what the other copy has thereabouts."""
 _MIN_FOREIGN = 8
 """Of 1,000 values: fewer are chance."""
-_MIN_OTHER = 16
-"""Of 1,000 values: so many foreign ones on both sides make two pictures of two copies."""
 _TIMES_MORE = 3
 """How many times more foreign values the marked copy has than the clean one."""
 _MIN_SHARED = 1500
@@ -84,19 +82,24 @@ def is_marked(
     return own >= _MIN_FOREIGN and own >= _TIMES_MORE * _foreign(there)
 
 
-def differ(
+def apart(
     thumb: NDArray[np.uint8], fellow: NDArray[np.uint8], across: Map, inner: tuple[Box, Box]
-) -> bool:
-    """Whether each of two pictures that seem to be copies shows what the other has not.
+) -> int:
+    """How much each of two pictures that seem to be copies shows that the other has not.
 
     Print on a copy stands out on one side alone. Another subject before the same backdrop, or
     the same one elsewhere, stands out on both. The arguments are those of `is_marked`.
+
+    Returns:
+        Of 1,000 values, those that are foreign on either side; 0 where one has a bar on it.
     """
     here = laid(thumb, fellow, across, inner)
-    if _foreign(here) < _MIN_OTHER:
-        return False
+    own = _foreign(here)
+    if own < _MIN_FOREIGN:
+        return 0
     there = laid(fellow, thumb, np.linalg.inv(across), (inner[1], inner[0]))
-    return _foreign(there) >= _MIN_OTHER and not (_has_bar(here) or _has_bar(there))
+    least = min(own, _foreign(there))
+    return 0 if _has_bar(here) or _has_bar(there) else least
 
 
 def _are_framed_alike(inner: tuple[Box, Box]) -> bool:

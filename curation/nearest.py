@@ -43,14 +43,18 @@ Numbers = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Pile:
-    """Thumbnails as signatures have them, each of shape (64, 64); nothing is copied."""
+    """Small pictures as signatures have them; nothing is copied."""
 
-    thumbs: tuple[NDArray[np.uint8], ...]
+    signatures: tuple[Signature, ...]
 
     def __getitem__(self, places: Numbers) -> NDArray[np.uint8]:
-        """Those at these places; shape (n, 64, 64)."""
-        chosen = [self.thumbs[place] for place in places.tolist()]
+        """Those at these places, in grey; shape (n, 64, 64)."""
+        chosen = [self.signatures[place].thumb for place in places.tolist()]
         return np.stack(chosen) if chosen else np.empty((0, THUMB_PX, THUMB_PX), np.uint8)
+
+    def colours(self, places: Numbers) -> NDArray[np.uint8]:
+        """Those at these places, in colour; shape (n, 16, 16, 3)."""
+        return np.stack([self.signatures[place].colours for place in places.tolist()])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +76,7 @@ class Collection:
     @classmethod
     def of(cls, signatures: Sequence[Signature]) -> Self:
         """Hash the views of pictures."""
-        pile = Pile(tuple(one.thumb for one in signatures))
+        pile = Pile(tuple(signatures))
         inner = np.asarray([one.inner for one in signatures], np.float64).reshape(-1, 4)
         parts = [
             np.arange(start, min(len(inner), start + _HASHED))
@@ -151,7 +155,7 @@ def nearest(first: Collection, second: Collection, recipe: CurationRecipe) -> Ne
 def _aligned(
     first: Collection, second: Collection, pairs: Suggestions
 ) -> Iterator[tuple[int, int, float]]:
-    pile = Pile(first.pile.thumbs + second.pile.thumbs)
+    pile = Pile(first.pile.signatures + second.pile.signatures)
     frames = Frames(
         inner=np.concatenate([first.inner, second.inner]),
         aspect=np.concatenate([first.aspect, second.aspect]),
@@ -210,7 +214,10 @@ def _top(values: Floats, floor: float) -> NDArray[np.intp]:
 def _small(pictures: Collection) -> Floats:
     """The inner pictures, squeezed, with mean 0 and length 1; shape (n, 16, 16)."""
     values = np.stack(
-        [_squeezed(*one) for one in zip(pictures.pile.thumbs, pictures.inner.tolist(), strict=True)]
+        [
+            _squeezed(one.thumb, box)
+            for one, box in zip(pictures.pile.signatures, pictures.inner.tolist(), strict=True)
+        ]
     )
     values -= values.mean(axis=(1, 2), keepdims=True)
     length = np.sqrt((values**2).sum(axis=(1, 2), keepdims=True))

@@ -1,7 +1,8 @@
-"""The signature of a picture: all that the search for look-alikes keeps of it, about 4 KB.
+"""The signature of a picture: all that the search for look-alikes keeps of it, about 5 KB.
 
-Making one is part of the one look at every image, so it holds the least: a small grey picture.
-The hashes of its views follow from that, for many pictures at once, when they are compared.
+Making one is part of the one look at every image, so it holds the least: a small grey picture,
+and a smaller one in colour, for where outlines are all that there is to compare. The hashes of
+its views follow from the grey one, for many pictures at once, when they are compared.
 
 A look-alike may be mirrored, turned, framed, or cropped. So a picture is hashed in several
 views, and in its eight orientations, which follow from one discrete cosine transform: a
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 THUMB_PX = 64
+COLOUR_PX = 16
 _HASHED_PX = 32
 _LOW = 8
 _MIN_DEVIATION = 3.0
@@ -68,6 +70,8 @@ class Signature:
     """Width over height."""
     thumb: NDArray[np.uint8]
     """Shape (64, 64): the whole in grey, squeezed to a square."""
+    colours: NDArray[np.uint8]
+    """Shape (16, 16, 3): the whole in red, green and blue, squeezed alike."""
 
     @property
     def targets(self) -> NDArray[np.uint64]:
@@ -92,8 +96,13 @@ def phash_of(grey: Image.Image) -> int:
     return int(_bits(_COSINES @ np.asarray(small, np.float64) @ _COSINES.T))
 
 
-def sign(grey: Image.Image) -> Signature | None:
-    """Make the signature of a grey picture; None for one without features."""
+def sign(picture: Image.Image) -> Signature | None:
+    """Make the signature of an RGB picture; None for one without features."""
+    return signed(picture, picture.convert("L"))
+
+
+def signed(picture: Image.Image, grey: Image.Image) -> Signature | None:
+    """As `sign`, of a picture of which there is a grey one already."""
     thumb = np.asarray(grey.resize((THUMB_PX, THUMB_PX), Image.Resampling.BOX))
     if thumb.std() < _MIN_DEVIATION:
         return None
@@ -102,6 +111,7 @@ def sign(grey: Image.Image) -> Signature | None:
         inner=inner_box(np.asarray(grey)),
         aspect=grey.width / grey.height,
         thumb=thumb,
+        colours=np.asarray(picture.resize((COLOUR_PX, COLOUR_PX), Image.Resampling.BOX)),
     )
 
 

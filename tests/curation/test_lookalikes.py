@@ -246,3 +246,38 @@ def test_plain_things_of_one_outline_are_not_look_alikes():
         ImageDraw.Draw(mask).polygon(outline, fill=255)
         bodies.append(encoded(Image.composite(folds, Image.new("L", SIZE, 255), mask)))
     assert album_of(bodies) == []
+
+
+OUTLINES = (
+    [(80, 20), (160, 20), (190, 50), (170, 80), (170, 165), (70, 165), (50, 50)],
+    [(70, 14), (130, 14), (130, 104), (170, 124), (212, 134), (220, 164), (75, 164), (66, 110)],
+)
+
+
+def plain_thing(ink: tuple[int, int, int], outline: list[tuple[int, int]]) -> Image.Image:
+    shot = Image.new("RGB", SIZE, "white")
+    ImageDraw.Draw(shot).polygon(outline, ink)
+    return shot
+
+
+@pytest.mark.parametrize("outline", OUTLINES)
+def test_plain_things_of_one_outline_in_other_colours_are_not_look_alikes(outline):
+    inks = ((13, 43, 68), (51, 21, 18), (40, 80, 20))
+    shots = [plain_thing(ink, outline) for ink in inks]
+    assert album_of([encoded(shot, quality=85) for shot in shots]) == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda shot: ImageEnhance.Color(shot).enhance(0.6),
+        lambda shot: ImageEnhance.Brightness(shot).enhance(0.8),
+        lambda shot: shot.convert("RGB", (1.1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0.9, 0)),
+        lambda shot: shot.convert("L"),
+    ],
+    ids=["paler", "darker", "another white balance", "grey"],
+)
+def test_a_toned_copy_of_a_plain_thing_is_found(change):
+    shot = plain_thing((13, 43, 68), OUTLINES[1])
+    copy = encoded(change(shot), quality=85)
+    assert album_of([encoded(shot, quality=85), copy]) == [(0, 1)]

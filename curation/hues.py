@@ -1,0 +1,64 @@
+"""Hues: whether two pictures that are laid on each other have their colours in common.
+
+Outlines alone do not tell a green thing from a brown one of the same cut. A copy may be toned,
+paler or grey, but its hues lie where they lay, turned by a little at most; so what counts is
+how the ratios of red and blue to green go along with each other over the picture.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+_DARK = 10.0
+"""Added to red, green and blue before their ratios are taken: in the dark these are noise."""
+_COLOURED = (0.08, 0.16)
+"""Deviation of the logarithms of the ratios up to which a picture is grey, and from which it is
+in colour."""
+_ALIKE = 0.5
+"""Correlation from which colours speak against nothing."""
+
+Floats = NDArray[np.float32]
+
+
+def clashing(
+    first: NDArray[np.uint8],
+    second: NDArray[np.uint8],
+    places: tuple[Floats, Floats],
+    inside: NDArray[np.bool_],
+) -> Floats:
+    """How little the hues of pictures have in common, 0 to 1; 0 where one is grey. Shape (n,).
+
+    Args:
+        first: Red, green and blue, shape (n, side, side, 3).
+        second: The other pictures.
+        places: Which places of both to compare, in shares of width and height; each (n, 3, points).
+        inside: Which of these count; shape (n, points).
+    """
+    count = np.maximum(inside.sum(axis=1), 1)
+    ends = zip((first, second), places, strict=True)
+    one, other = (_centred(_hues(colours, points), inside, count) for colours, points in ends)
+    squares = [np.einsum("npc,npc->n", hues, hues) / count for hues in (one, other)]
+    shared = np.einsum("npc,npc->n", one, other) / count
+    correlation = shared / np.maximum(np.sqrt(squares[0] * squares[1]), 1e-6)
+    low, high = _COLOURED
+    coloured = np.clip((np.sqrt(np.minimum(*squares)) - low) / (high - low), 0, 1)
+    return np.asarray(coloured * np.clip(1 - correlation / _ALIKE, 0, 1), np.float32)
+
+
+def _hues(colours: NDArray[np.uint8], places: Floats) -> Floats:
+    """How red and how blue pictures are at places, beside green; shape (n, points, 2)."""
+    side = colours.shape[1]
+    column, line = (
+        np.clip((places[:, axis] * side).astype(np.int64), 0, side - 1) for axis in (0, 1)
+    )
+    nth = np.arange(len(colours))[:, None]
+    levels = np.log(colours[nth, line, column].astype(np.float32) + _DARK)
+    return np.asarray(levels[..., [0, 2]] - levels[..., 1:2], np.float32)
+
+
+def _centred(hues: Floats, inside: NDArray[np.bool_], count: NDArray[np.int64]) -> Floats:
+    """Less their mean over the places inside, 0 elsewhere: a cast on all of a picture is none."""
+    weights = inside[..., None].astype(np.float32)
+    mean = (hues * weights).sum(axis=1) / count[:, None]
+    return np.asarray((hues - mean[:, None]) * weights, np.float32)
