@@ -7,6 +7,8 @@ how the ratios of red and blue to green go along with each other over the pictur
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,19 +17,35 @@ _DARK = 10.0
 _COLOURED = (0.08, 0.16)
 """Deviation of the logarithms of the ratios up to which a picture is grey, and from which it is
 in colour."""
-_ALIKE = 0.5
-"""Correlation from which colours speak against nothing."""
+_APART = 0.5
+"""Correlation below which colours speak against a pair …"""
+_ALIKE = (0.9, 0.95)
+"""… from which they begin to speak for it, and from which they do so fully …"""
+_AS_STRONG = 1.25
+"""… if those of neither picture are stronger than this many times the other's."""
 
 Floats = NDArray[np.float32]
 
 
-def clashing(
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accord:
+    """What colours say of pairs of pictures; each of shape (n,)."""
+
+    alike: Floats
+    """How much they have in common, 0 to 1; 0 where one is grey."""
+    apart: Floats
+    """How little they have in common, 0 to 1; 0 where one is grey."""
+    one_is_grey: Floats
+    """How far one is grey and the other in colour, 0 to 1."""
+
+
+def accord(
     first: NDArray[np.uint8],
     second: NDArray[np.uint8],
     places: tuple[Floats, Floats],
     inside: NDArray[np.bool_],
-) -> Floats:
-    """How little the hues of pictures have in common, 0 to 1; 0 where one is grey. Shape (n,).
+) -> Accord:
+    """What the colours of pictures say.
 
     Args:
         first: Red, green and blue, shape (n, side, side, 3).
@@ -38,12 +56,23 @@ def clashing(
     count = np.maximum(inside.sum(axis=1), 1)
     ends = zip((first, second), places, strict=True)
     one, other = (_centred(_hues(colours, points), inside, count) for colours, points in ends)
-    squares = [np.einsum("npc,npc->n", hues, hues) / count for hues in (one, other)]
+    strengths = [np.sqrt(np.einsum("npc,npc->n", hues, hues) / count) for hues in (one, other)]
+    weaker, stronger = np.minimum(*strengths), np.maximum(*strengths)
     shared = np.einsum("npc,npc->n", one, other) / count
-    correlation = shared / np.maximum(np.sqrt(squares[0] * squares[1]), 1e-6)
-    low, high = _COLOURED
-    coloured = np.clip((np.sqrt(np.minimum(*squares)) - low) / (high - low), 0, 1)
-    return np.asarray(coloured * np.clip(1 - correlation / _ALIKE, 0, 1), np.float32)
+    correlation = shared / np.maximum(weaker * stronger, 1e-6)
+    coloured = _beyond(weaker, _COLOURED)
+    is_as_strong = stronger <= _AS_STRONG * weaker
+    return Accord(
+        alike=coloured * is_as_strong * _beyond(correlation, _ALIKE),
+        apart=coloured * np.clip(1 - correlation / _APART, 0, 1),
+        one_is_grey=_beyond(stronger, _COLOURED) * (1 - coloured),
+    )
+
+
+def _beyond(values: Floats, limits: tuple[float, float]) -> Floats:
+    """0 up to the first limit, 1 from the second on."""
+    low, high = limits
+    return np.asarray(np.clip((values - low) / (high - low), 0, 1), np.float32)
 
 
 def _hues(colours: NDArray[np.uint8], places: Floats) -> Floats:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw, ImageEnhance, ImageOps
+from PIL import Image, ImageChops, ImageDraw, ImageEnhance, ImageFilter, ImageOps
 
 from curation import lookalikes
 from curation.inspect import Inspected, inspect
@@ -281,3 +281,11 @@ def test_a_toned_copy_of_a_plain_thing_is_found(change):
     shot = plain_thing((13, 43, 68), OUTLINES[1])
     copy = encoded(change(shot), quality=85)
     assert album_of([encoded(shot, quality=85), copy]) == [(0, 1)]
+
+
+def test_colours_settle_what_a_poor_copy_of_a_plain_thing_leaves_open():
+    soft = picture(3, SIZE).convert("L").filter(ImageFilter.GaussianBlur(6))
+    folds = soft.point([225 + value * 30 // 255 for value in range(256)]).convert("RGB")
+    shot = ImageChops.multiply(plain_thing((60, 110, 180), OUTLINES[0]), folds)
+    poor = encoded(shot.resize((120, 90)), quality=30)
+    assert album_of([encoded(shot, quality=90), poor]) == [(0, 1)]
