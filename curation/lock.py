@@ -12,7 +12,7 @@ import hashlib
 import json
 import os
 import sys
-import tempfile
+import threading
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
@@ -86,18 +86,16 @@ def write_entry(path: Path, name: str, entry: Entry) -> None:
 
 def write_atomically(path: Path, pieces: Iterable[bytes]) -> None:
     """Give `path` this content in one step: a reader sees the old file or the new one."""
-    with tempfile.NamedTemporaryFile(
-        dir=path.parent, prefix=f".{path.name}.", delete=False
-    ) as file:
-        try:
+    unready = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}")
+    try:
+        with unready.open("wb") as file:  # Unlike a temporary file, as open as the umask allows.
             file.writelines(pieces)
             file.flush()
             os.fsync(file.fileno())
-            Path(file.name).chmod(0o644)
-            Path(file.name).replace(path)
-        except BaseException:  # Whoever makes the pieces may raise anything.
-            Path(file.name).unlink(missing_ok=True)
-            raise
+        unready.replace(path)
+    except BaseException:  # Whoever makes the pieces may raise anything.
+        unready.unlink(missing_ok=True)
+        raise
 
 
 def _read_all(path: Path) -> dict[str, Entry]:

@@ -57,15 +57,19 @@ def wilson(successes: int, n: int) -> Figure:
 
 
 def student(shares: Floats) -> Figure:
-    """The mean of independent runs' shares with Student's interval; one run has no interval."""
+    """The mean of independent runs' shares with Student's interval.
+
+    One run has none, and neither have runs that all came out alike: by chance, so that no
+    interval of no width could be trusted.
+    """
     from scipy.stats import t
 
     n = len(shares)
     if n == 0:
         return nothing(0, "student")
     mean = float(shares.mean())
-    if n == 1:
-        return Figure(value=mean, low=None, high=None, n=1, interval="student")
+    if n == 1 or float(np.ptp(shares)) == 0:
+        return Figure(value=mean, low=None, high=None, n=n, interval="student")
     reach = float(t.ppf(0.975, n - 1) * shares.std(ddof=1) / math.sqrt(n))
     low, high = max(0.0, mean - reach), min(1.0, mean + reach)
     return Figure(value=mean, low=low, high=high, n=n, interval="student")

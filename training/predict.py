@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import itertools
+import mimetypes
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,7 +95,7 @@ def require_any(found: Sequence[Prediction | Unread], document: Mapping[str, Any
         return
     if not found:
         raise PredictionError(
-            "the folders named hold no files: name images, or folders with images",
+            "the folders named hold no images: name images, or folders with images",
             document=document,
         )
     first = "; ".join(f"{one.image}: {one.reason}" for one in found[:3] if isinstance(one, Unread))
@@ -157,7 +158,11 @@ def is_address(name: str) -> bool:
 
 
 def files_of(paths: Iterable[Path]) -> list[Path]:
-    """The files themselves, and for each folder the files in it, sorted; hidden ones are not."""
+    """The files themselves, and for each folder the files in it, sorted.
+
+    Hidden ones are passed over, and those whose names end as notes, tables or films do: in a
+    folder of photos they are no photos that went bad.
+    """
     return [
         file
         for path in paths
@@ -169,7 +174,9 @@ def _visible_files(folder: Path) -> Iterator[Path]:
     for path in folder.rglob("*"):
         inside = path.relative_to(folder).parts
         if path.is_file() and not any(part.startswith(".") for part in inside):
-            yield path
+            kind = mimetypes.guess_type(path.name)[0]
+            if kind is None or kind.startswith("image/"):
+                yield path
 
 
 def predict(

@@ -47,12 +47,13 @@ def predict(
     top: int,
     allowed: tuple[str, ...],
 ) -> Result:
-    """Say which species each IMAGE shows: a file, a folder of files, or a web address.
+    """Say which species each IMAGE shows: a file, a folder of images, or a web address.
 
     RUN is a run, or an ensemble such as `bestiary reproduce --final` makes.
 
     A picture of none of the species is told as unknown. An image that cannot be read is told
-    with its reason, and the others go on; the exit code is then 1.
+    with its reason, and the others go on; the exit code is then 1. Notes and tables in a
+    folder are passed over.
     """
     from dataclasses import replace
 

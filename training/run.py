@@ -171,6 +171,11 @@ class Run:
         path = folder / "run.json"
         if (folder / "series.json").is_file():
             raise RunError(f"{root} is a series of runs: name one of the folders in it")
+        if (folder / "ensemble.json").is_file():
+            raise RunError(
+                f"{root} is an ensemble, which `predict` and `evaluate --images` take: here, name"
+                " one of the runs in it"
+            )
         if not path.is_file():
             raise RunError(f"no run at {root}: make one with `bestiary train MODEL`")
         try:

@@ -88,8 +88,8 @@ def conclude(
 def _write_out_of_fold(
     series: Series, question: Question, said: Sequence[Predictions], species: Sequence[str]
 ) -> None:
-    """Each picture was tested in one fold: the first seed's networks speak for all pictures."""
-    pooled = _pooled(said[:: question.seeds])
+    """Each picture was tested in one fold: the middle seed's networks speak for all pictures."""
+    pooled = _pooled(_middle(said, question.seeds))
     series.write(predictions.FILE_NAME, predictions.to_csv({"test": pooled}, species))
     doubted = suspects.suspects("out of fold", pooled, species)
     series.write(suspects.FILE_NAME, suspects.to_csv(doubted))

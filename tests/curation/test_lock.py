@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import re
 from concurrent.futures import ThreadPoolExecutor
@@ -59,6 +60,17 @@ def test_entries_that_are_written_at_the_same_time_are_all_there(tmp_path):
     assert {name: entry["seed"] for name, entry in lock.read_entries(path).items()} == {
         f"d{number}": number for number in range(40)
     }
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no umask to speak of")
+@pytest.mark.parametrize(("umask", "mode"), [(0o002, 0o664), (0o022, 0o644), (0o077, 0o600)])
+def test_a_lock_is_as_open_as_the_umask_allows(tmp_path, umask, mode):
+    before = os.umask(umask)
+    try:
+        lock.write_entry(tmp_path / "datasets.lock", "shrews", {"seed": 1})
+    finally:
+        os.umask(before)
+    assert (tmp_path / "datasets.lock").stat().st_mode & 0o777 == mode
 
 
 def test_a_manifest_of_another_version_is_told_so(tmp_path):

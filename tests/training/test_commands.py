@@ -309,6 +309,23 @@ def test_predict_takes_a_folder_for_the_files_in_it(trained: Trained) -> None:
     assert [row["image"] for row in document["images"]] == sorted(map(str, folder.iterdir()))
 
 
+def test_predict_passes_over_notes_in_a_folder_but_not_a_picture_that_went_bad(
+    trained: Trained, tmp_path: Path
+) -> None:
+    folder = tmp_path / "photos"
+    shutil.copytree(trained.dataset.root / "test" / "shrew", folder)
+    pictures = sorted(map(str, folder.iterdir()))
+    (folder / "notes.txt").write_text("seen at dusk")
+    (folder / "places.csv").write_text("a,b")
+
+    document, _ = run_command("predict", trained.root, folder)
+
+    assert [row["image"] for row in document["images"]] == pictures
+    (folder / "broken.jpg").write_bytes(b"broken")
+    assert "broken.jpg: not an image" in str(_error("predict", trained.root, folder))
+    assert "notes.txt: not an image" in str(_error("predict", trained.root, folder / "notes.txt"))
+
+
 def test_predict_fails_when_no_image_can_be_read_and_gives_every_reason(
     trained: Trained, tmp_path: Path
 ) -> None:
@@ -317,7 +334,7 @@ def test_predict_fails_when_no_image_can_be_read_and_gives_every_reason(
     assert isinstance(error, PredictionError)
     assert error.exit_code == 1
     assert [row["error"] for row in error.document["images"]] == ["there is no such file"] * 2  # type: ignore[attr-defined, index]
-    assert "hold no files" in str(_error("predict", trained.root, tmp_path))
+    assert "hold no images" in str(_error("predict", trained.root, tmp_path))
 
 
 def test_a_missing_or_unfinished_run_is_told(trained: Trained, tmp_path: Path) -> None:

@@ -60,6 +60,12 @@ def test_of_several_runs_student_s_interval_is_scipy_s_and_one_run_has_none() ->
     assert student(shares[:0]).value is None
 
 
+def test_runs_that_came_out_alike_have_no_interval_of_no_width() -> None:
+    alike = student(np.array([0.625, 0.625, 0.625]))
+
+    assert (alike.value, alike.low, alike.high, alike.n) == (0.625, None, None, 3)
+
+
 def test_a_bootstrap_over_pictures_is_the_same_for_the_same_seed_and_near_wilson_s() -> None:
     right = np.array([1.0] * 300 + [0.0] * 200)
 

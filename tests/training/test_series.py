@@ -71,6 +71,13 @@ def test_a_series_is_no_run_and_says_so(tmp_path: Path) -> None:
         Run.open(tmp_path / "series")
 
 
+def test_an_ensemble_is_no_run_and_says_so(tmp_path: Path) -> None:
+    (tmp_path / "ensemble.json").write_text("{}")
+
+    with pytest.raises(RunError, match="is an ensemble, which `predict` and `evaluate --images`"):
+        Run.open(tmp_path)
+
+
 def test_a_trial_is_finished_when_its_run_is_done_and_its_own_metrics_are_there(
     tmp_path: Path,
 ) -> None:
