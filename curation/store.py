@@ -1,6 +1,6 @@
 """The store: what inspection found, kept so that the next run need not look again.
 
-    .DATASET.inspected/<key>/results.sqlite        one row per digest, about 5 KB
+    .DATASET.inspected/<key>/results.sqlite        one row per digest, about 6 KB
     .DATASET.inspected/<key>/rendered/ab/<digest>.jpg
 
 It lies beside the dataset, so that rendered pictures can be hard links of the dataset's
