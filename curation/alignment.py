@@ -18,13 +18,13 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from curation.hues import Accord, accord
+from curation.hues import accord
 
 _COARSE = 18
 """Samples along each side on which two pictures are first aligned …"""
@@ -203,13 +203,14 @@ def _align(thumbs: Thumbs, frames: Frames, pairs: Suggestions) -> tuple[Floats, 
         image = _times(image, warp)
         ends = pairs.first[worth], pairs.second[worth]
         boxes = frames.inner[ends[0]], frames.inner[ends[1]]
-        judged = _judged(first, second, square, image, boxes)
+        score, lack = _judged(first, second, square, image, boxes)
         grid = _grid(_COLOURS)
         places = _times(square, grid), _times(image, grid)
         inside = _within(places[0], boxes[0]) & _within(places[1], boxes[1])
         hues = accord(thumbs.colours(ends[0]), thumbs.colours(ends[1]), places, inside)
         bending = _bending(square, image, frames.aspect[ends[0]], frames.aspect[ends[1]])
-        result[worth] = np.maximum(judged.score(hues) - bending, -1)
+        clash = _COLOUR_DOUBT * hues.apart + _GREY_DOUBT * hues.one_is_grey
+        result[worth] = np.maximum(score - bending - lack * clash, -1)
         maps[worth] = _times(image, np.linalg.inv(square))
     return result, maps
 
@@ -286,40 +287,24 @@ def _compared(template: Floats, image: Floats, inside: NDArray[np.bool_]) -> tup
     return other - one, np.where(enough, (one * other).sum(axis=1), np.float32(-1))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Judged:
-    """How alike pairs are, patch by patch; each of shape (n,)."""
-
-    agreement: Floats
-    """Mean correlation; -1 where too little lies on each other."""
-    doubt: Floats
-    """What outlines alone leave open."""
-    lack: Floats
-    """How little texture there is, 0 to 1."""
-
-    def score(self, hues: Accord) -> Floats:
-        """The likeness, once the colours are heard: they settle doubts, or deepen them."""
-        against = _COLOUR_DOUBT * hues.apart + _GREY_DOUBT * hues.one_is_grey
-        return self.agreement - self.doubt * (1 - hues.alike) - self.lack * against
-
-
 def _judged(
     first: Floats, second: Floats, here: Floats, there: Floats, inner: tuple[Floats, Floats]
-) -> _Judged:
+) -> tuple[Floats, Floats]:
+    """The likeness of pairs that are aligned, and how much texture they lack, 0 to 1."""
     grid = _grid(_JUDGED)
     places = _times(here, grid), _times(there, grid)
     one, _ = _sampled(first, places[0])
     other, inside = _sampled(second, places[1])
     enough = inside.mean(axis=1) >= _MIN_OVERLAP
     inside &= _within(places[0], inner[0]) & _within(places[1], inner[1])
-    judged = _patchwise(one, other, inside)
-    return replace(judged, agreement=np.where(enough, judged.agreement, np.float32(-1)))
+    score, lack = _patchwise(one, other, inside)
+    return np.where(enough, score, np.float32(-1)), lack
 
 
-def _patchwise(one: Floats, other: Floats, inside: NDArray[np.bool_]) -> _Judged:
+def _patchwise(one: Floats, other: Floats, inside: NDArray[np.bool_]) -> tuple[Floats, Floats]:
     """The mean correlation within patches, weighted by their texture, without the worst.
 
-    Doubt is left where few patches have texture, or only faint ones that do not agree.
+    Less what is left to doubt where few patches have texture; and how few these are.
     """
     held = _patches(inside.astype(np.float32))
     area = np.maximum(held.sum(axis=2), 1)
@@ -336,11 +321,8 @@ def _patchwise(one: Floats, other: Floats, inside: NDArray[np.bool_]) -> _Judged
     weights = np.where(is_seen & (texture > _MIN_TEXTURE), np.minimum(texture, _FULL_TEXTURE), 0)
     faint = np.where(is_seen & (texture <= _FAINT), area, 0)
     lack = np.clip(1 - weights.sum(axis=1) / _FULL_EVIDENCE, 0, 1)
-    return _Judged(
-        agreement=_mean_of_best(correlation, weights),
-        doubt=_doubt(lack, faint > 0, _pooled(shared, variances, faint)),
-        lack=lack,
-    )
+    doubt = _doubt(lack, faint > 0, _pooled(shared, variances, faint))
+    return _mean_of_best(correlation, weights) - doubt, lack
 
 
 def _pooled(shared: Floats, variances: Sequence[Floats], weights: Floats) -> Floats:

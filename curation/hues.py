@@ -17,12 +17,8 @@ _DARK = 10.0
 _COLOURED = (0.08, 0.16)
 """Deviation of the logarithms of the ratios up to which a picture is grey, and from which it is
 in colour."""
-_APART = 0.5
-"""Correlation below which colours speak against a pair …"""
-_ALIKE = (0.9, 0.95)
-"""… from which they begin to speak for it, and from which they do so fully …"""
-_AS_STRONG = 1.25
-"""… if those of neither picture are stronger than this many times the other's."""
+_ALIKE = 0.5
+"""Correlation from which colours speak against nothing."""
 
 Floats = NDArray[np.float32]
 
@@ -31,8 +27,6 @@ Floats = NDArray[np.float32]
 class Accord:
     """What colours say of pairs of pictures; each of shape (n,)."""
 
-    alike: Floats
-    """How much they have in common, 0 to 1; 0 where one is grey."""
     apart: Floats
     """How little they have in common, 0 to 1; 0 where one is grey."""
     one_is_grey: Floats
@@ -61,10 +55,8 @@ def accord(
     shared = np.einsum("npc,npc->n", one, other) / count
     correlation = shared / np.maximum(weaker * stronger, 1e-6)
     coloured = _beyond(weaker, _COLOURED)
-    is_as_strong = stronger <= _AS_STRONG * weaker
     return Accord(
-        alike=coloured * is_as_strong * _beyond(correlation, _ALIKE),
-        apart=coloured * np.clip(1 - correlation / _APART, 0, 1),
+        apart=coloured * np.clip(1 - correlation / _ALIKE, 0, 1),
         one_is_grey=_beyond(stronger, _COLOURED) * (1 - coloured),
     )
 

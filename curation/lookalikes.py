@@ -19,7 +19,7 @@ from curation.alignment import Frames, Suggestions, align, by_map
 from curation.candidates import Candidates, Known, Match, Queries, candidates
 from curation.filed import Filed
 from curation.lined import Lined
-from curation.marks import apart, is_marked
+from curation.marks import differ, is_marked
 from curation.memory import give_back
 from curation.pairs import Numbers, Pair, PairEnds, Places
 from curation.recipe import CurationRecipe
@@ -41,9 +41,9 @@ _PATHS = 1024
 """Paths that are gone through together: bounds memory."""
 _MOST_TRIED = 8
 """Members of a star, the best first, that may be kept in place of its middle."""
-_DOUBTFUL = ((0.04, 16), (0.07, 36))
-"""How far above the least likeness two pictures may be that are no copies still where each shows
-so much that the other does not (`curation.marks.apart`)."""
+_DOUBTFUL = 0.1
+"""How far above the least likeness two pictures may be that are still looked at for what each
+shows and the other does not (`curation.marks.differ`)."""
 _BRIDGED = 0.12
 """How much less alike two pictures may be that others have shown how to lay on each other."""
 
@@ -173,20 +173,14 @@ class Suggested:
             way = self._way(left.match(nth))
             scores, maps = align(self._album, self._frames, way)
             alike = scores >= self._min_likeness
-            for place in np.flatnonzero(alike & (scores < self._min_likeness + _DOUBTFUL[-1][0])):
+            for place in np.flatnonzero(alike & (scores < self._min_likeness + _DOUBTFUL)):
                 ends = way.first[place], way.second[place]
-                shown = apart(*self._copies(*ends), maps[place], self._boxes(*ends))
-                alike[place] = shown < self._most_apart(scores[place])
+                alike[place] = not differ(*self._copies(*ends), maps[place], self._boxes(*ends))
             found += _pairs(way.part(alike), scores[alike])
             self._maps.note(way.first[alike], way.second[alike], maps[alike])
             nth += 1
             left = left.part(~alike & left.has(nth))
         return found
-
-    def _most_apart(self, likeness: float) -> int:
-        """How much two pictures so alike must each show for themselves to be no copies."""
-        beyond = likeness - self._min_likeness
-        return next(least for within, least in _DOUBTFUL if beyond < within)
 
     def bridged(self, paths: Iterable[Path]) -> Iterator[list[Pair]]:
         """The ends of those paths that look alike, laid on each other by way of the others.

@@ -23,12 +23,17 @@ _FOREIGN = 12
 """How far, in grey values, a foreign one lies outside what the other copy has thereabouts."""
 _MIN_FOREIGN = 8
 """Of 1,000 values: fewer are chance."""
+_MIN_APART = 12
+"""Of 1,000 values: so many foreign ones on both sides may make two pictures of two copies."""
 _TIMES_MORE = 3
 """How many times more foreign values the marked copy has than the clean one."""
 _MIN_SHARED = 1500
 """Of 4,096 places: fewer that both pictures have tell nothing."""
 _REGIONS = 8
 """Along each side, between which brightness may differ otherwise than over all …"""
+_OFF, _MORE_OFF = 160, 6
+"""Shift, in thousandths of a square pixel, from which a region lies off, and how many times more
+than where the pictures lie well on each other."""
 _CLIPPED = 20
 """… and how near black and white all that was darker or brighter still has become one."""
 _MAY_BE_CLIPPED = 80
@@ -82,24 +87,24 @@ def is_marked(
     return own >= _MIN_FOREIGN and own >= _TIMES_MORE * _foreign(there)
 
 
-def apart(
+def differ(
     thumb: NDArray[np.uint8], fellow: NDArray[np.uint8], across: Map, inner: tuple[Box, Box]
-) -> int:
-    """How much each of two pictures that seem to be copies shows that the other has not.
+) -> bool:
+    """Whether each of two pictures that seem to be copies shows what the other has not.
 
-    Print on a copy stands out on one side alone. Another subject before the same backdrop, or
-    the same one elsewhere, stands out on both. The arguments are those of `is_marked`.
-
-    Returns:
-        Of 1,000 values, those that are foreign on either side; 0 where one has a bar on it.
+    Print on a copy stands out on one side alone, and what was cropped lies a little off all
+    over. Another subject before the same backdrop, or the same one elsewhere, stands out on both
+    sides, and the backdrop lies where it lay. The arguments are those of `is_marked`.
     """
     here = laid(thumb, fellow, across, inner)
     own = _foreign(here)
-    if own < _MIN_FOREIGN:
-        return 0
+    if own < _MIN_APART:
+        return False
     there = laid(fellow, thumb, np.linalg.inv(across), (inner[1], inner[0]))
-    least = min(own, _foreign(there))
-    return 0 if _has_bar(here) or _has_bar(there) else least
+    least, most = sorted((own, _foreign(there)))
+    if least < _MIN_APART or most > _TIMES_MORE * least or _has_bar(here) or _has_bar(there):
+        return False
+    return _is_off_in_part(here)
 
 
 def _are_framed_alike(inner: tuple[Box, Box]) -> bool:
@@ -173,6 +178,30 @@ def _foreign(copy: Laid) -> int:
     beyond = np.maximum(copy.own - highest, lowest - copy.own) > _FOREIGN + 2 * noise
     shared = _eroded(copy.shared & ~copy.clipped)
     return 1000 * int((beyond & shared).sum()) // max(1, int(shared.sum()))
+
+
+def _is_off_in_part(copy: Laid) -> bool:
+    """Whether a quarter of the regions lie off, while another lies right.
+
+    By how much a region lies off follows from its steps: as far as it was shifted, values
+    differ by so many of these.
+    """
+    shared = copy.shared & ~copy.clipped
+    framed = np.pad(copy.own, 1, mode="edge")
+    across, down = framed[1:-1, 2:] - framed[1:-1, :-2], framed[2:, 1:-1] - framed[:-2, 1:-1]
+    steps, errors = across**2 + down**2, (copy.own - copy.other) ** 2
+    count, steep, off = (_by_region(values * shared) for values in (1, steps, errors))
+    is_seen = 2 * count >= THUMB_PX**2 // _REGIONS**2
+    if 4 * is_seen.sum() < _REGIONS**2:
+        return False
+    shifts = np.sort(4000 * off[is_seen] // (steep[is_seen] + 16 * count[is_seen]))
+    right, wrong = shifts[len(shifts) // 4], shifts[3 * len(shifts) // 4]
+    return bool(wrong >= _OFF and wrong >= _MORE_OFF * right)
+
+
+def _by_region(values: Values) -> Values:
+    side = THUMB_PX // _REGIONS
+    return np.asarray(values.reshape(_REGIONS, side, _REGIONS, side).sum(axis=(1, 3)), np.int64)
 
 
 def _drift(error: Values, shared: Mask) -> Values:
