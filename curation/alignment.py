@@ -123,24 +123,18 @@ class Frames:
     """Shape (pictures,): width over height."""
 
 
-def likeness(thumbs: Thumbs, frames: Frames, pairs: Suggestions) -> Floats:
-    """How alike the pictures of each pair are once aligned, -1 to 1; shape (n,).
+def align(thumbs: Thumbs, frames: Frames, pairs: Suggestions) -> tuple[Floats, Floats]:
+    """How alike the pictures of each pair are, and the map from the first to the second.
 
-    The mean correlation of their patches, less what the alignment had to bend.
+    Likeness, -1 to 1, shape (n,), is the mean correlation of their patches once aligned, less
+    what the alignment had to bend and what outlines alone leave open. The maps, shape (n, 3, 3),
+    take points in shares of width and height; where pictures are not alike at all they mean
+    nothing.
 
     Args:
         thumbs: Of all pictures.
         frames: Of all pictures, too.
         pairs: What to compare.
-    """
-    return align(thumbs, frames, pairs)[0]
-
-
-def align(thumbs: Thumbs, frames: Frames, pairs: Suggestions) -> tuple[Floats, Floats]:
-    """The likeness of each pair, and the map from the first picture to the second.
-
-    The maps, shape (n, 3, 3), take points in shares of width and height; where pictures are
-    not alike at all they mean nothing.
     """
     found = [
         _align(thumbs, frames, pairs.part(slice(start, start + _BATCH)))

@@ -19,9 +19,10 @@ from curation.alignment import Frames, Suggestions, align, by_map
 from curation.candidates import Candidates, Known, Match, Queries, candidates
 from curation.filed import Filed
 from curation.lined import Lined
-from curation.marks import differ, is_marked
+from curation.marks import is_marked
 from curation.memory import give_back
 from curation.pairs import Numbers, Pair, PairEnds, Places
+from curation.parting import parted
 from curation.recipe import CurationRecipe
 from curation.signature import (
     COLOUR_PX,
@@ -41,9 +42,6 @@ _PATHS = 1024
 """Paths that are gone through together: bounds memory."""
 _MOST_TRIED = 8
 """Members of a star, the best first, that may be kept in place of its middle."""
-_DOUBTFUL = 0.1
-"""How far above the least likeness two pictures may be that are still looked at for what each
-shows and the other does not (`curation.marks.differ`)."""
 _BRIDGED = 0.12
 """How much less alike two pictures may be that others have shown how to lay on each other."""
 
@@ -171,11 +169,9 @@ class Suggested:
         left, nth = self._found[numbers], 0
         while len(left):
             way = self._way(left.match(nth))
-            scores, maps = align(self._album, self._frames, way)
-            alike = scores >= self._min_likeness
-            for place in np.flatnonzero(alike & (scores < self._min_likeness + _DOUBTFUL)):
-                ends = way.first[place], way.second[place]
-                alike[place] = not differ(*self._copies(*ends), maps[place], self._boxes(*ends))
+            least = self._min_likeness
+            scores, maps = parted(self._album, self._frames, way, min_likeness=least)
+            alike = scores >= least
             found += _pairs(way.part(alike), scores[alike])
             self._maps.note(way.first[alike], way.second[alike], maps[alike])
             nth += 1

@@ -4,7 +4,7 @@ Curation finds look-alikes through hashes; what its hashes miss, the same hashes
 again. Here every picture of one collection is compared with every one of the other, in all
 eight orientations, by the correlation of small grey pictures: a search that skips nothing.
 Hashes, at a looser radius, add what was cropped. The likeliest pairs by either are then laid
-on each other as curation does it (`curation.alignment`), so that likeness means the same.
+on each other as curation does it (`curation.parting`), so that likeness means the same.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from curation.alignment import Frames, Suggestions, likeness
+from curation.alignment import Frames, Suggestions
 from curation.hamming import neighbours
+from curation.parting import parted
 from curation.recipe import CurationRecipe
 from curation.signature import ORIENTATIONS, THUMB_PX, Signature, hashed_views, views_of
 
@@ -138,7 +139,8 @@ def nearest(first: Collection, second: Collection, recipe: CurationRecipe) -> Ne
         return Nearest(compared=0, aligned=0, pairs=())
     found: dict[tuple[int, int], float] = {}
     for ways in (_correlated(first, second), _hashed(first, second, recipe)):
-        for one, other, score in _aligned(first, second, ways.likeliest().pairs):
+        least = recipe.min_likeness
+        for one, other, score in _aligned(first, second, ways.likeliest().pairs, least):
             found[one, other] = max(score, found.get((one, other), -1.0))
     ordered = sorted(found.items(), key=lambda item: (-item[1], item[0]))
     return Nearest(
@@ -153,14 +155,15 @@ def nearest(first: Collection, second: Collection, recipe: CurationRecipe) -> Ne
 
 
 def _aligned(
-    first: Collection, second: Collection, pairs: Suggestions
+    first: Collection, second: Collection, pairs: Suggestions, min_likeness: float
 ) -> Iterator[tuple[int, int, float]]:
     pile = Pile(first.pile.signatures + second.pile.signatures)
     frames = Frames(
         inner=np.concatenate([first.inner, second.inner]),
         aspect=np.concatenate([first.aspect, second.aspect]),
     )
-    scores = likeness(pile, frames, replace(pairs, second=pairs.second + len(first)))
+    moved = replace(pairs, second=pairs.second + len(first))
+    scores, _ = parted(pile, frames, moved, min_likeness=min_likeness)
     yield from zip(pairs.first.tolist(), pairs.second.tolist(), scores.tolist(), strict=True)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from curation.curate import Curated, curate
 from curation.protected import Workers
@@ -88,3 +88,17 @@ def tree(root: Path) -> dict[str, str]:
 def names_in(folder: Path) -> list[str]:
     """What lies in a folder, but for the stores of its datasets."""
     return sorted(path.name for path in folder.iterdir() if not path.name.endswith(".inspected"))
+
+
+def nearing(backdrop: int) -> list[Image.Image]:
+    """Two shots of one scene; in the second the subject is nearer."""
+    scene, shots = picture(backdrop, (480, 360)), []
+    for width in (200, 240):
+        height = width * 9 // 10
+        mask = Image.new("L", (width, height), 0)
+        ImageDraw.Draw(mask).ellipse((0, 0, width - 1, height - 1), fill=255)
+        shot = scene.copy()
+        subject = picture(2, (200, 180)).resize((width, height))
+        shot.paste(subject, (240 - width // 2, 180 - height // 2), mask)
+        shots.append(shot)
+    return shots

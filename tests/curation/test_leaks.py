@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageEnhance, ImageOps
 from curation.dataset import Dataset, rendered_files
 from curation.leaks import LeakCheck, check, look_at_all
 from curation.recipe import CurationRecipe
-from tests.curation.making import curated, encoded, jpeg, picture
+from tests.curation.making import curated, encoded, jpeg, nearing, picture
 
 SIZE = (240, 200)
 
@@ -127,3 +127,14 @@ def test_a_subject_before_another_backdrop_is_near_and_no_leak(tmp_path):
         (tmp_path / split / "shrew").mkdir(parents=True)
         (tmp_path / split / "shrew" / "a.jpg").write_bytes(encoded(scene))
     assert checked(tmp_path).leaks == ()
+
+
+def test_a_subject_that_came_nearer_is_near_and_no_leak(tmp_path):
+    for split, shot in zip(("train", "test"), nearing(1), strict=True):
+        (tmp_path / split / "shrew").mkdir(parents=True)
+        (tmp_path / split / "shrew" / "a.jpg").write_bytes(encoded(shot, quality=85))
+    found = checked(tmp_path)
+    assert found.leaks == ()
+    assert [(near.first, near.second) for near in found.nearest] == [
+        ("test/shrew/a.jpg", "train/shrew/a.jpg")
+    ]
