@@ -2,7 +2,8 @@
 
 Outlines alone do not tell a green thing from a brown one of the same cut. A copy may be toned,
 paler or grey, but its hues lie where they lay, turned by a little at most; so what counts is
-how the ratios of red and blue to green go along with each other over the picture.
+how the ratios of red and blue to green go along with each other over the picture. A plain thing
+in sepia is not told from a brown one, and is no copy of a green one here.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ def accord(
     correlation = shared / np.maximum(weaker * stronger, 1e-6)
     coloured = _beyond(weaker, _COLOURED)
     return Accord(
-        apart=coloured * np.clip(1 - correlation / _ALIKE, 0, 1),
+        apart=np.asarray(coloured * np.clip(1 - correlation / _ALIKE, 0, 1), np.float32),
         one_is_grey=_beyond(stronger, _COLOURED) * (1 - coloured),
     )
 
@@ -75,7 +76,8 @@ def _hues(colours: NDArray[np.uint8], places: Floats) -> Floats:
     )
     nth = np.arange(len(colours))[:, None]
     levels = np.log(colours[nth, line, column].astype(np.float32) + _DARK)
-    return np.asarray(levels[..., [0, 2]] - levels[..., 1:2], np.float32)
+    hues = levels[..., [0, 2]] - levels[..., 1:2]
+    return np.ascontiguousarray(hues, np.float32)  # Sums must not depend on how many there are.
 
 
 def _centred(hues: Floats, inside: NDArray[np.bool_], count: NDArray[np.int64]) -> Floats:

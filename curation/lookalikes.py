@@ -15,14 +15,14 @@ from itertools import islice, pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from curation.alignment import Frames, Suggestions, align, by_map
+from curation.alignment import Frames, Suggestions, by_map
 from curation.candidates import Candidates, Known, Match, Queries, candidates
 from curation.filed import Filed
 from curation.lined import Lined
 from curation.marks import is_marked
 from curation.memory import give_back
 from curation.pairs import Numbers, Pair, PairEnds, Places
-from curation.parting import parted
+from curation.parting import LOSS, parted
 from curation.recipe import CurationRecipe
 from curation.signature import (
     COLOUR_PX,
@@ -164,19 +164,26 @@ class Suggested:
         return self._found.ends
 
     def verified(self, numbers: Numbers) -> list[Pair]:
-        """Those of the pairs with these numbers that look alike."""
-        found: list[Pair] = []
-        left, nth = self._found[numbers], 0
+        """Those of the pairs with these numbers that look alike.
+
+        The first way to match that leaves no doubt decides, or else the best of all.
+        """
+        least, count = self._min_likeness, len(numbers)
+        best, is_alike = np.full(count, -1.0, np.float32), np.zeros(count, bool)
+        ends, maps = np.zeros((count, 2), np.int64), np.zeros((count, 3, 3), np.float32)
+        left, places, nth = self._found[numbers], np.arange(count), 0
         while len(left):
             way = self._way(left.match(nth))
-            least = self._min_likeness
-            scores, maps = parted(self._album, self._frames, way, min_likeness=least)
-            alike = scores >= least
-            found += _pairs(way.part(alike), scores[alike])
-            self._maps.note(way.first[alike], way.second[alike], maps[alike])
+            scores, across, is_apart = parted(self._album, self._frames, way, min_likeness=least)
+            better = (scores >= least) & (scores > best[places])
+            at = places[better]
+            best[at], is_alike[at], maps[at] = scores[better], ~is_apart[better], across[better]
+            ends[at] = np.stack([way.first[better], way.second[better]], axis=1)
             nth += 1
-            left = left.part(~alike & left.has(nth))
-        return found
+            is_open = (scores < least + LOSS) & left.has(nth)
+            left, places = left.part(is_open), places[is_open]
+        self._maps.note(ends[is_alike, 0], ends[is_alike, 1], maps[is_alike])
+        return list(_pairs(ends[is_alike], best[is_alike]))
 
     def bridged(self, paths: Iterable[Path]) -> Iterator[list[Pair]]:
         """The ends of those paths that look alike, laid on each other by way of the others.
@@ -189,10 +196,11 @@ class Suggested:
             maps = np.stack([self._along(path) for path in some])
             ends = np.asarray([(path[0], path[-1]) for path in some], np.int64)
             ways = by_map(ends[:, 0], ends[:, 1], maps)
-            scores, maps = align(self._album, self._frames, ways)
-            alike = scores >= self._min_likeness - _BRIDGED
+            least = self._min_likeness - _BRIDGED
+            scores, maps, is_apart = parted(self._album, self._frames, ways, min_likeness=least)
+            alike = (scores >= least) & ~is_apart
             found.append((ways.first[alike], ways.second[alike], maps[alike]))
-            yield list(_pairs(ways.part(alike), scores[alike]))
+            yield list(_pairs(ends[alike], scores[alike]))
         for ends_and_maps in found:
             self._maps.note(*ends_and_maps)
 
@@ -272,7 +280,6 @@ class _Maps:
         return self._maps[np.array([number])].reshape(3, 3)
 
 
-def _pairs(ways: Suggestions, scores: NDArray[np.float32]) -> Iterator[Pair]:
-    ends = zip(ways.first.tolist(), ways.second.tolist(), scores.tolist(), strict=True)
-    for one, other, score in ends:
+def _pairs(ends: Numbers, scores: NDArray[np.float32]) -> Iterator[Pair]:
+    for (one, other), score in zip(ends.tolist(), scores.tolist(), strict=True):
         yield Pair(first=min(one, other), second=max(one, other), likeness=score)

@@ -23,15 +23,16 @@ _FOREIGN = 12
 """How far, in grey values, a foreign one lies outside what the other copy has thereabouts."""
 _MIN_FOREIGN = 8
 """Of 1,000 values: fewer are chance."""
-_MIN_APART = 12
-"""Of 1,000 values: so many foreign ones on both sides may make two pictures of two copies."""
+_MIN_APART, _FEW_APART = 12, 6
+"""Of 1,000 values: so many foreign ones on both sides make two pictures of what seemed to be copies
+where part of them lies off, and so few where it clearly does."""
 _TIMES_MORE = 3
 """How many times more foreign values the marked copy has than the clean one."""
 _MIN_SHARED = 1500
 """Of 4,096 places: fewer that both pictures have tell nothing."""
 _REGIONS = 8
 """Along each side, between which brightness may differ otherwise than over all …"""
-_OFF, _MORE_OFF = 160, 6
+_OFF, _CLEARLY_OFF = (160, 6), (300, 20)
 """Shift, in thousandths of a square pixel, from which a region lies off, and how many times more
 than where the pictures lie well on each other."""
 _CLIPPED = 20
@@ -98,13 +99,15 @@ def differ(
     """
     here = laid(thumb, fellow, across, inner)
     own = _foreign(here)
-    if own < _MIN_APART:
+    if own < _FEW_APART:
         return False
     there = laid(fellow, thumb, np.linalg.inv(across), (inner[1], inner[0]))
     least, most = sorted((own, _foreign(there)))
-    if least < _MIN_APART or most > _TIMES_MORE * least or _has_bar(here) or _has_bar(there):
+    bar = _has_bar(here)
+    if least < _FEW_APART or most > _TIMES_MORE * least or bar != _has_bar(there):
         return False
-    return _is_off_in_part(here)
+    is_plain = least >= _MIN_APART and not bar
+    return _is_off_in_part(here, _OFF if is_plain else _CLEARLY_OFF)
 
 
 def _are_framed_alike(inner: tuple[Box, Box]) -> bool:
@@ -180,7 +183,7 @@ def _foreign(copy: Laid) -> int:
     return 1000 * int((beyond & shared).sum()) // max(1, int(shared.sum()))
 
 
-def _is_off_in_part(copy: Laid) -> bool:
+def _is_off_in_part(copy: Laid, limits: tuple[int, int]) -> bool:
     """Whether a quarter of the regions lie off, while another lies right.
 
     By how much a region lies off follows from its steps: as far as it was shifted, values
@@ -196,7 +199,8 @@ def _is_off_in_part(copy: Laid) -> bool:
         return False
     shifts = np.sort(4000 * off[is_seen] // (steep[is_seen] + 16 * count[is_seen]))
     right, wrong = shifts[len(shifts) // 4], shifts[3 * len(shifts) // 4]
-    return bool(wrong >= _OFF and wrong >= _MORE_OFF * right)
+    least, times = limits
+    return bool(wrong >= least and wrong >= times * right)
 
 
 def _by_region(values: Values) -> Values:

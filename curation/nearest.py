@@ -19,7 +19,7 @@ from PIL import Image
 
 from curation.alignment import Frames, Suggestions
 from curation.hamming import neighbours
-from curation.parting import parted
+from curation.parting import LOSS, parted
 from curation.recipe import CurationRecipe
 from curation.signature import ORIENTATIONS, THUMB_PX, Signature, hashed_views, views_of
 
@@ -137,12 +137,15 @@ def nearest(first: Collection, second: Collection, recipe: CurationRecipe) -> Ne
     """Find the most alike pairs of a picture of `first` and one of `second`."""
     if not len(first) or not len(second):
         return Nearest(compared=0, aligned=0, pairs=())
-    found: dict[tuple[int, int], float] = {}
+    found: dict[tuple[int, int], tuple[float, bool]] = {}
     for ways in (_correlated(first, second), _hashed(first, second, recipe)):
         least = recipe.min_likeness
-        for one, other, score in _aligned(first, second, ways.likeliest().pairs, least):
-            found[one, other] = max(score, found.get((one, other), -1.0))
-    ordered = sorted(found.items(), key=lambda item: (-item[1], item[0]))
+        aligned = _aligned(first, second, ways.likeliest().pairs, least)
+        for one, other, score, is_apart in aligned:
+            known = found.get((one, other), (-1.0, False))
+            found[one, other] = max((score, is_apart), known)
+    scores = {pair: score - LOSS * is_apart for pair, (score, is_apart) in found.items()}
+    ordered = sorted(scores.items(), key=lambda item: (-item[1], item[0]))
     return Nearest(
         compared=len(first) * len(second),
         aligned=len(found),
@@ -156,15 +159,16 @@ def nearest(first: Collection, second: Collection, recipe: CurationRecipe) -> Ne
 
 def _aligned(
     first: Collection, second: Collection, pairs: Suggestions, min_likeness: float
-) -> Iterator[tuple[int, int, float]]:
+) -> Iterator[tuple[int, int, float, bool]]:
     pile = Pile(first.pile.signatures + second.pile.signatures)
     frames = Frames(
         inner=np.concatenate([first.inner, second.inner]),
         aspect=np.concatenate([first.aspect, second.aspect]),
     )
     moved = replace(pairs, second=pairs.second + len(first))
-    scores, _ = parted(pile, frames, moved, min_likeness=min_likeness)
-    yield from zip(pairs.first.tolist(), pairs.second.tolist(), scores.tolist(), strict=True)
+    scores, _, is_apart = parted(pile, frames, moved, min_likeness=min_likeness)
+    columns = (pairs.first, pairs.second, scores, is_apart)
+    yield from zip(*(column.tolist() for column in columns), strict=True)
 
 
 def _correlated(first: Collection, second: Collection) -> _Ways:

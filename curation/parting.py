@@ -1,7 +1,8 @@
 """Parting: pictures that are much alike as a whole, and yet each show what the other has not.
 
 Of one scene with another subject, or with the same one nearer, nearly all patches agree, so
-their likeness is high. What they lose here makes them no copies, wherever likeness is asked.
+their likeness is high. Whether a part of them lies off can only be told where they lie on each
+other as well as they will: of several ways, the one that makes them most alike decides.
 """
 
 from __future__ import annotations
@@ -9,11 +10,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from curation.alignment import Frames, Suggestions, Thumbs, align
+from curation.alignment import Frames, Suggestions, Thumbs, align, by_map
 from curation.marks import differ
 from curation.signature import Box
 
-_LOSS = 0.1
+_SECOND_TRY = 0.05
+"""How much less alike than copies two pictures may be that are laid on each other once more, the
+second on the first."""
+LOSS = 0.1
 """How much likeness such pictures lose; those that are more alike than that are copies."""
 
 Floats = NDArray[np.float32]
@@ -25,8 +29,8 @@ def parted(
     pairs: Suggestions,
     *,
     min_likeness: float,
-) -> tuple[Floats, Floats]:
-    """What `align` finds, less likeness where each of two pictures shows what the other has not.
+) -> tuple[Floats, Floats, NDArray[np.bool_]]:
+    """What `align` finds, and which pairs each show what the other has not.
 
     Args:
         thumbs: Of all pictures.
@@ -35,12 +39,21 @@ def parted(
         min_likeness: From where two pictures are copies; no others need to be looked at.
     """
     scores, maps = align(thumbs, frames, pairs)
-    for place in np.flatnonzero((scores >= min_likeness) & (scores < min_likeness + _LOSS)):
+    lowest, highest = min_likeness - _SECOND_TRY, min_likeness + LOSS
+    tried = np.flatnonzero((scores >= lowest) & (scores < highest))
+    if tried.size:
+        back = np.linalg.inv(maps[tried])
+        ends = pairs.second[tried], pairs.first[tried]
+        again, across = align(thumbs, frames, by_map(*ends, back))
+        better = again > scores[tried]
+        scores[tried[better]], maps[tried[better]] = again[better], np.linalg.inv(across[better])
+    is_apart = np.zeros(len(scores), bool)
+    for place in np.flatnonzero((scores >= min_likeness) & (scores < highest)):
         one, other = pairs.first[place], pairs.second[place]
         thumb, fellow = thumbs[np.asarray((one, other))]
-        if differ(thumb, fellow, maps[place], (_box(frames, one), _box(frames, other))):
-            scores[place] -= _LOSS
-    return scores, maps
+        boxes = _box(frames, one), _box(frames, other)
+        is_apart[place] = differ(thumb, fellow, maps[place], boxes)
+    return scores, maps, is_apart
 
 
 def _box(frames: Frames, place: np.int64) -> Box:

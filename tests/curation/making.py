@@ -90,10 +90,10 @@ def names_in(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir() if not path.name.endswith(".inspected"))
 
 
-def nearing(backdrop: int) -> list[Image.Image]:
+def nearing(backdrop: int, widths: tuple[int, ...] = (200, 240)) -> list[Image.Image]:
     """Two shots of one scene; in the second the subject is nearer."""
     scene, shots = picture(backdrop, (480, 360)), []
-    for width in (200, 240):
+    for width in widths:
         height = width * 9 // 10
         mask = Image.new("L", (width, height), 0)
         ImageDraw.Draw(mask).ellipse((0, 0, width - 1, height - 1), fill=255)

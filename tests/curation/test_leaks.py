@@ -129,8 +129,10 @@ def test_a_subject_before_another_backdrop_is_near_and_no_leak(tmp_path):
     assert checked(tmp_path).leaks == ()
 
 
-def test_a_subject_that_came_nearer_is_near_and_no_leak(tmp_path):
-    for split, shot in zip(("train", "test"), nearing(1), strict=True):
+@pytest.mark.parametrize("backdrop", [1, 4, 7])
+@pytest.mark.parametrize("splits", [("train", "test"), ("test", "train")])
+def test_a_subject_that_came_nearer_is_near_and_no_leak(tmp_path, backdrop, splits):
+    for split, shot in zip(splits, nearing(backdrop), strict=True):
         (tmp_path / split / "shrew").mkdir(parents=True)
         (tmp_path / split / "shrew" / "a.jpg").write_bytes(encoded(shot, quality=85))
     found = checked(tmp_path)

@@ -100,9 +100,11 @@ def test_different_subjects_before_one_backdrop_are_not_look_alikes():
     assert album_of(bodies) == []
 
 
-@pytest.mark.parametrize("backdrop", [1, 4, 7])
-def test_a_subject_that_came_nearer_makes_another_picture(backdrop):
-    assert album_of([encoded(shot, quality=85) for shot in nearing(backdrop)]) == []
+@pytest.mark.parametrize("backdrop", range(1, 9))
+@pytest.mark.parametrize("widths", [(200, 240), (170, 205), (210, 240)])
+def test_a_subject_that_came_nearer_makes_another_picture(backdrop, widths):
+    shots = [encoded(shot, quality=85) for shot in nearing(backdrop, widths)]
+    assert album_of(shots) == album_of(shots[::-1]) == []
 
 
 def test_different_fillings_of_one_outline_are_not_look_alikes():
@@ -269,6 +271,12 @@ def plain_thing(ink: tuple[int, int, int], outline: list[tuple[int, int]]) -> Im
 def test_plain_things_of_one_outline_in_other_colours_are_not_look_alikes(outline):
     inks = ((13, 43, 68), (51, 21, 18), (40, 80, 20))
     shots = [plain_thing(ink, outline) for ink in inks]
+    assert album_of([encoded(shot, quality=85) for shot in shots]) == []
+
+
+@pytest.mark.parametrize("grey", [40, 50])
+def test_a_plain_thing_in_grey_is_no_copy_of_a_darker_one_in_colour(grey):
+    shots = [plain_thing(ink, OUTLINES[0]) for ink in ((13, 43, 68), (grey, grey, grey))]
     assert album_of([encoded(shot, quality=85) for shot in shots]) == []
 
 

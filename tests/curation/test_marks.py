@@ -98,6 +98,34 @@ def test_a_subject_elsewhere_stands_out_on_both_sides_and_a_watermark_on_one():
         assert not differ(one.thumb, other.thumb, AS_IT_IS, (one.inner, other.inner))
 
 
+def texture(seed: int) -> np.ndarray:
+    """A small grey picture with detail all over."""
+    rough = np.random.default_rng(seed).integers(40, 215, (22, 22), np.uint8)
+    return np.array(Image.fromarray(rough).resize((64, 64), Image.Resampling.BICUBIC))
+
+
+WHOLE = ((0.0, 0.0, 1.0, 1.0), (0.0, 0.0, 1.0, 1.0))
+
+
+def test_a_part_that_lies_off_makes_two_pictures_and_all_of_it_none():
+    one = texture(1)
+    part = one.copy()
+    part[16:48, 8:56] = np.roll(one, 4, axis=1)[16:48, 8:56]
+    assert differ(one, part, AS_IT_IS, WHOLE)
+    for shift in (1, 2, 4):
+        assert not differ(one, np.roll(one, shift, axis=1), AS_IT_IS, WHOLE)
+
+
+def test_print_on_one_side_is_no_other_subject_though_a_few_values_stand_out_on_the_other():
+    printed, dotted, marked = texture(1), texture(1), texture(1)
+    printed[18:46:4, 8:56] = 255
+    printed[18:46, 8:56:6] = 0
+    dotted[8:14, 8:56:8] = 255
+    marked[16:48, 8:56:3] = 255
+    assert not differ(dotted, printed, AS_IT_IS, WHOLE)
+    assert differ(marked, printed, AS_IT_IS, WHOLE)
+
+
 def kept_of(tmp_path, images: list[Image.Image]) -> tuple[tuple[int, int], list[str]]:
     """Size of the kept copy, and why the others were dropped."""
     harvest = gathered(tmp_path / "h", [("shrew", encoded(image, quality=85)) for image in images])
