@@ -68,7 +68,7 @@ def student(shares: Floats) -> Figure:
     if n == 0:
         return nothing(0, "student")
     mean = float(shares.mean())
-    if n == 1 or float(np.ptp(shares)) == 0:
+    if n == 1 or np.allclose(shares, mean, rtol=0, atol=1e-9):
         return Figure(value=mean, low=None, high=None, n=n, interval="student")
     reach = float(t.ppf(0.975, n - 1) * shares.std(ddof=1) / math.sqrt(n))
     low, high = max(0.0, mean - reach), min(1.0, mean + reach)

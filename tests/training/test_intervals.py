@@ -64,6 +64,7 @@ def test_runs_that_came_out_alike_have_no_interval_of_no_width() -> None:
     alike = student(np.array([0.625, 0.625, 0.625]))
 
     assert (alike.value, alike.low, alike.high, alike.n) == (0.625, None, None, 3)
+    assert student(np.array([0.1 + 0.2, 0.3])).low is None, "but for rounding"
 
 
 def test_a_bootstrap_over_pictures_is_the_same_for_the_same_seed_and_near_wilson_s() -> None:
