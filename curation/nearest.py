@@ -166,7 +166,8 @@ def _aligned(
         aspect=np.concatenate([first.aspect, second.aspect]),
     )
     moved = replace(pairs, second=pairs.second + len(first))
-    scores, _, is_apart = parted(pile, frames, moved, min_likeness=min_likeness)
+    sure = min_likeness + LOSS
+    scores, _, is_apart = parted(pile, frames, moved, min_likeness=min_likeness, sure=sure)
     columns = (pairs.first, pairs.second, scores, is_apart)
     yield from zip(*(column.tolist() for column in columns), strict=True)
 

@@ -29,6 +29,7 @@ def parted(
     pairs: Suggestions,
     *,
     min_likeness: float,
+    sure: float,
 ) -> tuple[Floats, Floats, NDArray[np.bool_]]:
     """What `align` finds, and which pairs each show what the other has not.
 
@@ -36,11 +37,11 @@ def parted(
         thumbs: Of all pictures.
         frames: Of all pictures, too.
         pairs: What to compare.
-        min_likeness: From where two pictures are copies; no others need to be looked at.
+        min_likeness: From where two pictures may be copies; no others need to be looked at.
+        sure: From where they are copies, whatever each shows.
     """
     scores, maps = align(thumbs, frames, pairs)
-    lowest, highest = min_likeness - _SECOND_TRY, min_likeness + LOSS
-    tried = np.flatnonzero((scores >= lowest) & (scores < highest))
+    tried = np.flatnonzero((scores >= min_likeness - _SECOND_TRY) & (scores < sure))
     if tried.size:
         back = np.linalg.inv(maps[tried])
         ends = pairs.second[tried], pairs.first[tried]
@@ -48,7 +49,7 @@ def parted(
         better = again > scores[tried]
         scores[tried[better]], maps[tried[better]] = again[better], np.linalg.inv(across[better])
     is_apart = np.zeros(len(scores), bool)
-    for place in np.flatnonzero((scores >= min_likeness) & (scores < highest)):
+    for place in np.flatnonzero((scores >= min_likeness) & (scores < sure)):
         one, other = pairs.first[place], pairs.second[place]
         thumb, fellow = thumbs[np.asarray((one, other))]
         boxes = _box(frames, one), _box(frames, other)
