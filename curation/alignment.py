@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from curation.hues import accord
+from curation.signature import Box
 
 _COARSE = 18
 """Samples along each side on which two pictures are first aligned …"""
@@ -121,6 +122,11 @@ class Frames:
     """Shape (pictures, 4): the boxes within their borders."""
     aspect: Floats
     """Shape (pictures,): width over height."""
+
+    def boxes(self, one: int, other: int) -> tuple[Box, Box]:
+        """What lies within the borders of two pictures."""
+        first, last = (tuple(self.inner[place].tolist()) for place in (one, other))
+        return first, last
 
 
 def align(thumbs: Thumbs, frames: Frames, pairs: Suggestions) -> tuple[Floats, Floats]:

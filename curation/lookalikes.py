@@ -29,7 +29,6 @@ from curation.signature import (
     CROPS,
     FRAMINGS,
     THUMB_PX,
-    Box,
     Signature,
     hashed_views,
     views_of,
@@ -227,15 +226,11 @@ class Suggested:
     def _is_marked(self, path: Path) -> bool:
         """Whether the first picture of a path has a mark on it that the last has not."""
         ends = path[0], path[-1]
-        return is_marked(*self._copies(*ends), self._along(path), self._boxes(*ends))
+        return is_marked(*self._copies(*ends), self._along(path), self._frames.boxes(*ends))
 
     def _copies(self, one: int, other: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         thumb, fellow = self._album[np.asarray((one, other))]
         return thumb, fellow
-
-    def _boxes(self, one: int, other: int) -> tuple[Box, Box]:
-        first, last = (tuple(self._frames.inner[place].tolist()) for place in (one, other))
-        return first, last
 
     def _along(self, path: Path) -> NDArray[np.float32]:
         """The map from the first to the last picture of a path."""

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from curation.alignment import Frames, Suggestions, Thumbs, align, by_map
 from curation.marks import differ
-from curation.signature import Box
 
 _SECOND_TRY = 0.05
 """How much less alike than copies two pictures may be that are laid on each other once more, the
@@ -52,11 +51,5 @@ def parted(
     for place in np.flatnonzero((scores >= min_likeness) & (scores < sure)):
         one, other = pairs.first[place], pairs.second[place]
         thumb, fellow = thumbs[np.asarray((one, other))]
-        boxes = _box(frames, one), _box(frames, other)
-        is_apart[place] = differ(thumb, fellow, maps[place], boxes)
+        is_apart[place] = differ(thumb, fellow, maps[place], frames.boxes(one, other))
     return scores, maps, is_apart
-
-
-def _box(frames: Frames, place: np.int64) -> Box:
-    left, top, right, bottom = frames.inner[place].tolist()
-    return left, top, right, bottom
