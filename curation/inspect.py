@@ -12,7 +12,7 @@ from curation.decode import Header, decode
 from curation.quality import Measures, measure
 from curation.recipe import CurationRecipe
 from curation.render import fitted, to_jpeg
-from curation.signature import Signature, phash_of, signed
+from curation.signature import Signature, phash_of, sign
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +47,7 @@ def inspect(body: bytes, recipe: CurationRecipe) -> Inspected | Dropped:
     if isinstance(decoded, str):
         return Dropped(reason=decoded, header=seen[0] if seen else None)
     grey = decoded.picture.convert("L")
-    signature = signed(decoded.picture, grey)
+    signature = sign(decoded.picture, grey)
     phash = phash_of(grey) if signature is None else signature.phash
     return Inspected(
         header=decoded.header,

@@ -140,7 +140,8 @@ def look(root: Path, file: str) -> Seen:
         return Seen(file=file, sha256="", signature=None, is_picture=False)
     try:
         with Image.open(BytesIO(body)) as image:
-            signature = sign(image.convert("RGB"))
+            picture = image.convert("RGB")
+            signature = sign(picture, picture.convert("L"))
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         return Seen(file=file, sha256=digest, signature=None, is_picture=False)
     return Seen(file=file, sha256=digest, signature=signature, is_picture=True)

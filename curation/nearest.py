@@ -139,8 +139,7 @@ def nearest(first: Collection, second: Collection, recipe: CurationRecipe) -> Ne
         return Nearest(compared=0, aligned=0, pairs=())
     found: dict[tuple[int, int], tuple[float, bool]] = {}
     for ways in (_correlated(first, second), _hashed(first, second, recipe)):
-        least = recipe.min_likeness
-        aligned = _aligned(first, second, ways.likeliest().pairs, least)
+        aligned = _aligned(first, second, ways.likeliest().pairs, recipe.min_likeness)
         for one, other, score, is_apart in aligned:
             known = found.get((one, other), (-1.0, False))
             found[one, other] = max((score, is_apart), known)

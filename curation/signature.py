@@ -96,13 +96,9 @@ def phash_of(grey: Image.Image) -> int:
     return int(_bits(_COSINES @ np.asarray(small, np.float64) @ _COSINES.T))
 
 
-def sign(picture: Image.Image) -> Signature | None:
-    """Make the signature of an RGB picture; None for one without features."""
-    return signed(picture, picture.convert("L"))
-
-
-def signed(picture: Image.Image, grey: Image.Image) -> Signature | None:
-    """As `sign`, of a picture of which there is a grey one already."""
+def sign(picture: Image.Image, grey: Image.Image) -> Signature | None:
+    """Make the signature of an RGB picture, of which there is a grey one already; None for one
+    without features."""
     thumb = np.asarray(grey.resize((THUMB_PX, THUMB_PX), Image.Resampling.BOX))
     if thumb.std() < _MIN_DEVIATION:
         return None
