@@ -6,8 +6,8 @@ enhanced-correlation Gauss-Newton steps, many pairs at once) and then compared p
 
 Patches, because two shirts before a white wall, or two animals in one pose, agree in their
 outlines and so in most of their grey values; but within the outlines, and in the wall, they
-do not, and there every patch has one vote; where there is little within, colours that have
-nothing in common speak against a pair. The worst patches have no say, so that a
+do not, and there every patch has one vote; colours that have nothing in common speak against
+a pair, and the more so the less there is within. The worst patches have no say, so that a
 watermark or a caption does not hide a copy, and neither have uniform borders. A copy is
 shifted, scaled and cropped, hardly ever sheared or stretched: what the alignment needed of
 that counts against the pair.
@@ -62,7 +62,9 @@ _FULL_EVIDENCE = 150.0
 _FAINT_DOUBT, _FEW_DOUBT = 0.15, 0.2
 """How much likeness a pair loses where all is faint, and where there is no texture at all."""
 _COLOUR_DOUBT, _GREY_DOUBT = 0.4, 0.1
-"""How much where there is no texture and the colours have nothing in common, or one is grey."""
+"""How much where there is no texture and the colours have nothing in common, or one is grey …"""
+_HEARD = 0.2
+"""… and what share of that for colours at least, whatever texture there is."""
 _COLOURS = 16
 """Samples along each side at which colours are compared."""
 _UNHEARD = 0.1
@@ -209,8 +211,9 @@ def _align(thumbs: Thumbs, frames: Frames, pairs: Suggestions) -> tuple[Floats, 
         inside = _within(places[0], boxes[0]) & _within(places[1], boxes[1])
         hues = accord(thumbs.colours(ends[0]), thumbs.colours(ends[1]), places, inside)
         bending = _bending(square, image, frames.aspect[ends[0]], frames.aspect[ends[1]])
-        clash = _COLOUR_DOUBT * hues.apart + _GREY_DOUBT * hues.one_is_grey
-        result[worth] = np.maximum(score - bending - lack * clash, -1)
+        clash = _COLOUR_DOUBT * np.maximum(lack, _HEARD) * hues.apart
+        loss = bending + clash + _GREY_DOUBT * lack * hues.one_is_grey
+        result[worth] = np.maximum(score - loss, -1)
         maps[worth] = _times(image, np.linalg.inv(square))
     return result, maps
 

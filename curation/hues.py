@@ -18,7 +18,7 @@ _DARK = 10.0
 _COLOURED = (0.08, 0.16)
 """Deviation of the logarithms of the ratios up to which a picture is grey, and from which it is
 in colour."""
-_ALIKE = 0.5
+_ALIKE = 0.75
 """Correlation from which colours speak against nothing."""
 
 Floats = NDArray[np.float32]

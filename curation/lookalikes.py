@@ -22,7 +22,7 @@ from curation.lined import Lined
 from curation.marks import is_marked
 from curation.memory import give_back
 from curation.pairs import Numbers, Pair, PairEnds, Places
-from curation.parting import LOSS, parted
+from curation.parting import LOSS, both_ways, parted
 from curation.recipe import CurationRecipe
 from curation.signature import (
     COLOUR_PX,
@@ -151,7 +151,7 @@ class Suggested:
         min_likeness: float,
     ) -> None:
         self._album, self._frames, self._found, self._line = album, frames, found, line
-        self._min_likeness, self._sure = min_likeness, min_likeness + LOSS
+        self._min_likeness = min_likeness
         self._maps = _Maps()
 
     def __len__(self) -> int:
@@ -167,19 +167,21 @@ class Suggested:
 
         The first way to match that leaves no doubt decides, or else the best of all.
         """
-        least, count = self._min_likeness, len(numbers)
+        least, sure, count = self._min_likeness, self._min_likeness + LOSS, len(numbers)
         best, is_alike = np.full(count, -1.0, np.float32), np.zeros(count, bool)
         ends, maps = np.zeros((count, 2), np.int64), np.zeros((count, 3, 3), np.float32)
         left, places, nth = self._found[numbers], np.arange(count), 0
         while len(left):
             way = self._way(left.match(nth))
-            scores, across, is_apart = self._parted(way, least)
+            scores, across, is_apart = parted(
+                self._album, self._frames, way, min_likeness=least, sure=sure
+            )
             better = (scores >= least) & (scores > best[places])
             at = places[better]
             best[at], is_alike[at], maps[at] = scores[better], ~is_apart[better], across[better]
             ends[at] = np.stack([way.first[better], way.second[better]], axis=1)
             nth += 1
-            is_open = (scores < self._sure) & left.has(nth)
+            is_open = (scores < sure) & left.has(nth)
             left, places = left.part(is_open), places[is_open]
         self._maps.note(ends[is_alike, 0], ends[is_alike, 1], maps[is_alike])
         return list(_pairs(ends[is_alike], best[is_alike]))
@@ -196,8 +198,10 @@ class Suggested:
             ends = np.asarray([(path[0], path[-1]) for path in some], np.int64)
             ways = by_map(ends[:, 0], ends[:, 1], maps)
             least = self._min_likeness - _BRIDGED
-            scores, maps, is_apart = self._parted(ways, least)
-            alike = (scores >= least) & ~is_apart
+            scores, maps = both_ways(
+                self._album, self._frames, ways, min_likeness=least, sure=least + LOSS
+            )
+            alike = scores >= least
             found.append((ways.first[alike], ways.second[alike], maps[alike]))
             yield list(_pairs(ends[alike], scores[alike]))
         for ends_and_maps in found:
@@ -216,12 +220,6 @@ class Suggested:
             if standings[other].may_replace(standings[kept]) and self._is_marked(path):
                 kept = other
         return None if kept == middle else kept
-
-    def _parted(
-        self, ways: Suggestions, least: float
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]:
-        """The likeness of pairs, how they lie on each other, and which are told apart."""
-        return parted(self._album, self._frames, ways, min_likeness=least, sure=self._sure)
 
     def _is_marked(self, path: Path) -> bool:
         """Whether the first picture of a path has a mark on it that the last has not."""

@@ -23,18 +23,12 @@ _FOREIGN = 12
 """How far, in grey values, a foreign one lies outside what the other copy has thereabouts."""
 _MIN_FOREIGN = 8
 """Of 1,000 values: fewer are chance."""
-_MIN_APART, _FEW_APART = 12, 6
-"""Of 1,000 values: so many foreign ones on both sides make two pictures of what seemed to be copies
-where part of them lies off, and so few where it clearly does."""
 _TIMES_MORE = 3
 """How many times more foreign values the marked copy has than the clean one."""
 _MIN_SHARED = 1500
 """Of 4,096 places: fewer that both pictures have tell nothing."""
 _REGIONS = 8
 """Along each side, between which brightness may differ otherwise than over all …"""
-_OFF, _CLEARLY_OFF = (160, 6), (300, 20)
-"""Shift, in thousandths of a square pixel, from which a region lies off, and how many times more
-than where the pictures lie well on each other."""
 _CLIPPED = 20
 """… and how near black and white all that was darker or brighter still has become one."""
 _MAY_BE_CLIPPED = 80
@@ -49,6 +43,29 @@ _BARS = (3, 20)
 """How many of 64 lines a bar may have."""
 _FRAMED = 0.05
 """Share of a picture from which a plain border is more than an uneven edge."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Apart:
+    """From where on two pictures that seem to be copies are none."""
+
+    foreign: int
+    """Of 1,000 values of either, the least."""
+    lopsided: float
+    """How many times more the other may have."""
+    shift: int
+    """By which a quarter of the regions lie off, in thousandths of a square pixel."""
+    times: int
+    """How many times farther these lie off than the best quarter."""
+
+
+_APART = (
+    _Apart(foreign=12, lopsided=3, shift=400, times=6),
+    _Apart(foreign=12, lopsided=1.6, shift=160, times=6),
+    _Apart(foreign=6, lopsided=3, shift=250, times=20),
+)
+"""Any of these: much lies off; or less, and both show as much that is foreign as another subject
+does on either side; or little is foreign, and the rest lies clearly right."""
 
 Values = NDArray[np.int64]
 Mask = NDArray[np.bool_]
@@ -99,15 +116,19 @@ def differ(
     """
     here = laid(thumb, fellow, across, inner)
     own = _foreign(here)
-    if own < _FEW_APART:
+    if own < min(limit.foreign for limit in _APART):
         return False
     there = laid(fellow, thumb, np.linalg.inv(across), (inner[1], inner[0]))
-    least, most = sorted((own, _foreign(there)))
-    bar = _has_bar(here)
-    if least < _FEW_APART or most > _TIMES_MORE * least or bar != _has_bar(there):
+    if _has_bar(here) != _has_bar(there):
         return False
-    is_plain = least >= _MIN_APART and not bar
-    return _is_off_in_part(here, _OFF if is_plain else _CLEARLY_OFF)
+    least, most = sorted((own, _foreign(there)))
+    right, wrong = _shifts(here)
+    return any(
+        least >= limit.foreign
+        and most <= limit.lopsided * least
+        and wrong >= max(limit.shift, limit.times * right)
+        for limit in _APART
+    )
 
 
 def _are_framed_alike(inner: tuple[Box, Box]) -> bool:
@@ -183,11 +204,11 @@ def _foreign(copy: Laid) -> int:
     return 1000 * int((beyond & shared).sum()) // max(1, int(shared.sum()))
 
 
-def _is_off_in_part(copy: Laid, limits: tuple[int, int]) -> bool:
-    """Whether a quarter of the regions lie off, while another lies right.
+def _shifts(copy: Laid) -> tuple[int, int]:
+    """By how much the best quarter of the regions lies off at most, and the worst at least.
 
-    By how much a region lies off follows from its steps: as far as it was shifted, values
-    differ by so many of these.
+    Thousandths of a square pixel; 0 where too little is seen. By how much a region lies off
+    follows from its steps: as far as it was shifted, values differ by so many of these.
     """
     shared = copy.shared & ~copy.clipped
     framed = np.pad(copy.own, 1, mode="edge")
@@ -196,11 +217,9 @@ def _is_off_in_part(copy: Laid, limits: tuple[int, int]) -> bool:
     count, steep, off = (_by_region(values * shared) for values in (1, steps, errors))
     is_seen = 2 * count >= THUMB_PX**2 // _REGIONS**2
     if 4 * is_seen.sum() < _REGIONS**2:
-        return False
+        return 0, 0
     shifts = np.sort(4000 * off[is_seen] // (steep[is_seen] + 16 * count[is_seen]))
-    right, wrong = shifts[len(shifts) // 4], shifts[3 * len(shifts) // 4]
-    least, times = limits
-    return bool(wrong >= least and wrong >= times * right)
+    return int(shifts[len(shifts) // 4]), int(shifts[3 * len(shifts) // 4])
 
 
 def _by_region(values: Values) -> Values:

@@ -22,15 +22,15 @@ LOSS = 0.1
 Floats = NDArray[np.float32]
 
 
-def parted(
+def both_ways(
     thumbs: Thumbs,
     frames: Frames,
     pairs: Suggestions,
     *,
     min_likeness: float,
     sure: float,
-) -> tuple[Floats, Floats, NDArray[np.bool_]]:
-    """What `align` finds, and which pairs each show what the other has not.
+) -> tuple[Floats, Floats]:
+    """What `align` finds; where that leaves doubt, the second is laid on the first as well.
 
     Args:
         thumbs: Of all pictures.
@@ -47,6 +47,22 @@ def parted(
         again, across = align(thumbs, frames, by_map(*ends, back))
         better = again > scores[tried]
         scores[tried[better]], maps[tried[better]] = again[better], np.linalg.inv(across[better])
+    return scores, maps
+
+
+def parted(
+    thumbs: Thumbs,
+    frames: Frames,
+    pairs: Suggestions,
+    *,
+    min_likeness: float,
+    sure: float,
+) -> tuple[Floats, Floats, NDArray[np.bool_]]:
+    """What `both_ways` finds, whose arguments these are, and which pairs are told apart.
+
+    Those are it of which each picture shows what the other has not.
+    """
+    scores, maps = both_ways(thumbs, frames, pairs, min_likeness=min_likeness, sure=sure)
     is_apart = np.zeros(len(scores), bool)
     for place in np.flatnonzero((scores >= min_likeness) & (scores < sure)):
         one, other = pairs.first[place], pairs.second[place]

@@ -255,13 +255,14 @@ def test_plain_things_of_one_outline_are_not_look_alikes():
     assert album_of(bodies) == []
 
 
+Ink = tuple[int, int, int]
 OUTLINES = (
     [(80, 20), (160, 20), (190, 50), (170, 80), (170, 165), (70, 165), (50, 50)],
     [(70, 14), (130, 14), (130, 104), (170, 124), (212, 134), (220, 164), (75, 164), (66, 110)],
 )
 
 
-def plain_thing(ink: tuple[int, int, int], outline: list[tuple[int, int]]) -> Image.Image:
+def plain_thing(ink: Ink, outline: list[tuple[int, int]]) -> Image.Image:
     shot = Image.new("RGB", SIZE, "white")
     ImageDraw.Draw(shot).polygon(outline, ink)
     return shot
@@ -294,3 +295,20 @@ def test_a_toned_copy_of_a_plain_thing_is_found(change):
     shot = plain_thing((13, 43, 68), OUTLINES[1])
     copy = encoded(change(shot), quality=85)
     assert album_of([encoded(shot, quality=85), copy]) == [(0, 1)]
+
+
+def checked_cloth(ink: tuple[float, float], grain: int) -> Image.Image:
+    """A patterned cloth in checks of a colour, red and blue beside green, and of its opposite."""
+    red, blue = ink
+    opposite = np.array([red, -(0.299 * red + 0.114 * blue) / 0.587, blue])  # As bright as grey.
+    y, x = np.mgrid[0 : SIZE[1], 0 : SIZE[0]]
+    sign = 1 - 2 * ((x // 40 + y // 30) % 2)
+    light = 60 + np.asarray(picture(1, SIZE).convert("L"), float) / 2
+    light += np.random.default_rng(grain).normal(0, 14, light.shape)
+    cloth = light[..., None] + sign[..., None] * opposite
+    return Image.fromarray(np.clip(cloth, 0, 255).astype(np.uint8))
+
+
+def test_cloths_alike_in_all_but_their_colours_are_not_look_alikes_whatever_their_texture():
+    shots = [checked_cloth((50, 0), 1), checked_cloth((50, 0), 2), checked_cloth((-20, 50), 3)]
+    assert album_of([encoded(shot, quality=85) for shot in shots]) == [(0, 1)]

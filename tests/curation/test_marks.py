@@ -116,6 +116,14 @@ def test_a_part_that_lies_off_makes_two_pictures_and_all_of_it_none():
         assert not differ(one, np.roll(one, shift, axis=1), AS_IT_IS, WHOLE)
 
 
+def test_a_part_that_lies_off_between_bars_makes_two_pictures_too():
+    one, other = texture(1), texture(1)
+    other[16:48, 8:56] = np.roll(other, 2, axis=1)[16:48, 8:56]
+    for shot, edge in ((one, slice(0, 8)), (other, slice(56, 64))):
+        shot[edge] = 255
+    assert differ(one, other, AS_IT_IS, WHOLE)
+
+
 def test_print_on_one_side_is_no_other_subject_though_a_few_values_stand_out_on_the_other():
     printed, dotted, marked = texture(1), texture(1), texture(1)
     printed[18:46:4, 8:56] = 255
