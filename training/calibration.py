@@ -22,7 +22,8 @@ _LOG_TEMPERATURES = (-3.0, 3.0)
 """From a twentieth to twenty."""
 HIGHEST = float(np.exp(_LOG_TEMPERATURES[1]))
 """Temperature that is tried: a network that wants a higher one says next to nothing."""
-_LEAST = 1e-12
+_LEAST = float(np.finfo(np.float32).tiny)
+"""Any larger one would say of a network that is all too sure something else than its logits do."""
 
 Probabilities = NDArray[np.float32]
 Labels = NDArray[np.int32]

@@ -1,27 +1,32 @@
-"""A contest of two runs, or cross-validations: both asked about the same test pictures."""
+"""A contest of two runs, ensembles or cross-validations: both asked about the same pictures."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
-from training import predictions
+from training import ensemble, predictions
 from training.comparison import Comparison, compared
 from training.errors import OtherDataError, RunError
 from training.intervals import Figure, wilson
+from training.labelled import read_npz
 from training.predictions import Predictions
 from training.run import Run
 from training.series import SUMMARY
 
+Right = NDArray[np.bool_]
+"""Of which pictures the answer was right."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contestant:
-    """One of the runs, and how it did on the test pictures."""
+    """One of the two, and how it did on the pictures."""
 
     name: str
     root: str
@@ -30,7 +35,7 @@ class Contestant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contest:
-    """Two runs, and what their test pictures say of them."""
+    """The two, and what the pictures say of them."""
 
     first: Contestant
     second: Contestant
@@ -45,17 +50,56 @@ def contest(first_root: Path, second_root: Path) -> Contest:
         OtherDataError: their test pictures are not the same.
     """
     (first, shown), (second, shown_second) = _tested(first_root), _tested(second_root)
-    if first_root.resolve() == second_root.resolve():
-        raise RunError(f"{first_root} and {second_root} are one and the same: name two")
+    _require_two(first_root, second_root)
     _require_same_pictures(shown, shown_second, first_root, second_root)
     order = {digest: place for place, digest in enumerate(second.digests)}
     places = np.array([order[digest] for digest in first.digests], np.intp)
-    names = _names(first_root, second_root)
-    return Contest(
-        first=_contestant(names[0], first_root, first),
-        second=_contestant(names[1], second_root, second),
-        comparison=compared(first.right, second.right[places]),
+    return _told((first_root, second_root), (first.right, second.right[places]))
+
+
+def contest_on(
+    file: Path,
+    first_root: Path,
+    second_root: Path,
+    *,
+    views: ensemble.Views | None,
+    tell: Callable[[str], None],
+) -> Contest:
+    """Compare two classifiers, runs or ensembles, on the pictures of an .npz file.
+
+    Args:
+        file: With `images`, and `fine_labels` or `labels`.
+        first_root: The folder of a run or an ensemble.
+        second_root: That of the other.
+        views: What each looks at; None: what its ensemble says.
+        tell: Told which one is being asked.
+
+    Raises:
+        RunError: one of them is no run and no ensemble.
+        PicturesError: the file holds something else.
+        ModelMismatchError: its pictures are of another side, or show other species.
+    """
+    _require_two(first_root, second_root)
+    right = []
+    for root in (first_root, second_root):
+        classifier = ensemble.load(root, views)
+        pictures = read_npz(file, species=classifier.species, side_px=classifier.side_px)
+        tell(f"Asking {root} about {len(pictures)} pictures …")
+        right.append(classifier.probabilities(pictures.pixels).argmax(axis=1) == pictures.labels)
+    return _told((first_root, second_root), (right[0], right[1]))
+
+
+def _require_two(first: Path, second: Path) -> None:
+    if first.resolve() == second.resolve():
+        raise RunError(f"{first} and {second} are one and the same: name two")
+
+
+def _told(roots: tuple[Path, Path], right: tuple[Right, Right]) -> Contest:
+    first, second = (
+        _contestant(name, root, one)
+        for name, root, one in zip(_names(*roots), roots, right, strict=True)
     )
+    return Contest(first=first, second=second, comparison=compared(*right))
 
 
 def _tested(root: Path) -> tuple[Predictions, dict[str, str]]:
@@ -96,9 +140,8 @@ def _require_same_pictures(
     )
 
 
-def _contestant(name: str, root: Path, found: Predictions) -> Contestant:
-    right = int(found.right.sum())
-    return Contestant(name=name, root=str(root), accuracy=wilson(right, len(found.digests)))
+def _contestant(name: str, root: Path, right: Right) -> Contestant:
+    return Contestant(name=name, root=str(root), accuracy=wilson(int(right.sum()), len(right)))
 
 
 def _names(first: Path, second: Path) -> list[str]:

@@ -75,13 +75,18 @@ def seen(pixels: NDArray[np.uint8], views: Views) -> Iterator[NDArray[np.uint8]]
     if views == "flip":
         return
     side_px = pixels.shape[1]
-    shift = max(1, round(_SHIFT_SHARE * side_px))
+    shift = shift_of(side_px)
     wide = np.pad(pixels, ((0, 0), (shift, shift), (shift, shift), (0, 0)), mode="reflect")
     for top in (0, 2 * shift):
         for left in (0, 2 * shift):
             view = wide[:, top : top + side_px, left : left + side_px]
             yield view
             yield view[:, :, ::-1]
+
+
+def shift_of(side_px: int) -> int:
+    """By how many pixels shifted views are shifted."""
+    return max(1, round(_SHIFT_SHARE * side_px))
 
 
 def write(root: Path, runs: Sequence[Run], views: Views) -> None:

@@ -149,9 +149,16 @@ def size_of(path: Path) -> int:
     return sum(one.stat().st_size for one in files)
 
 
-def preprocessing(record: RunRecord) -> dict[str, Any]:
-    """What whoever runs the network has to know: how a photo becomes its input."""
-    calibration = record.calibration
+def preprocessing(records: Sequence[RunRecord], views: str = "one") -> dict[str, Any]:
+    """What whoever runs the network has to know: how a photo becomes its input.
+
+    Args:
+        records: Of the run, or of those that an ensemble answers with.
+        views: What they look at.
+    """
+    record = records[0]
+    calibration = record.calibration if len(records) == 1 else None
+    hashes = [one.weights_sha256 for one in records]
     return {
         "input": {
             "shape": [1, record.side_px, record.side_px, 3],
@@ -169,18 +176,20 @@ def preprocessing(record: RunRecord) -> dict[str, Any]:
         "fit": record.curation.fit,
         "background": list(record.curation.background),
         "species": list(record.species),
+        "networks": len(records),
+        "views": f"{views}: the network makes them itself",
         "unknown_below": None if calibration is None else calibration.unknown_below,
-        "temperature": "is in the weights",
-        "weights_sha256": record.weights_sha256,
+        "temperature": "is in the weights" if len(records) == 1 else "an ensemble has none",
+        "weights_sha256": hashes[0] if len(records) == 1 else hashes,
         "lock_digest": record.lock_digest,
     }
 
 
-def write_notes(folder: Path, record: RunRecord) -> None:
+def write_notes(folder: Path, notes: Mapping[str, Any]) -> None:
     """Write labels and preprocessing beside the exported network."""
-    text = json.dumps(preprocessing(record), indent=2, ensure_ascii=False) + "\n"
+    text = json.dumps(notes, indent=2, ensure_ascii=False) + "\n"
     (folder / "preprocessing.json").write_text(text, "utf-8")
-    labels = "".join(f"{name}\n" for name in record.species)
+    labels = "".join(f"{name}\n" for name in notes["species"])
     (folder / "labels.txt").write_text(labels, "utf-8")
 
 
@@ -210,9 +219,9 @@ def require_parity(found: Exported, document: Mapping[str, Any]) -> None:
         )
 
 
-def metadata_of(record: RunRecord) -> Mapping[str, str]:
+def metadata_of(notes: Mapping[str, Any]) -> Mapping[str, str]:
     """Labels and preprocessing as texts, for formats that carry such."""
     return {
-        "labels": "\n".join(record.species),
-        "preprocessing": json.dumps(preprocessing(record), ensure_ascii=False),
+        "labels": "\n".join(notes["species"]),
+        "preprocessing": json.dumps(notes, ensure_ascii=False),
     }

@@ -1,4 +1,4 @@
-"""Exporting: a run in, a network in another format out, held against Keras on test pictures."""
+"""Exporting: a run or an ensemble in, a network in another format out, held against Keras."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ import io
 import shutil
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from curation.dataset import Dataset
-from training import backend
+from training import backend, ensemble
+from training.ensemble import Classifier
 from training.errors import ExportError
 from training.export import (
     FORMATS,
@@ -23,27 +25,61 @@ from training.export import (
     latency_ms,
     measured,
     metadata_of,
+    preprocessing,
     samples,
     size_of,
     with_temperature,
     write_notes,
 )
+from training.labelled import read_npz
 from training.pictures import Pictures, load
-from training.predict import probabilities_of
 from training.run import Run
 
 
-def exported(
-    run: Run, dataset: Dataset, folder: Path, *, kind: ExportFormat, is_int8: bool
-) -> tuple[Exported, Exported]:
-    """Write a run's network, and measure it beside Keras' own.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """What is exported, and the pictures that the result is held against."""
+
+    root: Path
+    runs: tuple[Run, ...]
+    """One, or those that an ensemble answers with."""
+    classifier: Classifier
+    tested: Pictures
+    drawn: Sequence[Any] | None = None
+    """Training pictures to learn int8 from; None for full precision."""
+
+
+def of_run(run: Run, dataset: Dataset, *, is_int8: bool) -> Source:
+    """A run, held against the test pictures of the dataset that it was trained on."""
+    dealt = run.record.portion.of(dataset)
+    drawn = None
+    if is_int8:
+        train = load(dealt, "train", side_px=run.record.side_px, cache=run.cache)
+        drawn = list(samples(train.pixels, seed=run.record.recipe.seed))
+    return Source(
+        root=run.root,
+        runs=(run,),
+        classifier=ensemble.load(run.root),
+        tested=_tested(run, dealt),
+        drawn=drawn,
+    )
+
+
+def of_pictures(root: Path, file: Path) -> Source:
+    """A run or an ensemble, held against the pictures of an .npz file."""
+    runs, _ = ensemble.opened(root)
+    classifier = ensemble.load(root)
+    labelled = read_npz(file, species=classifier.species, side_px=classifier.side_px)
+    return Source(root=root, runs=tuple(runs), classifier=classifier, tested=labelled.pictures())
+
+
+def exported(source: Source, folder: Path, *, kind: ExportFormat) -> tuple[Exported, Exported]:
+    """Write a network, and measure it beside Keras' own.
 
     Args:
-        run: Finished.
-        dataset: The one that it was trained on.
+        source: What to write.
         folder: Where to; made when it is not there.
         kind: The format.
-        is_int8: Whether weights and values become whole numbers of 8 bits.
 
     Returns:
         Keras' own network, and the exported one.
@@ -51,31 +87,25 @@ def exported(
     Raises:
         ExportError: what the format takes is not installed, or the conversion failed.
     """
-    dealt = run.record.portion.of(dataset)
-    network = run.load_network()
-    if run.record.calibration is not None:
-        network = with_temperature(network, run.record.calibration.temperature)
-    tested = _tested(run, dealt)
-    expected = probabilities_of(network, tested.pixels)
+    tested, is_int8 = source.tested, source.drawn is not None
+    expected = source.classifier.probabilities(tested.pixels)
+    network = _network(source.classifier)
     module, file = FORMATS[kind]
     writer = importlib.import_module(module)
     path = folder / (_int8_name(file) if is_int8 else file)
-    drawn = None
-    if is_int8:
-        train = load(dealt, "train", side_px=run.record.side_px, cache=run.cache)
-        drawn = list(samples(train.pixels, seed=run.record.recipe.seed))
+    notes = preprocessing([run.record for run in source.runs], source.classifier.views)
     short_of = _write(
         folder,
         path,
         lambda: writer.write(
-            _ready(network, drawn), path, samples=drawn, notes=metadata_of(run.record)
+            _ready(network, source.drawn), path, samples=source.drawn, notes=metadata_of(notes)
         ),
     )
-    write_notes(folder, run.record)
+    write_notes(folder, notes)
     name = " ".join([kind, *(["int8"] if is_int8 else []), *([short_of] if short_of else [])])
     with _quiet():
         say = writer.reader(path)
-    return _keras(run, network, tested, expected), measured(
+    return _keras(source, network, expected), measured(
         name,
         path,
         say,
@@ -83,6 +113,15 @@ def exported(
         labels=tested.labels,
         expected=expected,
     )
+
+
+def _network(classifier: Classifier) -> Any:
+    """All that a classifier does, as one network."""
+    if len(classifier.members) == 1 and classifier.views == "one":
+        return with_temperature(classifier.members[0], classifier.temperature)
+    from training.joined import joined
+
+    return joined(classifier)
 
 
 def _ready(network: Any, drawn: Sequence[Any] | None) -> Any:
@@ -114,15 +153,16 @@ def _tested(run: Run, dataset: Dataset) -> Pictures:
     raise ExportError(f"{dataset.root} has no test pictures to hold the export against")
 
 
-def _keras(run: Run, network: Any, tested: Pictures, expected: Any) -> Exported:
+def _keras(source: Source, network: Any, expected: Any) -> Exported:
     def say(pixels: Any) -> Any:
         return network.predict_on_batch(pixels)
 
+    tested = source.tested
     right = expected.argmax(axis=1) == tested.labels
     return Exported(
         name="keras",
-        path=str(run.weights_path),
-        bytes=size_of(run.weights_path),
+        path=str(source.runs[0].weights_path if len(source.runs) == 1 else source.root),
+        bytes=sum(size_of(run.weights_path) for run in source.runs),
         latency_ms=latency_ms(say, tested.pixels[:1].astype(np.float32)),
         agreement=1.0,
         largest_difference=0.0,

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from training import ensemble
-from training.errors import ModelMismatchError, RunError
+from training.errors import RunError
 from training.labelled import Labelled, read_npz
 from training.measure import Measures, measure
 from training.wording import percent
@@ -44,8 +44,7 @@ def _row(
     path: Path, file: Path, views: ensemble.Views | None, tell: Callable[[str], None]
 ) -> dict[str, Any]:
     classifier = ensemble.load(path, views)
-    pictures = read_npz(file, species=classifier.species)
-    _require_side(classifier, pictures, file)
+    pictures = read_npz(file, species=classifier.species, side_px=classifier.side_px)
     tell(f"Asking {path} about {len(pictures)} pictures …")
     began_s = time.process_time()
     said = classifier.probabilities(pictures.pixels)
@@ -75,14 +74,6 @@ def measures_of(
         commonest=species.index(commonest) if commonest in species else int(counts.argmax()),
         seed=seed,
     )
-
-
-def _require_side(classifier: ensemble.Classifier, pictures: Labelled, file: Path) -> None:
-    if pictures.side_px != classifier.side_px:
-        raise ModelMismatchError(
-            f"the pictures of {file} have a side of {pictures.side_px} px, and the model takes"
-            f" {classifier.side_px} px: scale them, or train a model for them"
-        )
 
 
 def _lines(row: dict[str, Any]) -> list[str]:

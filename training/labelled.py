@@ -46,17 +46,20 @@ class Labelled:
         return Pictures(pixels=self.pixels[places], labels=self.labels[places], rows=())
 
 
-def read_npz(path: Path, *, species: Sequence[str] | None = None) -> Labelled:
+def read_npz(
+    path: Path, *, species: Sequence[str] | None = None, side_px: int | None = None
+) -> Labelled:
     """Read an .npz file with `images` and `fine_labels` (or `labels`).
 
     Args:
         path: The file.
         species: Whose pictures they must be, in the order that labels shall have; None takes
             the names as they come, sorted.
+        side_px: The side that they must have; None takes any.
 
     Raises:
         PicturesError: there is no such file, or it holds something else.
-        ModelMismatchError: a label is of none of the `species`.
+        ModelMismatchError: a label is of none of the `species`, or their side is another.
     """
     arrays = _arrays(path)
     images = next((arrays[name] for name in ("images", "x") if name in arrays), None)
@@ -67,6 +70,11 @@ def read_npz(path: Path, *, species: Sequence[str] | None = None) -> Labelled:
             " 0-255, and `fine_labels`, one for each"
         )
     _require_pictures(path, images, codes)
+    if side_px not in (None, images.shape[1]):
+        raise ModelMismatchError(
+            f"the pictures of {path} have a side of {images.shape[1]} px, and the model takes"
+            f" {side_px} px: scale them, or train a model for them"
+        )
     names = names_of(codes.reshape(-1), _legend(arrays), species)
     order = tuple(species) if species is not None else tuple(sorted(set(names)))
     strangers = sorted(set(names) - set(order))

@@ -86,17 +86,36 @@ def evaluate(
 @click.command()
 @click.argument("first_root", metavar="RUN_A", type=click.Path(path_type=Path))
 @click.argument("second_root", metavar="RUN_B", type=click.Path(path_type=Path))
-def compare(first_root: Path, second_root: Path) -> Result:
+@click.option(
+    "--images",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Ask both about an .npz file instead: `images`, and `fine_labels` or `labels`.",
+)
+@click.option(
+    "--views",
+    type=click.Choice(["one", "flip", "shifts"]),
+    help="With --images, what is looked at.  [default: what an ensemble says]",
+)
+def compare(
+    *, first_root: Path, second_root: Path, images: Path | None, views: Views | None
+) -> Result:
     """Say whether RUN_A is better than RUN_B on the same test pictures, or cannot be told.
 
     Both must have been measured; two cross-validations can be compared, too. They may be
     trained at different sizes, or on different portions of the data, as long as their test
-    pictures are the same.
+    pictures are the same. With --images, runs and ensembles are asked anew.
     """
-    from training.contest import contest
+    from training import backend
+    from training.contest import contest, contest_on
     from training.wording import comparison_in_words, in_words
 
-    found = contest(first_root, second_root)
+    if images is None and views is not None:
+        raise click.UsageError("--views belongs to --images: the dataset's pictures have one view")
+    if images is None:
+        found = contest(first_root, second_root)
+    else:
+        backend.start()
+        found = contest_on(images, first_root, second_root, views=views, tell=tell)
     lines = [
         f"{one.name}: accuracy {in_words(one.accuracy)}." for one in (found.first, found.second)
     ]

@@ -11,6 +11,7 @@ import click
 
 if TYPE_CHECKING:
     from training.export import ExportFormat
+    from training.exporting import Source
     from training.predict import Fetch
 
 Result = tuple[dict[str, Any], str]
@@ -114,39 +115,71 @@ def predict(
     type=click.Path(path_type=Path),
     help="Where the run's dataset lies now.  [default: where it lay]",
 )
+@click.option(
+    "--images",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Hold it against an .npz file instead: `images`, and `fine_labels` or `labels`.",
+)
 def export(
+    *,
     run_root: Path,
     kind: ExportFormat,
     is_int8: bool,
     folder: Path | None,
     dataset_root: Path | None,
+    images: Path | None,
 ) -> Result:
     """Write RUN for use without Bestiary, and hold the result against it on the test pictures.
+
+    An ensemble, and a run that was trained on no dataset, take --images; an ensemble becomes one
+    network that makes its views itself.
 
     The table shows size, time of one picture on this CPU, how often both agree, and the
     largest difference of any probability. labels.txt and preprocessing.json lie beside.
     """
     from dataclasses import asdict
 
-    from curation.dataset import Dataset
     from training import backend
-    from training.evaluate import require_same_data
     from training.export import in_table, require_parity, require_possible
     from training.exporting import exported
-    from training.run import Run
 
     require_possible(kind, is_int8=is_int8, backend=backend.named())
-    run = Run.open(run_root)
-    dataset = Dataset.open(dataset_root or Path(run.record.dataset))
-    require_same_data(run, dataset)
-    backend.start()
-    target = folder or run.root / "export"
-    found = exported(run, dataset, target, kind=kind, is_int8=is_int8)
-    document = {"run": str(run.root), "exported": [asdict(one) for one in found]}
+    source = _source(run_root, dataset_root, images, is_int8=is_int8)
+    found = exported(source, folder or source.root / "export", kind=kind)
+    document = {"run": str(source.root), "exported": [asdict(one) for one in found]}
     if not is_int8:
         require_parity(found[-1], document)
     path = found[-1].path
     return document, f"{in_table(found)}\nWrote {path}, labels.txt and preprocessing.json."
+
+
+def _source(root: Path, dataset_root: Path | None, images: Path | None, *, is_int8: bool) -> Source:
+    """What is exported, and what it is held against."""
+    from curation.dataset import Dataset
+    from training import backend, ensemble
+    from training.errors import UsageError
+    from training.evaluate import require_same_data
+    from training.exporting import of_pictures, of_run
+
+    runs, _ = ensemble.opened(root)
+    if images is not None:
+        if is_int8 or dataset_root is not None:
+            raise UsageError(
+                "--images takes the place of --dataset, which --int8 has to learn from"
+            )
+        backend.start()
+        return of_pictures(root, images)
+    run = runs[0]
+    home = dataset_root or Path(run.record.dataset)
+    if (root / ensemble.FILE).is_file() or home.suffix == ".npz":
+        raise UsageError(
+            f"{root} was trained on no dataset: name pictures to hold the export against,"
+            " --images FILE.npz"
+        )
+    dataset = Dataset.open(home)
+    require_same_data(run, dataset)
+    backend.start()
+    return of_run(run, dataset, is_int8=is_int8)
 
 
 def _fetch(named: Sequence[str], allowed: Sequence[str]) -> Fetch | None:

@@ -173,8 +173,8 @@ class Run:
             raise RunError(f"{root} is a series of runs: name one of the folders in it")
         if (folder / "ensemble.json").is_file():
             raise RunError(
-                f"{root} is an ensemble, which `predict` and `evaluate --images` take: here, name"
-                " one of the runs in it"
+                f"{root} is an ensemble, which `predict` takes, and with --images `evaluate`,"
+                " `compare` and `export`: here, name one of the runs in it"
             )
         if not path.is_file():
             raise RunError(f"no run at {root}: make one with `bestiary train MODEL`")

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import click
 import numpy as np
 import pytest
 from PIL import Image
@@ -15,7 +16,7 @@ from tests.training.making import run_command
 from training import backend, ensemble, presets
 from training.bare import Task, digest_of, train_bare
 from training.calibration import Calibration
-from training.errors import ModelMismatchError, PicturesError, RunError
+from training.errors import ModelMismatchError, PicturesError, RunError, UsageError
 from training.image_evaluation import evaluate_images
 from training.labelled import Labelled
 from training.models import find
@@ -203,3 +204,76 @@ def test_the_digest_of_pictures_tells_them_apart() -> None:
 
     assert digest_of(labelled) == digest_of(_labelled())
     assert digest_of(labelled) != digest_of(replace(labelled, labels=1 - labelled.labels))
+
+
+@pytest.mark.parametrize("views", ensemble.VIEWS)
+def test_as_one_network_an_ensemble_says_the_same(folder: Path, views: ensemble.Views) -> None:
+    backend.start()
+    from training.joined import joined
+
+    pixels = _labelled(5).pixels
+    classifier = ensemble.load(folder, views)
+
+    found = joined(classifier)(pixels.astype(np.float32))
+
+    assert np.asarray(found) == pytest.approx(classifier.probabilities(pixels), abs=1e-6)
+
+
+def test_an_ensemble_is_exported_as_one_network_and_held_against_pictures(
+    folder: Path, tmp_path: Path
+) -> None:
+    file = _npz(tmp_path / "some.npz", _labelled())
+    export = ("export", folder, "--format", "saved-model", "--to", tmp_path)
+
+    document, text = run_command(*export, "--images", file)
+
+    keras, exported = document["exported"]
+    assert exported["largest_difference"] < 1e-4
+    assert (keras["path"], exported["agreement"], exported["n"]) == (str(folder), 1.0, 20)
+    notes = json.loads((tmp_path / "preprocessing.json").read_text())
+    assert (notes["networks"], notes["views"][:5], notes["unknown_below"]) == (2, "flip:", None)
+    assert notes["weights_sha256"] == [
+        Run.open(folder / f"member-{seed}").record.weights_sha256 for seed in (0, 1)
+    ]
+    assert "saved-model" in text
+    with pytest.raises(UsageError, match="trained on no dataset: name pictures"):
+        run_command(*export)
+    with pytest.raises(UsageError, match="which --int8 has to learn from"):
+        run_command("export", folder, "--format", "onnx", "--int8", "--images", file)
+
+
+def test_a_calibrated_run_without_a_dataset_is_exported_as_it_predicts(
+    folder: Path, tmp_path: Path
+) -> None:
+    root = tmp_path / "run"
+    shutil.copytree(folder / "member-0", root)
+    Run.open(root).calibrate(Calibration(temperature=3.0, n=9, unknown_below=0.1, lost=0.0))
+    file = _npz(tmp_path / "some.npz", _labelled())
+
+    document, _ = run_command("export", root, "--format", "saved-model", "--images", file)
+
+    assert document["exported"][1]["largest_difference"] < 1e-4
+    assert json.loads((root / "export/preprocessing.json").read_text())["unknown_below"] == 0.1
+
+
+def test_ensembles_and_runs_are_compared_on_pictures_of_a_file(
+    folder: Path, tmp_path: Path
+) -> None:
+    file = _npz(tmp_path / "some.npz", _labelled())
+    member = folder / "member-1"
+    asked = [ensemble.load(root).probabilities(_labelled().pixels) for root in (folder, member)]
+    right = [said.argmax(axis=1) == _labelled().labels for said in asked]
+
+    document, text = run_command("compare", folder, member, "--images", file)
+
+    assert document["first"]["accuracy"]["value"] == pytest.approx(right[0].mean())
+    assert document["second"]["accuracy"]["value"] == pytest.approx(right[1].mean())
+    assert document["comparison"]["only_first"] == (right[0] & ~right[1]).sum()
+    assert document["comparison"]["n"] == 20
+    assert "scratch" in text
+    with pytest.raises(RunError, match="one and the same"):
+        run_command("compare", folder, folder, "--images", file)
+    with pytest.raises(RunError, match="is an ensemble"):
+        run_command("compare", folder, member)
+    with pytest.raises(click.UsageError, match="--views belongs to --images"):
+        run_command("compare", folder, member, "--views", "flip")

@@ -16,6 +16,7 @@ from training.export import (
     CALIBRATION_PICTURES,
     measured,
     metadata_of,
+    preprocessing,
     require_parity,
     require_possible,
     samples,
@@ -33,14 +34,21 @@ def _noise(count: int) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 255, (count, 32, 32, 3)).astype(np.uint8)
 
 
-def test_the_temperature_in_the_weights_is_the_one_that_predict_applies() -> None:
+@pytest.mark.parametrize("sureness", [1, 1500])
+def test_the_temperature_in_the_weights_is_the_one_that_predict_applies(sureness: int) -> None:
     backend.start()
+    import keras
+
+    keras.utils.set_random_seed(0)
     network, pixels = models.find("cifar-vgg").build(side_px=32, classes=4), _noise(5)
-    expected = calibrated(probabilities_of(network, pixels), 2.5)
+    with_temperature(network, 1 / sureness)
+    said = probabilities_of(network, pixels)
+    assert sureness == 1 or said.min() < 1e-12
+    expected = calibrated(said, 20.0)
 
-    found = probabilities_of(with_temperature(network, 2.5), pixels)
+    found = probabilities_of(with_temperature(network, 20.0), pixels)
 
-    assert found == pytest.approx(expected, abs=1e-6)
+    assert found == pytest.approx(expected, abs=1e-5)
 
 
 def test_a_network_without_a_last_layer_of_logits_is_not_exported() -> None:
@@ -105,11 +113,12 @@ def test_an_export_is_held_against_keras_picture_by_picture(tmp_path: Path) -> N
 
 
 def test_labels_and_preprocessing_lie_beside_the_file_and_in_it(tmp_path: Path) -> None:
-    write_notes(tmp_path, CALIBRATED)
+    given = preprocessing([CALIBRATED])
+    write_notes(tmp_path, given)
 
     notes = json.loads((tmp_path / "preprocessing.json").read_text())
     assert (tmp_path / "labels.txt").read_text() == "hamster\nmouse\n"
     assert notes["input"]["shape"] == [1, 32, 32, 3]
     assert (notes["unknown_below"], notes["fit"]) == (0.6, RECORD.curation.fit)
-    assert json.loads(metadata_of(CALIBRATED)["preprocessing"]) == notes
-    assert metadata_of(CALIBRATED)["labels"] == "hamster\nmouse"
+    assert json.loads(metadata_of(given)["preprocessing"]) == notes
+    assert metadata_of(given)["labels"] == "hamster\nmouse"
