@@ -61,6 +61,8 @@ _FULL_EVIDENCE = 150.0
 """Texture, summed over the patches, from which there is enough to go by."""
 _FAINT_DOUBT, _FEW_DOUBT = 0.15, 0.2
 """How much likeness a pair loses where all is faint, and where there is no texture at all."""
+_BARE_DOUBT, _BARE = 0.012, 0.2
+"""How much where so much texture lacks, whatever agrees: plain things of one cut come so near."""
 _COLOUR_DOUBT, _GREY_DOUBT = 0.4, 0.1
 """How much where there is no texture and the colours have nothing in common, or one is grey …"""
 _HEARD = 0.2
@@ -212,7 +214,8 @@ def _align(thumbs: Thumbs, frames: Frames, pairs: Suggestions) -> tuple[Floats, 
         hues = accord(thumbs.colours(ends[0]), thumbs.colours(ends[1]), places, inside)
         bending = _bending(square, image, frames.aspect[ends[0]], frames.aspect[ends[1]])
         clash = _COLOUR_DOUBT * np.maximum(lack, _HEARD) * hues.apart
-        loss = bending + clash + _GREY_DOUBT * lack * hues.one_is_grey
+        bare = _BARE_DOUBT * np.minimum(lack / _BARE, 1)
+        loss = bending + clash + bare + _GREY_DOUBT * lack * hues.one_is_grey
         result[worth] = np.maximum(score - loss, -1)
         maps[worth] = _times(image, np.linalg.inv(square))
     return result, maps
