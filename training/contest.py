@@ -17,7 +17,7 @@ from training.errors import OtherDataError, RunError
 from training.intervals import Figure, wilson
 from training.labelled import read_npz
 from training.predictions import Predictions
-from training.run import Run
+from training.run import Run, pointed_to
 from training.series import SUMMARY
 
 Right = NDArray[np.bool_]
@@ -78,19 +78,26 @@ def contest_on(
         RunError: one of them is no run and no ensemble.
         PicturesError: the file holds something else.
         ModelMismatchError: its pictures are of another side, or show other species.
+        OtherDataError: its labels do not mean the same to both.
     """
     _require_two(first_root, second_root)
-    right = []
+    right, shown = [], []
     for root in (first_root, second_root):
         classifier = ensemble.load(root, views)
         pictures = read_npz(file, species=classifier.species, side_px=classifier.side_px)
+        shown.append([pictures.species[label] for label in pictures.labels])
+        if shown[0] != shown[-1]:
+            raise OtherDataError(
+                f"the labels of {file} mean other species to {root} than to {first_root}: write"
+                " the names of the species into the file"
+            )
         tell(f"Asking {root} about {len(pictures)} pictures …")
         right.append(classifier.probabilities(pictures.pixels).argmax(axis=1) == pictures.labels)
     return _told((first_root, second_root), (right[0], right[1]))
 
 
 def _require_two(first: Path, second: Path) -> None:
-    if first.resolve() == second.resolve():
+    if pointed_to(first).resolve() == pointed_to(second).resolve():
         raise RunError(f"{first} and {second} are one and the same: name two")
 
 

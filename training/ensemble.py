@@ -18,10 +18,10 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from training.calibration import calibrated
+from training.calibration import Calibration, calibrated
 from training.errors import RunError, UsageError
 from training.predict import probabilities_of
-from training.run import Run
+from training.run import Run, pointed_to
 
 ENSEMBLE_VERSION = 1
 FILE = "ensemble.json"
@@ -112,8 +112,18 @@ def load(root: Path, views: Views | None = None) -> Classifier:
         RunError: there is neither, or it is not whole.
     """
     runs, own = opened(root)
-    alone = None if (root / FILE).is_file() else runs[0].record.calibration
+    alone = calibration_of(root, runs)
     return _together(runs, views or own, temperature=1.0 if alone is None else alone.temperature)
+
+
+def is_ensemble(root: Path) -> bool:
+    """Whether there is an ensemble in a folder, or where a pointer to it leads."""
+    return (pointed_to(root) / FILE).is_file()
+
+
+def calibration_of(root: Path, runs: Sequence[Run]) -> Calibration | None:
+    """That of a run; an ensemble has none, though its members may."""
+    return None if is_ensemble(root) else runs[0].record.calibration
 
 
 def opened(root: Path) -> tuple[list[Run], Views]:
@@ -122,8 +132,9 @@ def opened(root: Path) -> tuple[list[Run], Views]:
     Raises:
         RunError: there is neither, or it is not whole.
     """
-    if not (root / FILE).is_file():
+    if not is_ensemble(root):
         return [Run.open(root)], "one"
+    root = pointed_to(root)
     try:
         document = json.loads((root / FILE).read_text("utf-8"))
         runs = [Run.open(root / name) for name in document["runs"]]

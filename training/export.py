@@ -22,6 +22,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from training.calibration import Calibration
 from training.errors import ExportError, UsageError
 from training.run import RunRecord
 
@@ -149,16 +150,19 @@ def size_of(path: Path) -> int:
     return sum(one.stat().st_size for one in files)
 
 
-def preprocessing(records: Sequence[RunRecord], views: str = "one") -> dict[str, Any]:
+def preprocessing(
+    records: Sequence[RunRecord], calibration: Calibration | None, *, views: str = "one"
+) -> dict[str, Any]:
     """What whoever runs the network has to know: how a photo becomes its input.
 
     Args:
         records: Of the run, or of those that an ensemble answers with.
+        calibration: Of what they say together.
         views: What they look at.
     """
     record = records[0]
-    calibration = record.calibration if len(records) == 1 else None
     hashes = [one.weights_sha256 for one in records]
+    locks = sorted({one.lock_digest for one in records})
     return {
         "input": {
             "shape": [1, record.side_px, record.side_px, 3],
@@ -177,11 +181,11 @@ def preprocessing(records: Sequence[RunRecord], views: str = "one") -> dict[str,
         "background": list(record.curation.background),
         "species": list(record.species),
         "networks": len(records),
-        "views": f"{views}: the network makes them itself",
+        "views": views if views == "one" else f"{views}: the network makes them itself",
         "unknown_below": None if calibration is None else calibration.unknown_below,
-        "temperature": "is in the weights" if len(records) == 1 else "an ensemble has none",
-        "weights_sha256": hashes[0] if len(records) == 1 else hashes,
-        "lock_digest": record.lock_digest,
+        "temperature": "none" if calibration is None else "is in the weights",
+        "weights_sha256": hashes[0] if len(hashes) == 1 else hashes,
+        "lock_digest": locks[0] if len(locks) == 1 else locks,
     }
 
 

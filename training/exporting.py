@@ -16,6 +16,7 @@ import numpy as np
 
 from curation.dataset import Dataset
 from training import backend, ensemble
+from training.calibration import Calibration
 from training.ensemble import Classifier
 from training.errors import ExportError
 from training.export import (
@@ -33,7 +34,8 @@ from training.export import (
 )
 from training.labelled import read_npz
 from training.pictures import Pictures, load
-from training.run import Run
+from training.predict import probabilities_of
+from training.run import Run, pointed_to
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +46,7 @@ class Source:
     runs: tuple[Run, ...]
     """One, or those that an ensemble answers with."""
     classifier: Classifier
+    calibration: Calibration | None
     tested: Pictures
     drawn: Sequence[Any] | None = None
     """Training pictures to learn int8 from; None for full precision."""
@@ -60,6 +63,7 @@ def of_run(run: Run, dataset: Dataset, *, is_int8: bool) -> Source:
         root=run.root,
         runs=(run,),
         classifier=ensemble.load(run.root),
+        calibration=run.record.calibration,
         tested=_tested(run, dealt),
         drawn=drawn,
     )
@@ -70,7 +74,14 @@ def of_pictures(root: Path, file: Path) -> Source:
     runs, _ = ensemble.opened(root)
     classifier = ensemble.load(root)
     labelled = read_npz(file, species=classifier.species, side_px=classifier.side_px)
-    return Source(root=root, runs=tuple(runs), classifier=classifier, tested=labelled.pictures())
+    calibration = ensemble.calibration_of(root, runs)
+    return Source(
+        root=pointed_to(root),
+        runs=tuple(runs),
+        classifier=classifier,
+        calibration=calibration,
+        tested=labelled.pictures(),
+    )
 
 
 def exported(source: Source, folder: Path, *, kind: ExportFormat) -> tuple[Exported, Exported]:
@@ -88,12 +99,12 @@ def exported(source: Source, folder: Path, *, kind: ExportFormat) -> tuple[Expor
         ExportError: what the format takes is not installed, or the conversion failed.
     """
     tested, is_int8 = source.tested, source.drawn is not None
-    expected = source.classifier.probabilities(tested.pixels)
-    network = _network(source.classifier)
+    network, expected = _network(source.classifier, tested.pixels)
     module, file = FORMATS[kind]
     writer = importlib.import_module(module)
     path = folder / (_int8_name(file) if is_int8 else file)
-    notes = preprocessing([run.record for run in source.runs], source.classifier.views)
+    records = [run.record for run in source.runs]
+    notes = preprocessing(records, source.calibration, views=source.classifier.views)
     short_of = _write(
         folder,
         path,
@@ -115,13 +126,14 @@ def exported(source: Source, folder: Path, *, kind: ExportFormat) -> tuple[Expor
     )
 
 
-def _network(classifier: Classifier) -> Any:
-    """All that a classifier does, as one network."""
+def _network(classifier: Classifier, pixels: Any) -> tuple[Any, Any]:
+    """All that a classifier does, as one network; and what that has to say of pictures."""
     if len(classifier.members) == 1 and classifier.views == "one":
-        return with_temperature(classifier.members[0], classifier.temperature)
+        network = with_temperature(classifier.members[0], classifier.temperature)
+        return network, probabilities_of(network, pixels)
     from training.joined import joined
 
-    return joined(classifier)
+    return joined(classifier), classifier.probabilities(pixels)
 
 
 def _ready(network: Any, drawn: Sequence[Any] | None) -> Any:

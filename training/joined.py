@@ -12,8 +12,9 @@ from training.ensemble import Classifier, Views, shift_of
 def joined(classifier: Classifier) -> Any:
     """A `keras.Model` that says of pictures, (n, side, side, 3), what a classifier does.
 
-    The classifier's members are part of it, and get other names.
+    The classifier's members are part of it, and get other names; they must not be calibrated.
     """
+    assert classifier.temperature == 1
     side_px = classifier.side_px
     inputs = keras.Input((side_px, side_px, 3))
     views = _seen(inputs, classifier.views, side_px)

@@ -162,21 +162,26 @@ def _source(root: Path, dataset_root: Path | None, images: Path | None, *, is_in
     from training.exporting import of_pictures, of_run
 
     runs, _ = ensemble.opened(root)
+    if images is not None and dataset_root is not None:
+        raise UsageError("--images takes the place of --dataset: name one of them")
+    if images is not None and is_int8:
+        raise UsageError("--int8 learns from the pictures of a dataset: it goes without --images")
     if images is not None:
-        if is_int8 or dataset_root is not None:
-            raise UsageError(
-                "--images takes the place of --dataset, which --int8 has to learn from"
-            )
         backend.start()
         return of_pictures(root, images)
     run = runs[0]
-    home = dataset_root or Path(run.record.dataset)
-    if (root / ensemble.FILE).is_file() or home.suffix == ".npz":
+    why = None
+    if ensemble.is_ensemble(root):
+        why = "is an ensemble"
+    elif dataset_root is None and Path(run.record.dataset).suffix == ".npz":
+        why = "was trained on no dataset"
+    if why is not None:
+        missing = ", and --int8 learns from one" if is_int8 else ""
         raise UsageError(
-            f"{root} was trained on no dataset: name pictures to hold the export against,"
-            " --images FILE.npz"
+            f"{root} {why}{missing}: export it in full precision, with --images FILE.npz to hold"
+            " that against"
         )
-    dataset = Dataset.open(home)
+    dataset = Dataset.open(dataset_root or Path(run.record.dataset))
     require_same_data(run, dataset)
     backend.start()
     return of_run(run, dataset, is_int8=is_int8)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageEnhance, ImageOps
 
-from curation import lookalikes
+from curation import lookalikes, parting
 from curation.inspect import Inspected, inspect
 from curation.lookalikes import Album
 from curation.pairs import Pair
@@ -167,6 +167,18 @@ def test_copies_that_only_a_third_ties_to_the_kept_one_are_one_group():
     assert [sorted(group) for group in starred(bodies)] == [[0, 1, 2, 3, 4]]
 
 
+def test_what_a_third_ties_stays_whole_whatever_each_shows(monkeypatch):
+    album, standings = bridging_album()
+    monkeypatch.setattr(parting, "differ", lambda *_: True)
+    told = [
+        outcome.pairs
+        for outcome in album.star_pairs(RECIPE, standings, [frozenset({"shrew"})] * len(album))
+    ]
+    pairs = {(pair.first, pair.second): pair.likeness for some in told for pair in some}
+    sure = RECIPE.min_likeness + parting.LOSS
+    assert any(likeness < sure for likeness in pairs.values())
+
+
 def bridging_album() -> tuple[Album, list[Standing]]:
     """Pictures with captions and crops of them, of which some are found by way of others alone."""
     lots = random.Random(1)
@@ -253,6 +265,23 @@ def test_plain_things_of_one_outline_are_not_look_alikes():
         ImageDraw.Draw(mask).polygon(outline, fill=255)
         bodies.append(encoded(Image.composite(folds, Image.new("L", SIZE, 255), mask)))
     assert album_of(bodies) == []
+
+
+def test_a_copy_of_a_plain_thing_counts_as_a_little_less_like_it():
+    likeness = {}
+    for name, shot in (
+        ("plain", plain_thing((13, 43, 68), OUTLINES[0])),
+        ("full", picture(1, SIZE)),
+    ):
+        album = Album()
+        for quality in (95, 85):
+            result = inspect(encoded(shot, quality=quality), RECIPE)
+            assert isinstance(result, Inspected)
+            assert result.signature is not None
+            album.add(result.signature)
+        (pair,) = album.pairs(RECIPE)
+        likeness[name] = pair.likeness
+    assert 0.97 < likeness["plain"] < 0.985 < likeness["full"]
 
 
 Ink = tuple[int, int, int]

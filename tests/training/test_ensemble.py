@@ -16,7 +16,13 @@ from tests.training.making import run_command
 from training import backend, ensemble, presets
 from training.bare import Task, digest_of, train_bare
 from training.calibration import Calibration
-from training.errors import ModelMismatchError, PicturesError, RunError, UsageError
+from training.errors import (
+    ModelMismatchError,
+    OtherDataError,
+    PicturesError,
+    RunError,
+    UsageError,
+)
 from training.image_evaluation import evaluate_images
 from training.labelled import Labelled
 from training.models import find
@@ -31,12 +37,14 @@ def _labelled(count: int = 20, *, side_px: int = 32) -> Labelled:
     return Labelled(pixels=pixels.astype(np.uint8), labels=labels, species=("robin", "wren"))
 
 
-def _train(root: Path, *, seed: int) -> list[Any]:
+def _train(root: Path, *, seed: int, train: Labelled | None = None) -> list[Any]:
     entry = find("cifar-vgg")
     recipe = presets.recipe("study", entry, epochs=4, batch_size=10, seed=seed, monitor="none")
     task = Task(entry=entry, recipe=recipe, first_weights=None, source="drawn")
     return list(
-        train_bare(root, task, _labelled(), on_step=lambda _: None, is_interrupted=lambda: False)
+        train_bare(
+            root, task, train or _labelled(), on_step=lambda _: None, is_interrupted=lambda: False
+        )
     )
 
 
@@ -236,10 +244,14 @@ def test_an_ensemble_is_exported_as_one_network_and_held_against_pictures(
         Run.open(folder / f"member-{seed}").record.weights_sha256 for seed in (0, 1)
     ]
     assert "saved-model" in text
-    with pytest.raises(UsageError, match="trained on no dataset: name pictures"):
+    with pytest.raises(UsageError, match="is an ensemble: export it in full precision"):
         run_command(*export)
-    with pytest.raises(UsageError, match="which --int8 has to learn from"):
+    with pytest.raises(UsageError, match="is an ensemble, and --int8 learns from one"):
+        run_command("export", folder, "--format", "onnx", "--int8")
+    with pytest.raises(UsageError, match="goes without --images"):
         run_command("export", folder, "--format", "onnx", "--int8", "--images", file)
+    with pytest.raises(UsageError, match="name one of them"):
+        run_command(*export, "--images", file, "--dataset", tmp_path)
 
 
 def test_a_calibrated_run_without_a_dataset_is_exported_as_it_predicts(
@@ -256,24 +268,66 @@ def test_a_calibrated_run_without_a_dataset_is_exported_as_it_predicts(
     assert json.loads((root / "export/preprocessing.json").read_text())["unknown_below"] == 0.1
 
 
+def _shown(labels: list[int]) -> Labelled:
+    return replace(_labelled(), labels=np.array(labels, np.int32))
+
+
 def test_ensembles_and_runs_are_compared_on_pictures_of_a_file(
     folder: Path, tmp_path: Path
 ) -> None:
-    file = _npz(tmp_path / "some.npz", _labelled())
-    member = folder / "member-1"
-    asked = [ensemble.load(root).probabilities(_labelled().pixels) for root in (folder, member)]
-    right = [said.argmax(axis=1) == _labelled().labels for said in asked]
+    robin, file = tmp_path / "robin", _npz(tmp_path / "some.npz", _shown([0] * 6 + [1] * 14))
+    _train(robin, seed=0, train=_shown([0] * 20))
+    right = [
+        ensemble.load(root, "one").probabilities(_labelled().pixels).argmax(axis=1)
+        == np.array([0] * 6 + [1] * 14)
+        for root in (folder, robin)
+    ]
+    assert (right[0] != right[1]).sum() > 5
 
-    document, text = run_command("compare", folder, member, "--images", file)
+    document, text = run_command("compare", folder, robin, "--images", file, "--views", "one")
 
-    assert document["first"]["accuracy"]["value"] == pytest.approx(right[0].mean())
-    assert document["second"]["accuracy"]["value"] == pytest.approx(right[1].mean())
-    assert document["comparison"]["only_first"] == (right[0] & ~right[1]).sum()
-    assert document["comparison"]["n"] == 20
+    accuracies = [document[one]["accuracy"]["value"] for one in ("first", "second")]
+    assert accuracies == pytest.approx([one.mean() for one in right])
+    comparison = document["comparison"]
+    assert comparison["only_first"] == (right[0] & ~right[1]).sum()
+    assert comparison["only_second"] == (right[1] & ~right[0]).sum()
+    assert comparison["n"] == 20
     assert "scratch" in text
-    with pytest.raises(RunError, match="one and the same"):
-        run_command("compare", folder, folder, "--images", file)
+    assert "robin" in text
+
+
+def test_what_cannot_be_compared_is_told(folder: Path, tmp_path: Path) -> None:
+    member, file = folder / "member-1", _npz(tmp_path / "some.npz", _labelled())
+    pointer = folder / "pointer"
+    pointer.write_text("member-1")
+    other = tmp_path / "other"
+    _train(other, seed=0, train=replace(_labelled(), species=("finch", "robin", "wren")))
+    numbers = tmp_path / "numbers.npz"
+    np.savez(numbers, images=_labelled().pixels, labels=_labelled().labels)
+
+    for same in (member, pointer):
+        with pytest.raises(RunError, match="one and the same"):
+            run_command("compare", member, same, "--images", file)
+    with pytest.raises(OtherDataError, match="mean other species to"):
+        run_command("compare", member, other, "--images", numbers)
     with pytest.raises(RunError, match="is an ensemble"):
         run_command("compare", folder, member)
     with pytest.raises(click.UsageError, match="--views belongs to --images"):
         run_command("compare", folder, member, "--views", "flip")
+
+
+def test_an_ensemble_of_one_is_exported_uncalibrated_and_says_so(
+    folder: Path, tmp_path: Path
+) -> None:
+    root = tmp_path / "one"
+    shutil.copytree(folder / "member-0", root / "member-0")
+    run = Run.open(root / "member-0")
+    run.calibrate(Calibration(temperature=9.0, n=9, unknown_below=0.9, lost=0.0))
+    ensemble.write(root, [run], "one")
+    (tmp_path / "latest").write_text("one")
+    file = _npz(tmp_path / "some.npz", _labelled())
+
+    run_command("export", tmp_path / "latest", "--format", "saved-model", "--images", file)
+
+    notes = json.loads((root / "export/preprocessing.json").read_text())
+    assert (notes["unknown_below"], notes["temperature"]) == (None, "none")

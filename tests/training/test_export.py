@@ -113,7 +113,7 @@ def test_an_export_is_held_against_keras_picture_by_picture(tmp_path: Path) -> N
 
 
 def test_labels_and_preprocessing_lie_beside_the_file_and_in_it(tmp_path: Path) -> None:
-    given = preprocessing([CALIBRATED])
+    given = preprocessing([CALIBRATED], CALIBRATED.calibration)
     write_notes(tmp_path, given)
 
     notes = json.loads((tmp_path / "preprocessing.json").read_text())

@@ -74,7 +74,9 @@ def test_a_series_is_no_run_and_says_so(tmp_path: Path) -> None:
 def test_an_ensemble_is_no_run_and_says_so(tmp_path: Path) -> None:
     (tmp_path / "ensemble.json").write_text("{}")
 
-    with pytest.raises(RunError, match="is an ensemble, which `predict` and `evaluate --images`"):
+    with pytest.raises(
+        RunError, match="is an ensemble, which `predict` takes, and with --images `evaluate`"
+    ):
         Run.open(tmp_path)
 
 
