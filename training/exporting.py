@@ -46,10 +46,14 @@ class Source:
     runs: tuple[Run, ...]
     """One, or those that an ensemble answers with."""
     classifier: Classifier
-    calibration: Calibration | None
     tested: Pictures
     drawn: Sequence[Any] | None = None
     """Training pictures to learn int8 from; None for full precision."""
+
+    @property
+    def calibration(self) -> Calibration | None:
+        """Of what is written."""
+        return ensemble.calibration_of(self.root, self.runs)
 
 
 def of_run(run: Run, dataset: Dataset, *, is_int8: bool) -> Source:
@@ -63,7 +67,6 @@ def of_run(run: Run, dataset: Dataset, *, is_int8: bool) -> Source:
         root=run.root,
         runs=(run,),
         classifier=ensemble.load(run.root),
-        calibration=run.record.calibration,
         tested=_tested(run, dealt),
         drawn=drawn,
     )
@@ -74,12 +77,10 @@ def of_pictures(root: Path, file: Path) -> Source:
     runs, _ = ensemble.opened(root)
     classifier = ensemble.load(root)
     labelled = read_npz(file, species=classifier.species, side_px=classifier.side_px)
-    calibration = ensemble.calibration_of(root, runs)
     return Source(
         root=pointed_to(root),
         runs=tuple(runs),
         classifier=classifier,
-        calibration=calibration,
         tested=labelled.pictures(),
     )
 
