@@ -17,6 +17,19 @@ Result = tuple[dict[str, Any], str]
 RUNS = Path("runs")
 
 
+_views_option = click.option(
+    "--views",
+    type=click.Choice(["one", "flip", "shifts"]),
+    help="With --images, what is looked at: the picture, its mirror image too, or ten views."
+    "  [default: what an ensemble says]",
+)
+
+
+def _require_images(images: Path | None, views: Views | None) -> None:
+    if views is not None and images is None:
+        raise click.UsageError("--views belongs to --images: the dataset's pictures have one view")
+
+
 @click.command()
 @click.argument("run_root", metavar="[RUN]", required=False, type=click.Path(path_type=Path))
 @click.option(
@@ -35,12 +48,7 @@ RUNS = Path("runs")
     type=click.Path(path_type=Path),
     help="Measure on an .npz file instead: `images`, and `fine_labels` or `labels`.",
 )
-@click.option(
-    "--views",
-    type=click.Choice(["one", "flip", "shifts"]),
-    help="With --images, what is looked at: the picture, its mirror image too, or ten views."
-    "  [default: what an ensemble says]",
-)
+@_views_option
 @click.option("--no-baseline", is_flag=True, help="Do not fit the baseline without a network.")
 def evaluate(
     *,
@@ -59,8 +67,7 @@ def evaluate(
     from training.evaluate import require_same_data
     from training.run import LATEST, Run
 
-    if views is not None and images is None:
-        raise click.UsageError("--views belongs to --images: the dataset's pictures have one view")
+    _require_images(images, views)
     if images is not None and (dataset_root is not None or others is not None):
         raise click.UsageError("--images takes the place of --dataset, and --others goes with that")
     if images is not None:
@@ -91,11 +98,7 @@ def evaluate(
     type=click.Path(dir_okay=False, path_type=Path),
     help="Ask both about an .npz file instead: `images`, and `fine_labels` or `labels`.",
 )
-@click.option(
-    "--views",
-    type=click.Choice(["one", "flip", "shifts"]),
-    help="With --images, what is looked at.  [default: what an ensemble says]",
-)
+@_views_option
 def compare(
     *, first_root: Path, second_root: Path, images: Path | None, views: Views | None
 ) -> Result:
@@ -109,8 +112,7 @@ def compare(
     from training.contest import contest, contest_on
     from training.wording import comparison_in_words, in_words
 
-    if images is None and views is not None:
-        raise click.UsageError("--views belongs to --images: the dataset's pictures have one view")
+    _require_images(images, views)
     if images is None:
         found = contest(first_root, second_root)
     else:
