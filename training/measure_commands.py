@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 if TYPE_CHECKING:
     from training.ensemble import Views
@@ -25,9 +26,16 @@ _views_option = click.option(
 )
 
 
-def _require_images(images: Path | None, views: Views | None) -> None:
-    if views is not None and images is None:
+def _require_images(images: Path | None) -> None:
+    if images is None and _is_typed("views"):
         raise click.UsageError("--views belongs to --images: the dataset's pictures have one view")
+
+
+def _is_typed(option: str) -> bool:
+    """Whether an option was given for this very command: what bestiary.toml has for all of them
+    may go without use in some."""
+    source = click.get_current_context().get_parameter_source(option)
+    return source in {ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT}
 
 
 @click.command()
@@ -67,8 +75,8 @@ def evaluate(
     from training.evaluate import require_same_data
     from training.run import LATEST, Run
 
-    _require_images(images, views)
-    if images is not None and (dataset_root is not None or others is not None):
+    _require_images(images)
+    if images is not None and (_is_typed("dataset_root") or _is_typed("others")):
         raise click.UsageError("--images takes the place of --dataset, and --others goes with that")
     if images is not None:
         from training.image_evaluation import evaluate_images
@@ -112,7 +120,7 @@ def compare(
     from training.contest import contest, contest_on
     from training.wording import comparison_in_words, in_words
 
-    _require_images(images, views)
+    _require_images(images)
     if images is None:
         found = contest(first_root, second_root)
     else:

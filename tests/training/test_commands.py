@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import click
+import numpy as np
 import pytest
 
 from curation.dataset import Dataset
 from curation.errors import CurationError, DatasetError, LockMismatchError
 from curation.review import read_review
-from tests.training.making import Trained, picture, run_command, write_dataset
+from tests.training.making import Trained, picture, run_command, shell, write_dataset
 from training.errors import (
     ModelMismatchError,
     OtherDataError,
@@ -45,6 +46,33 @@ def test_options_that_do_nothing_together_are_refused(tmp_path: Path) -> None:
         run_command("evaluate", tmp_path, "--views", "flip")
     with pytest.raises(click.UsageError, match="--images takes the place of --dataset"):
         run_command("evaluate", tmp_path, "--images", "a.npz", "--dataset", tmp_path)
+
+
+def test_settings_for_images_leave_a_command_without_images_alone(
+    trained: Trained, tmp_path: Path
+) -> None:
+    settings = {
+        "evaluate": {"views": "flip", "dataset_root": str(trained.dataset.root)},
+        "compare": {"views": "flip"},
+    }
+
+    def command(*arguments: object) -> tuple[dict[str, Any], str]:
+        told = [str(one) for one in arguments]
+        found: tuple[dict[str, Any], str]
+        found = shell.main(told, standalone_mode=False, default_map=settings)
+        return found
+
+    file = tmp_path / "some.npz"
+    np.savez(file, images=np.zeros((3, 32, 32, 3), np.uint8), labels=np.arange(3))
+
+    with pytest.raises(RunError, match="one and the same"):
+        command("compare", trained.root, trained.root)
+    command("evaluate", trained.root, "--no-baseline")
+    asked, _ = command("evaluate", trained.root, "--images", file)
+    with pytest.raises(click.UsageError, match="--views belongs to --images"):
+        command("compare", trained.root, trained.root, "--views", "flip")
+
+    assert asked["classifiers"][0]["views"] == "flip"
 
 
 def _error(*arguments: object) -> TrainingError | CurationError:
