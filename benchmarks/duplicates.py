@@ -187,9 +187,10 @@ def gathered(count: int, seed: int) -> Iterator[Item]:
     found = photos() if (SHARED / "data").is_dir() else _drawn_originals(count, seed)
     found = [(origin, body) for origin, body in found if _is_whole(body)]  # Some peers crash.
     random.Random(seed).shuffle(found)
-    staged, found = found[: 2 * count], found[2 * count :]  # An edited photo is no other photo.
+    staged, found = found[: 2 * count], found[2 * count :]
+    shown = {origin for origin, _ in staged}  # An edited photo is no other photo, nor its twin.
     originals = [
-        *found,
+        *(photo for photo in found if photo[0] not in shown),
         *catalogue(5 * count, seed),
         *garments(count, seed),
         *scenes(staged, count // 2, seed),

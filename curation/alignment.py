@@ -65,8 +65,8 @@ _BARE_DOUBT, _BARE = 0.012, 0.2
 """How much where so much texture lacks, whatever agrees: plain things of one cut come so near."""
 _COLOUR_DOUBT, _GREY_DOUBT = 0.4, 0.1
 """How much where there is no texture and the colours have nothing in common, or one is grey …"""
-_HEARD = 0.2
-"""… and what share of that for colours at least, whatever texture there is."""
+_HEARD = 0.3
+"""… and what share of that at least, whatever texture there is."""
 _COLOURS = 16
 """Samples along each side at which colours are compared."""
 _UNHEARD = 0.1
@@ -213,9 +213,9 @@ def _align(thumbs: Thumbs, frames: Frames, pairs: Suggestions) -> tuple[Floats, 
         inside = _within(places[0], boxes[0]) & _within(places[1], boxes[1])
         hues = accord(thumbs.colours(ends[0]), thumbs.colours(ends[1]), places, inside)
         bending = _bending(square, image, frames.aspect[ends[0]], frames.aspect[ends[1]])
-        clash = _COLOUR_DOUBT * np.maximum(lack, _HEARD) * hues.apart
+        clash = _COLOUR_DOUBT * hues.apart + _GREY_DOUBT * hues.one_is_grey
         bare = _BARE_DOUBT * np.minimum(lack / _BARE, 1)
-        loss = bending + clash + bare + _GREY_DOUBT * lack * hues.one_is_grey
+        loss = bending + bare + np.maximum(lack, _HEARD) * clash
         result[worth] = np.maximum(score - loss, -1)
         maps[worth] = _times(image, np.linalg.inv(square))
     return result, maps

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 _DARK = 10.0
 """Added to red, green and blue before their ratios are taken: in the dark these are noise."""
-_COLOURED = (0.08, 0.16)
+_COLOURED = (0.04, 0.1)
 """Deviation of the logarithms of the ratios up to which a picture is grey, and from which it is
 in colour."""
 _ALIKE = 0.75
@@ -31,7 +31,7 @@ class Accord:
     apart: Floats
     """How little they have in common, 0 to 1; 0 where one is grey."""
     one_is_grey: Floats
-    """How far one is grey and the other in colour, 0 to 1."""
+    """How far one is grey and the other in colour, 0 to 1; a pale copy has the other's hues."""
 
 
 def accord(
@@ -55,10 +55,11 @@ def accord(
     weaker, stronger = np.minimum(*strengths), np.maximum(*strengths)
     shared = np.einsum("npc,npc->n", one, other) / count
     correlation = shared / np.maximum(weaker * stronger, 1e-6)
+    clash = np.asarray(np.clip(1 - correlation / _ALIKE, 0, 1), np.float32)
     coloured = _beyond(weaker, _COLOURED)
     return Accord(
-        apart=np.asarray(coloured * np.clip(1 - correlation / _ALIKE, 0, 1), np.float32),
-        one_is_grey=_beyond(stronger, _COLOURED) * (1 - coloured),
+        apart=coloured * clash,
+        one_is_grey=_beyond(stronger, _COLOURED) * (1 - coloured) * clash,
     )
 
 

@@ -54,18 +54,19 @@ class _Apart:
     lopsided: float
     """How many times more the other may have."""
     shift: int
-    """By which a quarter of the regions lie off, in thousandths of a square pixel."""
+    """By which a quarter of the regions lie off, in thousandths of a square pixel, whichever of
+    the two is laid on the other."""
     times: int
     """How many times farther these lie off than the best quarter."""
 
 
 _APART = (
-    _Apart(foreign=12, lopsided=3, shift=400, times=6),
+    _Apart(foreign=3, lopsided=2, shift=350, times=4),
     _Apart(foreign=12, lopsided=1.6, shift=160, times=6),
-    _Apart(foreign=6, lopsided=3, shift=250, times=20),
+    _Apart(foreign=1, lopsided=2, shift=250, times=20),
 )
-"""Any of these: much lies off; or less, and both show as much that is foreign as another subject
-does on either side; or little is foreign, and the rest lies clearly right."""
+"""Any of these: much lies off; or less, and much is foreign, as much on either side; or next to
+nothing is foreign, and the rest lies clearly right."""
 
 Values = NDArray[np.int64]
 Mask = NDArray[np.bool_]
@@ -122,7 +123,8 @@ def differ(
     if _has_bar(here) != _has_bar(there):
         return False
     least, most = sorted((own, _foreign(there)))
-    right, wrong = _shifts(here)
+    rights, wrongs = zip(_shifts(here), _shifts(there), strict=True)
+    right, wrong = max(rights), min(wrongs)
     return any(
         least >= limit.foreign
         and most <= limit.lopsided * least
