@@ -16,11 +16,11 @@ def places() -> np.ndarray:
     return np.stack([(x.ravel() + 0.5) / SIDE, (y.ravel() + 0.5) / SIDE, np.ones(SIDE**2)])[None]
 
 
-def tinted(share: float) -> np.ndarray:
+def tinted(share: float, *, strength: float = 0.4) -> np.ndarray:
     """Red and blue where the first pattern has them, for this share, and for the rest a second."""
     y, x = np.mgrid[0:SIDE, 0:SIDE]
     first, second = 1 - 2 * (x // 4 % 2), 1 - 2 * (y // 4 % 2)
-    hue = 0.4 * (share * first + np.sqrt(1 - share**2) * second)
+    hue = strength * (share * first + np.sqrt(1 - share**2) * second)
     shot = np.full((SIDE, SIDE, 3), 110.0)
     shot[..., 0] *= np.exp(hue)
     shot[..., 2] *= np.exp(-hue)
@@ -40,3 +40,13 @@ def test_a_grey_copy_is_grey_and_nothing_else():
     grey = np.full((1, SIDE, SIDE, 3), 110, np.uint8)
     found = accord(tinted(1), grey, (places(), places()), EVERYWHERE)
     assert (found.apart, found.one_is_grey) == ([0], [1])
+
+
+def test_faint_colours_clash_as_bright_ones_do():
+    found = accord(tinted(1, strength=0.08), tinted(-1), (places(), places()), EVERYWHERE)
+    assert (found.apart, found.one_is_grey) == ([1], [0])
+
+
+def test_a_pale_copy_has_the_hues_of_the_other_and_is_not_grey_beside_it():
+    found = accord(tinted(1, strength=0.02), tinted(1), (places(), places()), EVERYWHERE)
+    assert (found.apart, found.one_is_grey) == ([0], [0])

@@ -134,6 +134,24 @@ def test_print_on_one_side_is_no_other_subject_though_a_few_values_stand_out_on_
     assert differ(marked, printed, AS_IT_IS, WHOLE)
 
 
+def test_a_faint_pattern_seems_to_lie_off_from_the_plain_side_alone():
+    plain, printed = texture(1), texture(1)
+    plain[16:48, 8:56] = printed[16:48, 8:56] = 128
+    for line in range(16, 48, 4):
+        printed[line : line + 2, 8:56], printed[line + 2 : line + 4, 8:56] = 132, 124
+    plain[1:15:5, 4:60:7] = printed[50:62:5, 4:60:7] = 0
+    for pair in ((plain, printed), (printed, plain)):
+        assert not differ(*pair, AS_IT_IS, WHOLE)
+
+
+def test_a_part_that_moved_a_little_makes_two_pictures_though_hardly_a_value_is_foreign():
+    rough = np.random.default_rng(3).integers(40, 215, (10, 10), np.uint8)
+    one = np.array(Image.fromarray(rough).resize((64, 64), Image.Resampling.BICUBIC))
+    moved = one.copy()
+    moved[16:48, 8:56] = np.roll(one, 1, axis=1)[16:48, 8:56]
+    assert differ(one, moved, AS_IT_IS, WHOLE)
+
+
 def kept_of(tmp_path, images: list[Image.Image]) -> tuple[tuple[int, int], list[str]]:
     """Size of the kept copy, and why the others were dropped."""
     harvest = gathered(tmp_path / "h", [("shrew", encoded(image, quality=85)) for image in images])
