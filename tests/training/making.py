@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import click
 import numpy as np
+import pytest
 from PIL import Image
 
 from curation import lock
@@ -91,6 +93,24 @@ def run_command(*arguments: object) -> tuple[dict[str, Any], str]:
         [str(argument) for argument in arguments], standalone_mode=False
     )
     return result
+
+
+_EXPORT_NEEDS = {
+    "onnx": ("tf2onnx", "onnxruntime"),
+    "litert": ("ai_edge_litert",),
+    "saved-model": (),
+}
+
+
+def may_export(kind: str) -> bool:
+    """Whether what a format takes is installed."""
+    return all(importlib.util.find_spec(package) is not None for package in _EXPORT_NEEDS[kind])
+
+
+def require_export(kind: str) -> None:
+    """Skip the test where it is not."""
+    if not may_export(kind):
+        pytest.skip(f"{kind} takes {' and '.join(_EXPORT_NEEDS[kind])}")
 
 
 @dataclass(frozen=True, kw_only=True)

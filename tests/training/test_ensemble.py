@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from curation.render import render
-from tests.training.making import run_command
+from tests.training.making import require_export, run_command
 from training import backend, ensemble, presets
 from training.bare import Task, digest_of, train_bare
 from training.calibration import Calibration
@@ -252,6 +252,22 @@ def test_an_ensemble_is_exported_as_one_network_and_held_against_pictures(
         run_command("export", folder, "--format", "onnx", "--int8", "--images", file)
     with pytest.raises(UsageError, match="name one of them"):
         run_command(*export, "--images", file, "--dataset", tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["onnx", "litert"])
+def test_an_ensemble_says_the_same_in_other_formats(
+    folder: Path, tmp_path: Path, kind: str
+) -> None:
+    require_export(kind)
+    file = _npz(tmp_path / "some.npz", _labelled())
+
+    document, _ = run_command(
+        "export", folder, "--format", kind, "--to", tmp_path, "--images", file
+    )
+
+    exported = document["exported"][1]
+    assert (exported["agreement"], exported["n"]) == (1.0, 20)
+    assert exported["largest_difference"] < 1e-4
 
 
 def test_a_calibrated_run_without_a_dataset_is_exported_as_it_predicts(

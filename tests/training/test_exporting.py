@@ -1,20 +1,13 @@
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.training.making import Trained, run_command
+from tests.training.making import Trained, may_export, require_export, run_command
 from training.errors import ExportError, UsageError
 from training.export import FORMATS
-
-NEEDS = {"onnx": ("tf2onnx", "onnxruntime"), "litert": ("ai_edge_litert",), "saved-model": ()}
-
-
-def _is_there(kind: str) -> bool:
-    return all(importlib.util.find_spec(package) is not None for package in NEEDS[kind])
 
 
 @pytest.mark.parametrize(
@@ -30,8 +23,7 @@ def _is_there(kind: str) -> bool:
 def test_an_export_says_what_keras_says(
     trained: Trained, tmp_path: Path, kind: str, is_int8: bool
 ) -> None:
-    if not _is_there(kind):
-        pytest.skip(f"{kind} takes {' and '.join(NEEDS[kind])}")
+    require_export(kind)
     options = ["--int8"] if is_int8 else []
 
     document, text = run_command(
@@ -47,7 +39,7 @@ def test_an_export_says_what_keras_says(
     assert "preprocessing.json" in text
 
 
-@pytest.mark.parametrize("kind", [kind for kind in FORMATS if not _is_there(kind)])
+@pytest.mark.parametrize("kind", [kind for kind in FORMATS if not may_export(kind)])
 def test_a_missing_library_is_told_with_what_to_install(
     trained: Trained, tmp_path: Path, kind: str
 ) -> None:
