@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from curation.moved import has_moved
 from curation.signature import THUMB_PX, Box
 
 _FOREIGN = 12
@@ -113,16 +114,23 @@ def differ(
 
     Print on a copy stands out on one side alone, and what was cropped lies a little off all
     over. Another subject before the same backdrop, or the same one elsewhere, stands out on both
-    sides, and the backdrop lies where it lay. The arguments are those of `is_marked`.
+    sides, and the backdrop lies where it lay; one that took a step lies off as a whole. The
+    arguments are those of `is_marked`.
     """
     here = laid(thumb, fellow, across, inner)
-    own = _foreign(here)
-    if own < min(limit.foreign for limit in _APART):
-        return False
     there = laid(fellow, thumb, np.linalg.inv(across), (inner[1], inner[0]))
     if _has_bar(here) != _has_bar(there):
         return False
-    least, most = sorted((own, _foreign(there)))
+    return _lie_off(here, there) or all(
+        has_moved(copy.own, copy.other, copy.shared & ~copy.clipped) for copy in (here, there)
+    )
+
+
+def _lie_off(here: Laid, there: Laid) -> bool:
+    """Whether much of two pictures lies off, and each shows values that are foreign."""
+    least, most = sorted((_foreign(here), _foreign(there)))
+    if least < min(limit.foreign for limit in _APART):
+        return False
     rights, wrongs = zip(_shifts(here), _shifts(there), strict=True)
     right, wrong = max(rights), min(wrongs)
     return any(

@@ -1,0 +1,124 @@
+"""Moved: whether one part of a scene lies elsewhere in one of two pictures.
+
+A copy that is laid on its original lies a little off everywhere or nowhere, or shows print in
+places. Where an animal took a step between two shots, one part lies off as a whole, all of it
+in one direction, while the rest lies where it lay. How far each part lies off is estimated as
+Lucas and Kanade do (An iterative image registration technique with an application to stereo
+vision, 1981), once, in overlapping windows.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from curation.signature import THUMB_PX
+
+_WINDOW, _STEP = 12, 4
+"""Samples along each side of a window, and from one window to the next."""
+_SHARED = 0.7
+"""Share of a window that both pictures must have."""
+_TEXTURE = 4.0
+"""Mean square of a window's slopes, in the direction in which it has least, below which it does
+not show whether it moved."""
+_RIDGE = 0.5
+"""Added to that, so that noise moves nothing."""
+_STILL = 0.12
+"""How far, in samples, a window may seem to lie off that lies where it lay …"""
+_MOVED = 0.25
+"""… and from where on it has moved …"""
+_EXPLAINED = 0.4
+"""… if that explains such a share of how the two pictures differ there."""
+_LEAST_STILL, _LEAST_MOVED = 15, 12
+"""Windows, of 196, that lie where they lay, and that have moved and hang together."""
+_STRIDE = 0.55
+"""By how many samples these have moved, as a whole."""
+_INNER = 0.5
+"""Share of them that do not lie along an edge, where bars and borders lie."""
+
+Values = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class _Flow:
+    """What each window shows; all of shape (windows, windows)."""
+
+    across: Floats
+    """In samples, as `down`."""
+    down: Floats
+    is_still: Mask
+    is_moved: Mask
+
+
+def has_moved(own: Values, other: Values, shared: Mask) -> bool:
+    """Whether a part of a picture lies elsewhere in another one that is laid on it.
+
+    Args:
+        own: The small grey picture, shape (64, 64).
+        other: The other one, as it lies on that.
+        shared: Which places tell something.
+    """
+    flow = _flow(own, other, shared)
+    if flow.is_still.sum() < _LEAST_STILL:
+        return False
+    parts, _ = ndimage.label(flow.is_moved)
+    sizes = np.bincount(parts.ravel())
+    sizes[0] = 0
+    largest = int(sizes.argmax())
+    count = int(sizes[largest])
+    if count < _LEAST_MOVED:
+        return False
+    part = parts == largest
+    across, down = (math.fsum(steps[part].tolist()) / count for steps in (flow.across, flow.down))
+    inner = int(part[2:-2, 2:-2].sum())
+    return across**2 + down**2 >= _STRIDE**2 and inner >= _INNER * count
+
+
+def _flow(own: Values, other: Values, shared: Mask) -> _Flow:
+    """Sums are of whole numbers, so they are the same on every machine."""
+    both = np.pad(own + other, 1, mode="edge")
+    slopes = both[1:-1, 2:] - both[1:-1, :-2], both[2:, 1:-1] - both[:-2, 1:-1]  # Four times.
+    x, y = (slope * shared for slope in slopes)
+    error = (own - other) * shared
+    count = _windowed(shared)
+    xx, yy, xy = _windowed(x * x), _windowed(y * y), _windowed(x * y)
+    is_seen = count >= _SHARED * _WINDOW**2
+    count = np.maximum(count, 1)
+    mean = _windowed(error) / count
+    to_x = _windowed(x * error) - _windowed(x) * mean
+    to_y = _windowed(y * error) - _windowed(y) * mean
+    before = _windowed(error * error) - _windowed(error) * mean
+    ridge = 16 * _RIDGE * count
+    whole = (xx + ridge) * (yy + ridge) - xy * xy
+    across = ((yy + ridge) * to_x - xy * to_y) / whole
+    down = ((xx + ridge) * to_y - xy * to_x) / whole
+    gained = 2 * (across * to_x + down * to_y)
+    gained -= across**2 * xx + 2 * across * down * xy + down**2 * yy
+    least = (xx + yy - np.sqrt((xx - yy) ** 2.0 + 4.0 * xy * xy)) / 2
+    is_seen &= least > 16 * _TEXTURE * count
+    size = 16 * (across**2 + down**2)
+    return _Flow(
+        across=4 * across,
+        down=4 * down,
+        is_still=is_seen & (size < _STILL**2),
+        is_moved=is_seen & (size > _MOVED**2) & (gained > _EXPLAINED * before),
+    )
+
+
+def _windowed(values: NDArray[np.integer] | Mask) -> Values:
+    """Sums over windows, at every `_STEP`th place."""
+    total = np.pad(values.astype(np.int64).cumsum(0).cumsum(1), ((1, 0), (1, 0)))
+    first = np.arange(0, THUMB_PX - _WINDOW + 1, _STEP)
+    last = first + _WINDOW
+    return np.asarray(
+        total[np.ix_(last, last)]
+        - total[np.ix_(first, last)]
+        - total[np.ix_(last, first)]
+        + total[np.ix_(first, first)]
+    )
