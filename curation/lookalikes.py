@@ -22,7 +22,7 @@ from curation.lined import Lined
 from curation.marks import is_marked
 from curation.memory import give_back
 from curation.pairs import Numbers, Pair, PairEnds, Places
-from curation.parting import LOSS, both_ways, parted
+from curation.parting import LOSS, both_ways, have_stepped, parted
 from curation.recipe import CurationRecipe
 from curation.signature import (
     COLOUR_PX,
@@ -202,6 +202,7 @@ class Suggested:
                 self._album, self._frames, ways, min_likeness=least, sure=least + LOSS
             )
             alike = scores >= least
+            alike &= ~have_stepped(self._album, self._frames, ways, maps, alike)
             found.append((ways.first[alike], ways.second[alike], maps[alike]))
             yield list(_pairs(ends[alike], scores[alike]))
         for ends_and_maps in found:

@@ -117,11 +117,36 @@ def differ(
     sides, and the backdrop lies where it lay; one that took a step lies off as a whole. The
     arguments are those of `is_marked`.
     """
-    here = laid(thumb, fellow, across, inner)
-    there = laid(fellow, thumb, np.linalg.inv(across), (inner[1], inner[0]))
-    if _has_bar(here) != _has_bar(there):
-        return False
-    return _lie_off(here, there) or all(
+    here, there = _both_laid(thumb, fellow, across, inner)
+    return not _is_barred(here, there) and (_lie_off(here, there) or _have_stepped(here, there))
+
+
+def stepped(
+    thumb: NDArray[np.uint8], fellow: NDArray[np.uint8], across: Map, inner: tuple[Box, Box]
+) -> bool:
+    """Whether a subject lies elsewhere in the other one of two pictures of a scene.
+
+    Of all that makes two pictures `differ` this alone is never seen on copies, however they were
+    laid on each other. The arguments are those of `is_marked`.
+    """
+    here, there = _both_laid(thumb, fellow, across, inner)
+    return not _is_barred(here, there) and _have_stepped(here, there)
+
+
+def _both_laid(
+    thumb: NDArray[np.uint8], fellow: NDArray[np.uint8], across: Map, inner: tuple[Box, Box]
+) -> tuple[Laid, Laid]:
+    back = np.linalg.inv(across)
+    return laid(thumb, fellow, across, inner), laid(fellow, thumb, back, (inner[1], inner[0]))
+
+
+def _is_barred(here: Laid, there: Laid) -> bool:
+    """Whether one of two pictures has a bar along an edge, and the other has none."""
+    return _has_bar(here) != _has_bar(there)
+
+
+def _have_stepped(here: Laid, there: Laid) -> bool:
+    return all(
         has_moved(copy.own, copy.other, copy.shared & ~copy.clipped) for copy in (here, there)
     )
 

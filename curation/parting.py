@@ -11,13 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from curation.alignment import Frames, Suggestions, Thumbs, align, by_map
-from curation.marks import differ
+from curation.marks import differ, stepped
+from curation.signature import Box
 
 _SECOND_TRY = 0.05
 """How much less alike than copies two pictures may be that are laid on each other once more, the
 second on the first."""
 LOSS = 0.1
-"""How much likeness such pictures lose; those that are more alike than that are copies."""
+"""How much likeness such pictures lose; those that are more alike than that are copies …"""
+_STILL = 0.99
+"""… unless a subject took a step, which costs less; those that are as alike as this show none."""
 
 Floats = NDArray[np.float32]
 
@@ -63,9 +66,25 @@ def parted(
     Those are it of which each picture shows what the other has not.
     """
     scores, maps = both_ways(thumbs, frames, pairs, min_likeness=min_likeness, sure=sure)
-    is_apart = np.zeros(len(scores), bool)
+    is_apart = have_stepped(thumbs, frames, pairs, maps, (scores >= sure) & (scores < _STILL))
     for place in np.flatnonzero((scores >= min_likeness) & (scores < sure)):
-        one, other = pairs.first[place], pairs.second[place]
-        thumb, fellow = thumbs[np.asarray((one, other))]
-        is_apart[place] = differ(thumb, fellow, maps[place], frames.boxes(one, other))
+        is_apart[place] = differ(*_laid(thumbs, frames, pairs, maps, place))
     return scores, maps, is_apart
+
+
+def have_stepped(
+    thumbs: Thumbs, frames: Frames, pairs: Suggestions, maps: Floats, asked: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    """In which of the pairs that are `asked` about, laid on each other, a subject took a step."""
+    found = np.zeros(len(asked), bool)
+    for place in np.flatnonzero(asked):
+        found[place] = stepped(*_laid(thumbs, frames, pairs, maps, place))
+    return found
+
+
+def _laid(
+    thumbs: Thumbs, frames: Frames, pairs: Suggestions, maps: Floats, place: np.intp
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8], Floats, tuple[Box, Box]]:
+    one, other = pairs.first[place], pairs.second[place]
+    thumb, fellow = thumbs[np.asarray((one, other))]
+    return thumb, fellow, maps[place], frames.boxes(one, other)

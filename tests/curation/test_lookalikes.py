@@ -171,16 +171,27 @@ def test_copies_that_only_a_third_ties_to_the_kept_one_are_one_group():
     assert [sorted(group) for group in starred(bodies)] == [[0, 1, 2, 3, 4]]
 
 
+def likeness_within(album: Album, standings: list[Standing]) -> dict[tuple[int, int], float]:
+    """Of the pairs that make the groups."""
+    told = album.star_pairs(RECIPE, standings, [frozenset({"shrew"})] * len(album))
+    pairs = [pair for outcome in told for pair in outcome.pairs]
+    return {(pair.first, pair.second): pair.likeness for pair in pairs}
+
+
 def test_what_a_third_ties_stays_whole_whatever_each_shows(monkeypatch):
     album, standings = bridging_album()
     monkeypatch.setattr(parting, "differ", lambda *_: True)
-    told = [
-        outcome.pairs
-        for outcome in album.star_pairs(RECIPE, standings, [frozenset({"shrew"})] * len(album))
-    ]
-    pairs = {(pair.first, pair.second): pair.likeness for some in told for pair in some}
     sure = RECIPE.min_likeness + parting.LOSS
-    assert any(likeness < sure for likeness in pairs.values())
+    assert any(likeness < sure for likeness in likeness_within(album, standings).values())
+
+
+def test_a_third_does_not_tie_what_shows_a_step(monkeypatch):
+    album, standings = bridging_album()
+    everything = likeness_within(album, standings)
+    monkeypatch.setattr(
+        lookalikes, "have_stepped", lambda *arguments: np.ones(len(arguments[3]), bool)
+    )
+    assert 0 < len(likeness_within(album, standings)) < len(everything)
 
 
 def bridging_album() -> tuple[Album, list[Standing]]:
@@ -354,3 +365,21 @@ def test_a_grey_cloth_is_a_little_less_like_one_in_colour_whatever_their_texture
         for copy in (other, other.convert("L"))
     ]
     assert likeness[0] - likeness[1] == pytest.approx(0.03, abs=0.01)
+
+
+def scene(step: int) -> Image.Image:
+    """A subject before a backdrop, both with detail all over, so many pixels to the right."""
+    backdrop, subject = (
+        Image.fromarray(
+            np.random.default_rng(seed).integers(40, 215, (26, 26, 3), np.uint8)
+        ).resize((512, 512), Image.Resampling.BICUBIC)
+        for seed in (1, 2)
+    )
+    backdrop.paste(subject.crop((150, 150, 350, 350)), (150 + step, 150))
+    return backdrop
+
+
+@pytest.mark.parametrize("step", [7, 10])
+def test_a_subject_that_took_a_step_makes_another_picture_however_alike_all_is(step):
+    assert album_of([encoded(scene(0), quality=90), encoded(scene(step), quality=90)]) == []
+    assert album_of([encoded(scene(step), quality=90), encoded(scene(step), quality=60)]) != []
