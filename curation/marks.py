@@ -117,8 +117,14 @@ def differ(
     sides, and the backdrop lies where it lay; one that took a step lies off as a whole. The
     arguments are those of `is_marked`.
     """
-    here, there = _both_laid(thumb, fellow, across, inner)
-    return not _is_barred(here, there) and (_lie_off(here, there) or _have_stepped(here, there))
+    here = laid(thumb, fellow, across, inner)
+    is_off, has_stepped = _seems_off(here), _seems_stepped(here)
+    if not (is_off or has_stepped):
+        return False
+    there = laid(fellow, thumb, np.linalg.inv(across), (inner[1], inner[0]))
+    if _has_bar(here) != _has_bar(there):
+        return False
+    return (is_off and _lie_off(here, there)) or (has_stepped and _seems_stepped(there))
 
 
 def stepped(
@@ -129,33 +135,26 @@ def stepped(
     Of all that makes two pictures `differ` this alone is never seen on copies, however they were
     laid on each other. The arguments are those of `is_marked`.
     """
-    here, there = _both_laid(thumb, fellow, across, inner)
-    return not _is_barred(here, there) and _have_stepped(here, there)
+    here = laid(thumb, fellow, across, inner)
+    if not _seems_stepped(here):
+        return False
+    there = laid(fellow, thumb, np.linalg.inv(across), (inner[1], inner[0]))
+    return _has_bar(here) == _has_bar(there) and _seems_stepped(there)
 
 
-def _both_laid(
-    thumb: NDArray[np.uint8], fellow: NDArray[np.uint8], across: Map, inner: tuple[Box, Box]
-) -> tuple[Laid, Laid]:
-    back = np.linalg.inv(across)
-    return laid(thumb, fellow, across, inner), laid(fellow, thumb, back, (inner[1], inner[0]))
+def _seems_stepped(copy: Laid) -> bool:
+    return has_moved(copy.own, copy.other, copy.shared & ~copy.clipped)
 
 
-def _is_barred(here: Laid, there: Laid) -> bool:
-    """Whether one of two pictures has a bar along an edge, and the other has none."""
-    return _has_bar(here) != _has_bar(there)
-
-
-def _have_stepped(here: Laid, there: Laid) -> bool:
-    return all(
-        has_moved(copy.own, copy.other, copy.shared & ~copy.clipped) for copy in (here, there)
-    )
+def _seems_off(here: Laid) -> bool:
+    """Whether as much lies off as any of the limits asks, as far as one side tells."""
+    right, wrong = _shifts(here)
+    return any(wrong >= max(limit.shift, limit.times * right) for limit in _APART)
 
 
 def _lie_off(here: Laid, there: Laid) -> bool:
     """Whether much of two pictures lies off, and each shows values that are foreign."""
     least, most = sorted((_foreign(here), _foreign(there)))
-    if least < min(limit.foreign for limit in _APART):
-        return False
     rights, wrongs = zip(_shifts(here), _shifts(there), strict=True)
     right, wrong = max(rights), min(wrongs)
     return any(

@@ -10,6 +10,7 @@ vision, 1981), once, in overlapping windows.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,6 +40,10 @@ _STRIDE = 0.55
 """By how many samples these have moved, as a whole."""
 _INNER = 0.5
 """Share of them that do not lie along an edge, where bars and borders lie."""
+
+_FIRST = np.arange(0, THUMB_PX - _WINDOW + 1, _STEP)[:, None]
+_PICK = ((np.arange(THUMB_PX) >= _FIRST) & (np.arange(THUMB_PX) < _FIRST + _WINDOW)).astype(float)
+"""Which lines a window has; shape (windows, lines)."""
 
 Values = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -86,14 +91,12 @@ def _flow(own: Values, other: Values, shared: Mask) -> _Flow:
     slopes = both[1:-1, 2:] - both[1:-1, :-2], both[2:, 1:-1] - both[:-2, 1:-1]  # Four times.
     x, y = (slope * shared for slope in slopes)
     error = (own - other) * shared
-    count = _windowed(shared)
-    xx, yy, xy = _windowed(x * x), _windowed(y * y), _windowed(x * y)
+    terms = (shared, x, y, error, x * x, y * y, x * y, x * error, y * error, error * error)
+    count, of_x, of_y, of_error, xx, yy, xy, to_x, to_y, before = _windowed(terms)
     is_seen = count >= _SHARED * _WINDOW**2
     count = np.maximum(count, 1)
-    mean = _windowed(error) / count
-    to_x = _windowed(x * error) - _windowed(x) * mean
-    to_y = _windowed(y * error) - _windowed(y) * mean
-    before = _windowed(error * error) - _windowed(error) * mean
+    mean = of_error / count
+    to_x, to_y, before = to_x - of_x * mean, to_y - of_y * mean, before - of_error * mean
     ridge = 16 * _RIDGE * count
     whole = (xx + ridge) * (yy + ridge) - xy * xy
     across = ((yy + ridge) * to_x - xy * to_y) / whole
@@ -111,14 +114,9 @@ def _flow(own: Values, other: Values, shared: Mask) -> _Flow:
     )
 
 
-def _windowed(values: NDArray[np.integer] | Mask) -> Values:
-    """Sums over windows, at every `_STEP`th place."""
-    total = np.pad(values.astype(np.int64).cumsum(0).cumsum(1), ((1, 0), (1, 0)))
-    first = np.arange(0, THUMB_PX - _WINDOW + 1, _STEP)
-    last = first + _WINDOW
-    return np.asarray(
-        total[np.ix_(last, last)]
-        - total[np.ix_(first, last)]
-        - total[np.ix_(last, first)]
-        + total[np.ix_(first, first)]
-    )
+def _windowed(terms: Sequence[NDArray[np.int64] | Mask]) -> Floats:
+    """Sums over windows, at every `_STEP`th place; shape (terms, windows, windows).
+
+    They are whole numbers far below 2^53, so it does not matter in which order they are made.
+    """
+    return np.asarray(_PICK @ np.stack(terms).astype(np.float64) @ _PICK.T)
