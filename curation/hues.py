@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 _DARK = 10.0
 """Added to red, green and blue before their ratios are taken: in the dark these are noise."""
-_COLOURED = (0.02, 0.05)
+_COLOURED = (0.04, 0.1)
 """Deviation of the logarithms of the ratios up to which a picture is grey, and from which it is
-in colour."""
+in colour. In one colour of ink, as a duotone, it is as good as grey."""
 _ALIKE = 0.75
 """Correlation from which colours speak against nothing."""
 

@@ -22,7 +22,7 @@ from curation.lined import Lined
 from curation.marks import is_marked
 from curation.memory import give_back
 from curation.pairs import Numbers, Pair, PairEnds, Places
-from curation.parting import LOSS, both_ways, have_stepped, parted
+from curation.parting import LOSS, STILL, both_ways, have_stepped, parted
 from curation.recipe import CurationRecipe
 from curation.signature import (
     COLOUR_PX,
@@ -189,6 +189,8 @@ class Suggested:
     def bridged(self, paths: Iterable[Path]) -> Iterator[list[Pair]]:
         """The ends of those paths that look alike, laid on each other by way of the others.
 
+        Those are left out between which a subject took a step.
+
         Some paths at a time. Their maps are noted after the last: a path may go by the ends of
         another, and how many are gone through at once must not matter.
         """
@@ -202,7 +204,8 @@ class Suggested:
                 self._album, self._frames, ways, min_likeness=least, sure=least + LOSS
             )
             alike = scores >= least
-            alike &= ~have_stepped(self._album, self._frames, ways, maps, alike)
+            asked = alike & (scores < STILL)
+            alike &= ~have_stepped(self._album, self._frames, ways, maps, asked)
             found.append((ways.first[alike], ways.second[alike], maps[alike]))
             yield list(_pairs(ends[alike], scores[alike]))
         for ends_and_maps in found:

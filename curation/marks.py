@@ -7,7 +7,8 @@ the clean copy hardly stands out from it, whose values lie between the strokes. 
 clearly more foreign values is the marked one. A caption is a bar along an edge, plain but for
 its print, that ends abruptly, and the other copy has nothing of the kind there.
 
-All is done in whole numbers, from the map on that lays one small picture on the other.
+All is done in whole numbers, but for steps (`curation.moved`), from the map on that lays one
+small picture on the other.
 """
 
 from __future__ import annotations
@@ -132,8 +133,8 @@ def stepped(
 ) -> bool:
     """Whether a subject lies elsewhere in the other one of two pictures of a scene.
 
-    Of all that makes two pictures `differ` this alone is never seen on copies, however they were
-    laid on each other. The arguments are those of `is_marked`.
+    Of all that makes two pictures `differ` this alone is hardly ever seen on copies, however they
+    were laid on each other. The arguments are those of `is_marked`.
     """
     here = laid(thumb, fellow, across, inner)
     if not _seems_stepped(here):

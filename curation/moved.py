@@ -34,7 +34,7 @@ _MOVED = 0.25
 """… and from where on it has moved …"""
 _EXPLAINED = 0.4
 """… if that explains such a share of how the two pictures differ there."""
-_LEAST_STILL, _LEAST_MOVED = 15, 12
+_LEAST_STILL, _LEAST_MOVED = 20, 15
 """Windows, of 196, that lie where they lay, and that have moved and hang together."""
 _STRIDE = 0.55
 """By how many samples these have moved, as a whole."""
@@ -89,6 +89,8 @@ def _flow(own: Values, other: Values, shared: Mask) -> _Flow:
     """Sums are of whole numbers, so they are the same on every machine."""
     both = np.pad(own + other, 1, mode="edge")
     slopes = both[1:-1, 2:] - both[1:-1, :-2], both[2:, 1:-1] - both[:-2, 1:-1]  # Four times.
+    # A slope tells something only where the places beside it do.
+    shared = ndimage.binary_erosion(shared, np.ones((3, 3)), border_value=1)
     x, y = (slope * shared for slope in slopes)
     error = (own - other) * shared
     terms = (shared, x, y, error, x * x, y * y, x * y, x * error, y * error, error * error)
@@ -97,6 +99,7 @@ def _flow(own: Values, other: Values, shared: Mask) -> _Flow:
     count = np.maximum(count, 1)
     mean = of_error / count
     to_x, to_y, before = to_x - of_x * mean, to_y - of_y * mean, before - of_error * mean
+    xx, yy, xy = xx - of_x * of_x / count, yy - of_y * of_y / count, xy - of_x * of_y / count
     ridge = 16 * _RIDGE * count
     whole = (xx + ridge) * (yy + ridge) - xy * xy
     across = ((yy + ridge) * to_x - xy * to_y) / whole

@@ -35,6 +35,8 @@ _HASHED = 64
 """Pictures that are hashed at once: some 10 MB."""
 _FEW = 1 << 26
 """Pairs of hashes up to which each is compared with each."""
+_UNLIKE = 0.001
+"""By how much less alike than copies pictures are told to be that show what makes them none."""
 _FRAMINGS = 2
 """The first views of every picture, which are targets too: the whole, and the inner part."""
 
@@ -143,7 +145,11 @@ def nearest(first: Collection, second: Collection, recipe: CurationRecipe) -> Ne
         for one, other, score, is_apart in aligned:
             known = found.get((one, other), (-1.0, False))
             found[one, other] = max((score, is_apart), known)
-    scores = {pair: score - LOSS * is_apart for pair, (score, is_apart) in found.items()}
+    less = recipe.min_likeness - _UNLIKE
+    scores = {
+        pair: min(score - LOSS, less) if is_apart else score
+        for pair, (score, is_apart) in found.items()
+    }
     ordered = sorted(scores.items(), key=lambda item: (-item[1], item[0]))
     return Nearest(
         compared=len(first) * len(second),

@@ -2,7 +2,8 @@
 
 Of one scene with another subject, or with the same one nearer, nearly all patches agree, so
 their likeness is high. Whether a part of them lies off can only be told where they lie on each
-other as well as they will: of several ways, the one that makes them most alike decides.
+other as well as they will: of several ways, the one that makes them most alike decides. A
+subject that took a step costs less likeness still, and is asked for among the most alike, too.
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ _SECOND_TRY = 0.05
 """How much less alike than copies two pictures may be that are laid on each other once more, the
 second on the first."""
 LOSS = 0.1
-"""How much likeness such pictures lose; those that are more alike than that are copies …"""
-_STILL = 0.99
-"""… unless a subject took a step, which costs less; those that are as alike as this show none."""
+"""How much likeness such pictures lose at most; those that are more alike than that are copies …"""
+STILL = 0.99
+"""… unless a subject took a step; of those that are as alike as this it is not asked."""
 
 Floats = NDArray[np.float32]
 
@@ -40,7 +41,7 @@ def both_ways(
         frames: Of all pictures, too.
         pairs: What to compare.
         min_likeness: From where two pictures may be copies; no others need to be looked at.
-        sure: From where they are copies, whatever each shows.
+        sure: From where they are copies, whatever each shows, unless a subject took a step.
     """
     scores, maps = align(thumbs, frames, pairs)
     tried = np.flatnonzero((scores >= min_likeness - _SECOND_TRY) & (scores < sure))
@@ -63,10 +64,10 @@ def parted(
 ) -> tuple[Floats, Floats, NDArray[np.bool_]]:
     """What `both_ways` finds, whose arguments these are, and which pairs are told apart.
 
-    Those are it of which each picture shows what the other has not.
+    Those are it of which each picture shows what the other has not, or a subject elsewhere.
     """
     scores, maps = both_ways(thumbs, frames, pairs, min_likeness=min_likeness, sure=sure)
-    is_apart = have_stepped(thumbs, frames, pairs, maps, (scores >= sure) & (scores < _STILL))
+    is_apart = have_stepped(thumbs, frames, pairs, maps, (scores >= sure) & (scores < STILL))
     for place in np.flatnonzero((scores >= min_likeness) & (scores < sure)):
         is_apart[place] = differ(*_laid(thumbs, frames, pairs, maps, place))
     return scores, maps, is_apart

@@ -102,3 +102,15 @@ def nearing(backdrop: int, widths: tuple[int, ...] = (200, 240)) -> list[Image.I
         shot.paste(subject, (240 - width // 2, 180 - height // 2), mask)
         shots.append(shot)
     return shots
+
+
+def scene(step: int) -> Image.Image:
+    """A subject before a backdrop, both with detail all over, so many pixels to the right."""
+    backdrop, subject = (
+        Image.fromarray(
+            np.random.default_rng(seed).integers(40, 215, (26, 26, 3), np.uint8)
+        ).resize((512, 512), Image.Resampling.BICUBIC)
+        for seed in (1, 2)
+    )
+    backdrop.paste(subject.crop((150, 150, 350, 350)), (150 + step, 150))
+    return backdrop

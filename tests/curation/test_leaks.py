@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageEnhance, ImageOps
 from curation.dataset import Dataset, rendered_files
 from curation.leaks import LeakCheck, check, look_at_all
 from curation.recipe import CurationRecipe
-from tests.curation.making import curated, encoded, jpeg, nearing, picture
+from tests.curation.making import curated, encoded, jpeg, nearing, picture, scene
 
 SIZE = (240, 200)
 
@@ -52,6 +52,15 @@ def test_the_same_file_put_into_another_split_by_hand_is_a_leak(copy):
     assert leak.second == f"train/shrew/{original.name}"
     assert leak.same_bytes
     assert leak.likeness == 1.0
+
+
+@pytest.mark.parametrize("step", [7, 10])
+def test_two_shots_of_a_scene_in_which_the_subject_took_a_step_are_no_leak(copy, step):
+    for place, shot in (("train/shrew/one.jpg", scene(0)), ("test/shrew/other.jpg", scene(step))):
+        shot.save(copy / place, quality=90)
+    found = checked(copy)
+    assert found.leaks == ()
+    assert found.likeness is not None
 
 
 CHANGES = {

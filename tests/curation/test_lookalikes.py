@@ -15,7 +15,7 @@ from curation.lookalikes import Album
 from curation.pairs import Pair
 from curation.recipe import CurationRecipe
 from curation.stars import Standing, stars
-from tests.curation.making import curated, encoded, gathered, nearing, picture
+from tests.curation.making import curated, encoded, gathered, nearing, picture, scene
 
 RECIPE = CurationRecipe(side_px=64)
 SIZE = (240, 180)
@@ -312,6 +312,14 @@ def plain_thing(ink: Ink, outline: list[tuple[int, int]]) -> Image.Image:
     return shot
 
 
+@pytest.mark.parametrize("seed", [2, 3, 4])
+def test_a_duotone_is_a_copy_as_a_grey_picture_is(seed):
+    original = picture(seed, SIZE)
+    duotone = ImageOps.colorize(original.convert("L"), "#201408", "#fff0d0")
+    (pair,) = pairs_of([encoded(original, quality=85), encoded(duotone, quality=85)])
+    assert pair.likeness > 0.95
+
+
 @pytest.mark.parametrize("outline", OUTLINES)
 def test_plain_things_of_one_outline_in_other_colours_are_not_look_alikes(outline):
     inks = ((13, 43, 68), (51, 21, 18), (40, 80, 20))
@@ -365,18 +373,6 @@ def test_a_grey_cloth_is_a_little_less_like_one_in_colour_whatever_their_texture
         for copy in (other, other.convert("L"))
     ]
     assert likeness[0] - likeness[1] == pytest.approx(0.03, abs=0.01)
-
-
-def scene(step: int) -> Image.Image:
-    """A subject before a backdrop, both with detail all over, so many pixels to the right."""
-    backdrop, subject = (
-        Image.fromarray(
-            np.random.default_rng(seed).integers(40, 215, (26, 26, 3), np.uint8)
-        ).resize((512, 512), Image.Resampling.BICUBIC)
-        for seed in (1, 2)
-    )
-    backdrop.paste(subject.crop((150, 150, 350, 350)), (150 + step, 150))
-    return backdrop
 
 
 @pytest.mark.parametrize("step", [7, 10])

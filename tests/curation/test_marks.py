@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageEnhance, ImageOps
 
+from curation import marks
 from curation.inspect import Inspected, inspect
 from curation.marks import differ, is_marked
 from curation.recipe import CurationRecipe
@@ -144,7 +145,10 @@ def test_a_faint_pattern_seems_to_lie_off_from_the_plain_side_alone():
         assert not differ(*pair, AS_IT_IS, WHOLE)
 
 
-def test_a_part_that_moved_a_little_makes_two_pictures_though_hardly_a_value_is_foreign():
+def test_a_part_that_moved_a_little_makes_two_pictures_though_hardly_a_value_is_foreign(
+    monkeypatch,
+):
+    monkeypatch.setattr(marks, "has_moved", lambda *_: False)
     rough = np.random.default_rng(3).integers(40, 215, (10, 10), np.uint8)
     one = np.array(Image.fromarray(rough).resize((64, 64), Image.Resampling.BICUBIC))
     moved = one.copy()
