@@ -62,15 +62,16 @@ def test_settings_for_images_leave_a_command_without_images_alone(
         found = shell.main(told, standalone_mode=False, default_map=settings)
         return found
 
+    root = shutil.copytree(trained.root, tmp_path / "run")
     file = tmp_path / "some.npz"
     np.savez(file, images=np.zeros((3, 32, 32, 3), np.uint8), labels=np.arange(3))
 
     with pytest.raises(RunError, match="one and the same"):
-        command("compare", trained.root, trained.root)
-    command("evaluate", trained.root, "--no-baseline")
-    asked, _ = command("evaluate", trained.root, "--images", file)
+        command("compare", root, root)
+    command("evaluate", root, "--no-baseline")
+    asked, _ = command("evaluate", root, "--images", file)
     with pytest.raises(click.UsageError, match="--views belongs to --images"):
-        command("compare", trained.root, trained.root, "--views", "flip")
+        command("compare", root, root, "--views", "flip")
 
     assert asked["classifiers"][0]["views"] == "flip"
 
