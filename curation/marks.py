@@ -61,6 +61,10 @@ class _Apart:
     times: int
     """How many times farther these lie off than the best quarter."""
 
+    def is_reached(self, right: int, wrong: int) -> bool:
+        """Whether the worst quarter lies off so much; `right` is what the best one does."""
+        return wrong >= max(self.shift, self.times * right)
+
 
 _APART = (
     _Apart(foreign=3, lopsided=2, shift=350, times=4),
@@ -150,7 +154,7 @@ def _seems_stepped(copy: Laid) -> bool:
 def _seems_off(here: Laid) -> bool:
     """Whether as much lies off as any of the limits asks, as far as one side tells."""
     right, wrong = _shifts(here)
-    return any(wrong >= max(limit.shift, limit.times * right) for limit in _APART)
+    return any(limit.is_reached(right, wrong) for limit in _APART)
 
 
 def _lie_off(here: Laid, there: Laid) -> bool:
@@ -159,9 +163,7 @@ def _lie_off(here: Laid, there: Laid) -> bool:
     rights, wrongs = zip(_shifts(here), _shifts(there), strict=True)
     right, wrong = max(rights), min(wrongs)
     return any(
-        least >= limit.foreign
-        and most <= limit.lopsided * least
-        and wrong >= max(limit.shift, limit.times * right)
+        least >= limit.foreign and most <= limit.lopsided * least and limit.is_reached(right, wrong)
         for limit in _APART
     )
 

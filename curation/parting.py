@@ -3,7 +3,7 @@
 Of one scene with another subject, or with the same one nearer, nearly all patches agree, so
 their likeness is high. Whether a part of them lies off can only be told where they lie on each
 other as well as they will: of several ways, the one that makes them most alike decides. A
-subject that took a step costs less likeness still, and is asked for among the most alike, too.
+subject that took a step lowers likeness less still, and is looked for in more alike ones, too.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _SECOND_TRY = 0.05
 """How much less alike than copies two pictures may be that are laid on each other once more, the
 second on the first."""
 LOSS = 0.1
-"""How much likeness such pictures lose at most; those that are more alike than that are copies …"""
+"""How much likeness such pictures lose, or more; those that are more alike are copies …"""
 STILL = 0.99
 """… unless a subject took a step; of those that are as alike as this it is not asked."""
 
