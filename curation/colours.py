@@ -19,6 +19,11 @@ _BAND_PX = 2**20
 _MAX_PROFILE_BYTES = 8 * 2**20
 """A larger profile is no profile: those of printers have 3 MB."""
 
+_PROBED = 6
+"""Values of red, green and blue each, with which a profile is tried …"""
+_AS_GOOD_AS_EQUAL = 3
+"""… and by how much what comes out may differ, where there is nothing to do."""
+
 Colour = tuple[int, int, int]
 Levels = tuple[float, float]
 """What is black and what is white, in a picture of more than 8 bits."""
@@ -73,11 +78,12 @@ def _is_deep(image: Image.Image) -> bool:
 def _levels(image: Image.Image) -> Levels:
     if not _is_deep(image) or image.mode.startswith("I;16"):
         return 0.0, 65535.0
-    # No full scale is stated: take 8 or 16 bits where they hold, else what occurs.
+    # No full scale is stated: take 1, 8 or 16 bits where they hold, else what occurs.
     ranges = [(values.min(), values.max()) for values in map(_finite, _each_band(image))]
     low = min(0.0, *(float(low) for low, _ in ranges))
     top = max(float(high) for _, high in ranges)
-    return low, next((full for full in (255.0, 65535.0) if top <= full), top)
+    scales = (*((1.0,) if image.mode.startswith("F") else ()), 255.0, 65535.0)
+    return low, next((full for full in scales if top <= full), top)
 
 
 def _each_band(image: Image.Image) -> Iterator[Image.Image]:
@@ -115,12 +121,19 @@ def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
     """
     try:
         source = ImageCms.ImageCmsProfile(BytesIO(profile))
-        if "sRGB" in (source.profile.profile_description or ""):
-            return None
         target = ImageCms.createProfile("sRGB")
-        return ImageCms.buildTransform(source, target, mode, "RGB")
+        transform = ImageCms.buildTransform(source, target, mode, "RGB")
+        return None if mode == "RGB" and _changes_nothing(transform) else transform
     except (OSError, TypeError, ImageCms.PyCMSError):
         return None
+
+
+def _changes_nothing(transform: ImageCms.ImageCmsTransform) -> bool:
+    """Whether it is one of the many profiles of sRGB: these have its name, and so have others."""
+    values = np.linspace(0, 255, _PROBED).round().astype(np.uint8)
+    probe = np.stack(np.meshgrid(values, values, values), axis=-1).reshape(1, -1, 3)
+    seen = np.asarray(ImageCms.applyTransform(Image.fromarray(probe), transform))
+    return int(np.abs(seen.astype(np.int64) - probe).max()) <= _AS_GOOD_AS_EQUAL
 
 
 def _lab() -> bytes:

@@ -143,7 +143,8 @@ def _decode(body: bytes, recipe: CurationRecipe, refuse: Callable[[Header], str]
         with _quiet_libtiff() if image.format == "TIFF" else contextlib.nullcontext():
             image.load()
         picture = srgb(image, _spare_factor(image.size, recipe), recipe.background)
-    if transposition := _TRANSPOSITIONS.get(header.orientation):
+    transposition = _TRANSPOSITIONS.get(header.orientation)
+    if transposition is not None:  # To mirror is number 0.
         picture = picture.transpose(transposition)
     return Decoded(header=header, picture=picture)
 

@@ -120,15 +120,32 @@ def test_a_bomb_is_refused_by_its_header(side):
     assert reasons.word(dropped(png_that_claims(side, side))) == reasons.TOO_LARGE
 
 
-def test_exif_orientation_is_applied_to_the_picture_and_to_its_size():
+@pytest.mark.parametrize("format_", ["JPEG", "PNG", "WEBP", "AVIF", "TIFF"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_orientation_is_applied_to_the_picture_and_to_its_size(orientation, format_):
     upright = picture(4, (120, 80))
     exif = Image.Exif()
-    exif[0x0112] = 6
-    sideways = encoded(upright.transpose(Image.Transpose.ROTATE_90), exif=exif)
-    result = used(sideways)
+    exif[0x0112] = orientation
+    stored = (
+        upright if LAID_DOWN[orientation] is None else upright.transpose(LAID_DOWN[orientation])
+    )
+    result = used(encoded(stored, format_, exif=exif))
     assert (result.header.width, result.header.height) == (120, 80)
-    difference = np.abs(rendered(result) - rendered(used(encoded(upright))))
+    difference = np.abs(rendered(result) - rendered(used(encoded(upright, format_))))
     assert difference.mean() < 4
+
+
+LAID_DOWN = {
+    1: None,
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_90,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_270,
+}
+"""What makes of an upright picture what is stored with an EXIF orientation (JEITA CP-3451)."""
 
 
 def test_transparency_is_flattened_on_the_background():
@@ -154,6 +171,39 @@ def test_colours_are_brought_to_srgb():
     untouched = rendered(used(encoded(plain, "PNG", icc_profile=b"not a profile")))
     assert (untouched == rendered(used(encoded(plain, "PNG")))).all()
     assert used(encoded(plain, "PNG", icc_profile=profile))
+
+
+@pytest.mark.parametrize("format_", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF"])
+@pytest.mark.parametrize("size", [(96, 72), (1000, 700)])
+def test_a_profile_that_has_red_for_blue_gives_blue_for_red(size, format_):
+    profile = with_red_for_blue(srgb_profile())
+    body = encoded(Image.new("RGB", size, (200, 60, 20)), format_, icc_profile=profile)
+    assert np.abs(rendered(used(body))[32, 32] - (20, 60, 200)).max() < 8
+
+
+def test_a_profile_is_believed_by_what_it_does_and_not_by_its_name():
+    body = encoded(Image.new("RGB", (96, 72), (200, 60, 20)), "PNG", icc_profile=srgb_profile())
+    assert np.abs(rendered(used(body))[32, 32] - (200, 60, 20)).max() <= 3
+    named = with_red_for_blue(srgb_profile())
+    assert "sRGB" in ImageCms.ImageCmsProfile(io.BytesIO(named)).profile.profile_description
+    body = encoded(Image.new("RGB", (96, 72), (200, 60, 20)), "PNG", icc_profile=named)
+    assert np.abs(rendered(used(body))[32, 32] - (20, 60, 200)).max() < 8
+
+
+def srgb_profile() -> bytes:
+    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+
+
+def with_red_for_blue(profile: bytes) -> bytes:
+    """The tags that say where red and blue lie, exchanged."""
+    return profile.replace(b"rXYZ", b"-XYZ").replace(b"bXYZ", b"rXYZ").replace(b"-XYZ", b"bXYZ")
+
+
+@pytest.mark.parametrize("full", [1, 255, 65535])
+def test_a_picture_of_fractions_is_as_bright_whatever_its_full_scale(full):
+    grey = np.linspace(0, full, 80 * 80, dtype=np.float32).reshape(80, 80)
+    body = encoded(Image.fromarray(grey), "TIFF")
+    assert abs(used(body).measures.brightness - 0.5) < 0.03
 
 
 @pytest.mark.parametrize("format_", ["WEBP", "GIF", "PNG", "AVIF"])
