@@ -72,7 +72,10 @@ _COLOURS = 16
 _UNHEARD = 0.1
 """Share of the textured patches, the worst, that has no say."""
 _SKEW_COST, _STRETCH_COST = 2.0, 0.3
-"""How much likeness a pair loses for each unit of shear or turn, and of log aspect."""
+"""How much likeness a pair loses for each unit of shear or turn, and of log aspect …"""
+_SQUEEZE_DOUBT = 0.065
+"""… and of what was squeezed with its frame, where there is no texture: things of one cut, each
+made to fit a frame of its own, agree in nothing else."""
 _BATCH = 64
 """Pairs that are aligned at once on the coarse grid …"""
 _FEW = 32
@@ -212,7 +215,9 @@ def _align(thumbs: Thumbs, frames: Frames, pairs: Suggestions) -> tuple[Floats, 
         places = _times(square, grid), _times(image, grid)
         inside = _within(places[0], boxes[0]) & _within(places[1], boxes[1])
         hues = accord(thumbs.colours(ends[0]), thumbs.colours(ends[1]), places, inside)
-        bending = _bending(square, image, frames.aspect[ends[0]], frames.aspect[ends[1]])
+        bending = _bending(
+            square, image, lack, aspects=(frames.aspect[ends[0]], frames.aspect[ends[1]])
+        )
         clash = _COLOUR_DOUBT * hues.apart + _GREY_DOUBT * hues.one_is_grey
         bare = _BARE_DOUBT * np.minimum(lack / _BARE, 1)
         loss = bending + bare + np.maximum(lack, _HEARD) * clash
@@ -375,11 +380,14 @@ def _patches(values: Floats) -> Floats:
     return cut.transpose(0, 1, 3, 2, 4).reshape(count, per_side**2, _PATCH**2)
 
 
-def _bending(here: Floats, there: Floats, aspect: Floats, other_aspect: Floats) -> Floats:
+def _bending(
+    here: Floats, there: Floats, lack: Floats, *, aspects: tuple[Floats, Floats]
+) -> Floats:
     """What the map from picture to picture costs in shear, turn and stretch.
 
     A copy keeps the shape of what it shows, as where bars make a photo a square; or all of it
-    was made to fit a frame of another shape, as its thumbnail is. The lesser stretch counts.
+    was made to fit a frame of another shape, as its thumbnail is. The lesser stretch counts, and
+    where texture lacks, the other a little.
     """
     step = np.abs((there @ np.linalg.inv(here))[:, :2, :2])
     is_turned = step[:, 0, 1] + step[:, 1, 0] > step[:, 0, 0] + step[:, 1, 1]
@@ -388,9 +396,10 @@ def _bending(here: Floats, there: Floats, aspect: Floats, other_aspect: Floats) 
     across, down = (np.maximum(step[:, axis, axis], 1e-3) for axis in (0, 1))
     squeezed = np.log(across / down)
     turn = np.where(is_turned, -1, 1)
-    shown = squeezed + turn * np.log(other_aspect) - np.log(aspect)
-    stretch = np.minimum(np.abs(squeezed), np.abs(shown))
-    return np.asarray(_SKEW_COST * skew + _STRETCH_COST * stretch, np.float32)
+    shown = np.abs(squeezed + turn * np.log(aspects[1]) - np.log(aspects[0]))
+    stretch = np.minimum(np.abs(squeezed), shown)
+    doubt = _SQUEEZE_DOUBT * lack * (shown - stretch)
+    return np.asarray(_SKEW_COST * skew + _STRETCH_COST * stretch + doubt, np.float32)
 
 
 def _without_worst(one: Floats, other: Floats, inside: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -4,7 +4,9 @@ A copy that is laid on its original lies a little off everywhere or nowhere, or 
 places. Where an animal took a step between two shots, one part lies off as a whole, all of it
 in one direction, while the rest lies where it lay. How far each part lies off is estimated as
 Lucas and Kanade do (An iterative image registration technique with an application to stereo
-vision, 1981), once, in overlapping windows.
+vision, 1981), once, in overlapping windows. A large subject draws the map along that lays one
+picture on the other, so that the rest lies a little off, too; what most windows have in common
+is taken away first.
 """
 
 from __future__ import annotations
@@ -34,6 +36,9 @@ _MOVED = 0.25
 """… and from where on it has moved …"""
 _EXPLAINED = 0.4
 """… if that explains such a share of how the two pictures differ there."""
+_IN_COMMON = (0.5, 0.3, 0.2, 0.15)
+"""How far, in samples, a window may lie off what most have in common to be one of these, and then
+of what these have in common, and so on."""
 _LEAST_STILL, _LEAST_MOVED = 20, 15
 """Windows, of 196, that lie where they lay, and that have moved and hang together."""
 _STRIDE = 0.55
@@ -41,9 +46,13 @@ _STRIDE = 0.55
 _INNER = 0.5
 """Share of them that do not lie along an edge, where bars and borders lie."""
 
+_WHOLE = 1000
+"""Of a sample; steps are added up as whole numbers of these."""
 _FIRST = np.arange(0, THUMB_PX - _WINDOW + 1, _STEP)[:, None]
 _PICK = ((np.arange(THUMB_PX) >= _FIRST) & (np.arange(THUMB_PX) < _FIRST + _WINDOW)).astype(float)
 """Which lines a window has; shape (windows, lines)."""
+_PLACES = np.stack([np.ones((len(_FIRST), len(_FIRST))), *np.indices((len(_FIRST), len(_FIRST)))])
+"""1, and where each window lies: down and across."""
 
 Values = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -108,13 +117,28 @@ def _flow(own: Values, other: Values, shared: Mask) -> _Flow:
     gained -= across**2 * xx + 2 * across * down * xy + down**2 * yy
     least = (xx + yy - np.sqrt((xx - yy) ** 2.0 + 4.0 * xy * xy)) / 2
     is_seen &= least > 16 * _TEXTURE * count
-    size = 16 * (across**2 + down**2)
+    steps = _beside_common(4 * np.stack((across, down)), is_seen)
+    size = (steps**2).sum(axis=0)
     return _Flow(
-        across=4 * across,
-        down=4 * down,
+        across=steps[0],
+        down=steps[1],
         is_still=is_seen & (size < _STILL**2),
         is_moved=is_seen & (size > _MOVED**2) & (gained > _EXPLAINED * before),
     )
+
+
+def _beside_common(steps: Floats, is_seen: Mask) -> Floats:
+    """Steps, less the affine part that most windows have in common; shape (2, windows, windows)."""
+    rest = steps
+    whole = np.rint(steps * _WHOLE)
+    for limit in _IN_COMMON:
+        agree = is_seen & ((rest**2).sum(axis=0) < limit**2)
+        if agree.sum() < _LEAST_STILL:
+            break
+        places = _PLACES[:, agree]
+        common = np.linalg.solve(places @ places.T, places @ whole[:, agree].T)
+        rest = steps - np.tensordot(common.T, _PLACES, 1) / _WHOLE
+    return rest
 
 
 def _windowed(terms: Sequence[NDArray[np.int64] | Mask]) -> Floats:

@@ -12,16 +12,18 @@ EVERYWHERE = np.ones((64, 64), bool)
 SUBJECT = (slice(16, 48), slice(12, 52))
 
 
-def scene(across: float = 0, down: float = 0) -> np.ndarray:
-    """Detail all over, taken from so many half samples further on."""
+def scene(across: float = 0, down: float = 0, *, wider: float = 0) -> np.ndarray:
+    """Detail all over, taken from so many half samples further on, and up to so many wider."""
     rough = np.random.default_rng(5).integers(40, 215, (24, 24), np.uint8)
     fine = Image.fromarray(rough).resize((192, 192), Image.Resampling.BICUBIC)
-    box = (32 + across, 32 + down, 160 + across, 160 + down)
+    box = (32 + across - wider, 32 + down, 160 + across, 160 + down)
     return np.array(fine.resize((64, 64), Image.Resampling.BILINEAR, box=box)).astype(np.int64)
 
 
-def with_part(where: tuple[slice, slice], other: np.ndarray) -> np.ndarray:
-    shot = scene()
+def with_part(
+    where: tuple[slice, slice], other: np.ndarray, backdrop: np.ndarray | None = None
+) -> np.ndarray:
+    shot = scene() if backdrop is None else backdrop.copy()
     shot[where] = other[where]
     return shot
 
@@ -33,6 +35,11 @@ def seem_moved(shot: np.ndarray, shared: np.ndarray = EVERYWHERE) -> bool:
 @pytest.mark.parametrize(("across", "down"), [(2, 0), (0, -2), (1.5, 1.5), (3, 0)])
 def test_a_subject_that_took_a_step_has_moved(across, down):
     assert seem_moved(with_part(SUBJECT, scene(across, down)))
+
+
+def test_a_subject_that_drew_the_rest_along_has_moved():
+    assert seem_moved(with_part(SUBJECT, scene(2, 0), scene(wider=2)))
+    assert not seem_moved(scene(wider=2))
 
 
 def test_a_smaller_stride_is_none():
