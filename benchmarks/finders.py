@@ -47,6 +47,7 @@ def bestiary(folder: Path) -> Names:
             seen = Seen(
                 digest=digest,
                 bytes=len(body),
+                coded_bytes=result.coded_bytes,
                 header=result.header,
                 measures=result.measures,
                 signature=result.signature,

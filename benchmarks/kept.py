@@ -3,14 +3,16 @@
     python benchmarks/kept.py [--photos N] [--seed N] [--half 0 or 1]
 
 Marks are put on real photos, each time on the larger and on the smaller of two copies; and pairs
-without a mark, of which the larger is to be kept, show what is given up by mistake. Halves of
-the photos are told apart by the digest of their names. Needs BESTIARY_SHARED.
+without a mark, of which the larger is to be kept, show what is given up by mistake. Others are of one
+size, and the one with more bytes was ruined before. Halves of the photos are told apart by the
+digest of their names. Needs BESTIARY_SHARED.
 """
 
 from __future__ import annotations
 
 import argparse
 import hashlib
+import io
 import random
 import sys
 from collections import defaultdict
@@ -105,6 +107,7 @@ MARKS: dict[str, Change] = {
     "caption over the top": caption(is_outside=False, is_above=True),
     "frame": CHANGES["framed"],
 }
+RESAVED = (("PNG", 8), ("PNG", 30), ("PNG", 60), ("BMP", 30), ("TIFF", 30))
 CLEAN = (
     *("recompressed", "cropped 2-5 %", "cropped 8-15 %", "brightened", "toned"),
     *("mirrored", "turned", "grey"),
@@ -148,6 +151,7 @@ def kept(bodies: tuple[bytes, bytes]) -> tuple[int, int] | None:
         seen = Seen(
             digest=hashlib.sha256(body).hexdigest(),
             bytes=len(body),
+            coded_bytes=result.coded_bytes,
             header=result.header,
             measures=result.measures,
             signature=result.signature,
@@ -181,6 +185,18 @@ def planted(image: Image.Image, rng: random.Random) -> Iterator[tuple[str, bytes
         smaller = scaled(CHANGES[name](image, rng), rng.uniform(0.5, 0.9))
         bodies = (encoded(copy, quality=rng.randint(60, 90)) for copy in (image, smaller))
         yield (f"no mark, {name}", *bodies)
+    yield from resaved(image, rng)
+
+
+def resaved(image: Image.Image, rng: random.Random) -> Iterator[tuple[str, bytes, bytes]]:
+    """A fair JPEG, and what has more bytes, of the same size, and shows less."""
+    for form, quality in RESAVED:
+        ruined = Image.open(io.BytesIO(encoded(image, quality=quality)))
+        good = encoded(image, quality=rng.randint(75, 92))
+        yield (f"JPEG {quality} saved as {form}", good, encoded(ruined, form))
+    frames = [image.convert("RGB").rotate(nth).quantize(256) for nth in range(6)]
+    moving = encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])
+    yield ("a GIF of six frames", encoded(image, quality=rng.randint(75, 92)), moving)
 
 
 def main() -> None:

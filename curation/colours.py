@@ -41,6 +41,11 @@ def srgb(image: Image.Image, factor: int, background: Colour) -> Image.Image:
     return _to_srgb(small, image.info.get("icc_profile"))
 
 
+def opaque(picture: Image.Image, background: Colour) -> Image.Image:
+    """The picture in 8 bits and without transparency, whatever colours its values mean."""
+    return _opaque(picture, _levels(picture), background)
+
+
 def _reduced(image: Image.Image, factor: int, levels: Levels, background: Colour) -> Image.Image:
     width, height = -(-image.width // factor), -(-image.height // factor)
     small: Image.Image | None = None

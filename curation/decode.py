@@ -25,6 +25,7 @@ from PIL import Image, UnidentifiedImageError, features
 
 from curation import jpegs, reasons
 from curation.boxes import is_cut
+from curation.coding import JPEGS, coded_bytes
 from curation.colours import srgb
 from curation.recipe import CurationRecipe
 
@@ -39,6 +40,9 @@ Nothing that starts another program (EPS) or hardly has a signature of its own (
 
 MEASURED_SIDE_PX = 160
 """The shorter side that hashes and measures want; rendering may want more."""
+
+_HEAVY_PX = 12_000_000
+"""Some 100 MB while it is decoded."""
 
 _DECODER_FAILURES = (
     OSError,  # Truncated or broken data; UnidentifiedImageError is one.
@@ -71,8 +75,8 @@ _TRANSPOSITIONS = {
 }
 """What makes a picture with this EXIF orientation upright."""
 
-_JPEGS = frozenset({"JPEG", "MPO"})
-
+_PALETTES = frozenset({"1", "P", "PA"})
+"""Modes of which a pixel is one of a few colours."""
 _SIDEWAYS = frozenset({5, 6, 7, 8})
 _ORIENTATION_TAG = 0x0112
 
@@ -88,6 +92,16 @@ class Header:
     orientation: int
     """EXIF, 1 to 8; 1 where Pillow itself makes the picture upright."""
     frames: int
+    has_palette: bool = False
+    """It has 256 colours at most."""
+    is_progressive: bool = False
+    """A JPEG of which a decoder must hold all before it has any."""
+
+    @property
+    def is_heavy(self) -> bool:
+        """Whether decoding takes much memory. JPEGs are shrunk on the way, unless progressive."""
+        is_shrunk = self.format == "JPEG" and not self.is_progressive
+        return self.width * self.height > _HEAVY_PX and not is_shrunk
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +110,8 @@ class Decoded:
 
     header: Header
     picture: Image.Image
+    coded_bytes: int
+    """See `curation.coding`."""
 
 
 def decode(
@@ -138,15 +154,16 @@ def _decode(body: bytes, recipe: CurationRecipe, refuse: Callable[[Header], str]
             return f"{reasons.TOO_LARGE}: {header.width} × {header.height} px"
         if is_cut(body):
             return reasons.TRUNCATED
-        if image.format in _JPEGS and (objection := _load_jpeg(image, body, recipe)):
+        if image.format in JPEGS and (objection := _load_jpeg(image, body, recipe)):
             return objection
         with _quiet_libtiff() if image.format == "TIFF" else contextlib.nullcontext():
             image.load()
+        coded = coded_bytes(image, body, recipe.background)
         picture = srgb(image, _spare_factor(image.size, recipe), recipe.background)
     transposition = _TRANSPOSITIONS.get(header.orientation)
     if transposition is not None:  # To mirror is number 0.
         picture = picture.transpose(transposition)
-    return Decoded(header=header, picture=picture)
+    return Decoded(header=header, picture=picture, coded_bytes=coded)
 
 
 @functools.cache
@@ -165,12 +182,15 @@ def _header(image: Image.Image) -> Header:
     width, height = image.size
     if orientation in _SIDEWAYS:
         width, height = height, width
+    is_jpeg = image.format in JPEGS  # Of several pictures in one, the first is the photo.
     return Header(
-        format=image.format or "",
+        format="JPEG" if is_jpeg else image.format or "",
         width=width,
         height=height,
         orientation=orientation,
-        frames=int(getattr(image, "n_frames", 1)),
+        frames=1 if is_jpeg else int(getattr(image, "n_frames", 1)),
+        has_palette=image.mode in _PALETTES,
+        is_progressive=is_jpeg and bool(image.info.get("progressive")),
     )
 
 

@@ -36,7 +36,10 @@ class Finding:
     height: int | None = None
     format: str = ""
     bytes: int | None = None
+    coded_bytes: int | None = None
+    """What it takes, or would take, as a JPEG; see `curation.coding`."""
     frames: int | None = None
+    has_palette: bool = False
     phash: str | None = None
     measures: Measures | None = None
     file_sha256: str | None = None
@@ -54,7 +57,8 @@ class Finding:
         return Standing(
             digest=self.digest,
             pixels=pixels,
-            bytes=self.bytes or 0,
+            coded_bytes=self.coded_bytes or 0,
+            has_palette=self.has_palette,
             is_soft=measures is not None and measures.sharpness < _SOFT,
             is_grey=measures is not None and measures.colour < _GREY,
         )
@@ -71,7 +75,9 @@ def found(seen: Seen) -> Finding:
         height=header.height or None,
         format=header.format,
         bytes=seen.bytes,
+        coded_bytes=seen.coded_bytes,
         frames=header.frames or None,
+        has_palette=header.has_palette,
         phash=seen.phash,
         measures=seen.measures,
         file_sha256=seen.file_sha256,

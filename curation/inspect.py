@@ -25,6 +25,8 @@ class Inspected:
     signature: Signature | None
     """None for a picture without features, which resembles nothing but its own bytes."""
     jpeg: bytes
+    coded_bytes: int
+    """What it takes, or would take, as a JPEG; see `curation.coding`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,13 +37,19 @@ class Dropped:
     header: Header | None = None
 
 
-def inspect(body: bytes, recipe: CurationRecipe) -> Inspected | Dropped:
-    """Decode once, then judge, hash, measure and render. No bytes make this raise."""
+def inspect(
+    body: bytes, recipe: CurationRecipe, *, leaves_heavy: bool = False
+) -> Inspected | Dropped:
+    """Decode once, then judge, hash, measure and render. No bytes make this raise.
+
+    Where `leaves_heavy`, what takes much memory is not decoded: its reason is `reasons.HEAVY`.
+    """
     seen: list[Header] = []
 
     def refuse(header: Header) -> str:
         seen.append(header)
-        return refusal(header, recipe)
+        left = reasons.HEAVY if leaves_heavy and header.is_heavy else ""
+        return refusal(header, recipe) or left
 
     decoded = decode(body, recipe, refuse=refuse)
     if isinstance(decoded, str):
@@ -55,6 +63,7 @@ def inspect(body: bytes, recipe: CurationRecipe) -> Inspected | Dropped:
         measures=measure(decoded.picture),
         signature=signature,
         jpeg=to_jpeg(fitted(decoded.picture, recipe), recipe),
+        coded_bytes=decoded.coded_bytes,
     )
 
 

@@ -48,6 +48,15 @@ def outline(body: bytes) -> Outline:
     return Outline(precision=precision, is_lossless=frame in _LOSSLESS, scan=None)
 
 
+def coded_bytes(body: bytes) -> int:
+    """How many bytes the picture itself takes: without what comes before it, or after its end."""
+    start = outline(body).scan
+    if start is None:
+        return 0
+    end = body.find(_END, start)
+    return (end if end >= 0 else len(body)) - start
+
+
 def scans(body: bytes) -> int:
     """How many scans there are: where entropy-coded data has begun, bytes like a marker are one."""
     data = np.frombuffer(body, np.uint8, offset=outline(body).scan or 0)

@@ -26,6 +26,8 @@ class Seen:
     reason: str = ""
     """Why it cannot be used; empty when it can."""
     bytes: int | None = None
+    coded_bytes: int | None = None
+    """What it takes, or would take, as a JPEG; see `curation.coding`."""
     header: Header | None = None
     phash: str | None = None
     measures: Measures | None = None
@@ -40,19 +42,31 @@ def look(digest: str, original: Path, rendered: Path, recipe: CurationRecipe) ->
     Raises:
         OSError: the rendered picture cannot be written.
     """
+    return _look(digest, original, rendered, recipe, leaves_heavy=False)
+
+
+def look_beside_others(digest: str, original: Path, rendered: Path, recipe: CurationRecipe) -> Seen:
+    """The same, while others do so too: what takes much memory is left, as `reasons.HEAVY`."""
+    return _look(digest, original, rendered, recipe, leaves_heavy=True)
+
+
+def _look(
+    digest: str, original: Path, rendered: Path, recipe: CurationRecipe, *, leaves_heavy: bool
+) -> Seen:
     try:
         body = original.read_bytes()
     except OSError:
         return Seen(digest=digest, reason=reasons.MISSING)
     if hashlib.sha256(body).hexdigest() != digest:
         return Seen(digest=digest, reason=reasons.DAMAGED, bytes=len(body))
-    result = inspect(body, recipe)
+    result = inspect(body, recipe, leaves_heavy=leaves_heavy)
     if isinstance(result, Dropped):
         return Seen(digest=digest, reason=result.reason, bytes=len(body), header=result.header)
     _write(rendered, result.jpeg)
     return Seen(
         digest=digest,
         bytes=len(body),
+        coded_bytes=result.coded_bytes,
         header=result.header,
         phash=result.phash,
         measures=result.measures,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -12,7 +13,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from curation.looking import Seen, look
+from curation import reasons
+from curation.looking import Seen, look, look_beside_others
 from curation.protected import GivenUp, Workers
 from curation.recipe import CurationRecipe
 from curation.store import Store, shaping
@@ -34,7 +36,7 @@ class Calls(Protocol):
 
 
 Look = Callable[[str, Path, Path, CurationRecipe], Seen]
-"""What a worker does with an image: see `curation.looking.look`."""
+"""What a worker does with an image: see `curation.looking.look_beside_others`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +49,7 @@ class Eyes:
     count: int = 1
     workers: Calls | None = None
     """Workers that are there already, and outlive this dataset."""
-    look: Look = look
+    look: Look = look_beside_others
 
 
 def seen_by(
@@ -66,29 +68,61 @@ def seen_by(
         recipe: shapes what is seen.
         original: where the file of a digest lies.
     """
-    shaped = shaping(recipe)
     with contextlib.ExitStack() as ends:
         workers: Calls = eyes.workers or ends.enter_context(Workers())
+        watch = _Watch(eyes, workers, store, recipe, original)
+        yield from _in_order(watch.seen, digests, eyes.count)
 
-        def seen(batch: tuple[str, ...]) -> list[Seen]:
-            known = {digest: store.seen(digest, recipe) for digest in batch}
-            new = looked([digest for digest, found in known.items() if found is None])
-            return [known[digest] or new[digest] for digest in batch]
 
-        def looked(digests: list[str]) -> Mapping[str, Seen]:
-            if not digests:
-                return {}
-            requests = [(digest, original(digest), store.rendered(digest)) for digest in digests]
-            outcome = workers.call(partial(in_turn, eyes.look), requests, shaped)
-            if not isinstance(outcome, GivenUp):
-                for one in outcome:
-                    store.keep(one)
-                return {one.digest: one for one in outcome}
-            if len(digests) > 1:  # One of them did it: each on its own.
-                return {digest: looked([digest])[digest] for digest in digests}
-            return {digests[0]: Seen(digest=digests[0], reason=outcome.because)}
+class _Watch:
+    """Looks at some originals at a time, in as many threads as it is asked from."""
 
-        yield from _in_order(seen, digests, eyes.count)
+    def __init__(
+        self,
+        eyes: Eyes,
+        workers: Calls,
+        store: Store,
+        recipe: CurationRecipe,
+        original: Callable[[str], Path],
+    ) -> None:
+        self._eyes, self._workers, self._store, self._original = eyes, workers, store, original
+        self._recipe, self._shaped = recipe, shaping(recipe)
+        self._turn = threading.Lock()
+
+    def seen(self, digests: tuple[str, ...]) -> list[Seen]:
+        """What is known of each, or else what a look finds."""
+        known = {digest: self._store.seen(digest, self._recipe) for digest in digests}
+        new = self._looked([digest for digest, found in known.items() if found is None])
+        return [known[digest] or new[digest] for digest in digests]
+
+    def _looked(self, digests: list[str]) -> dict[str, Seen]:
+        if not digests:
+            return {}
+        outcome = self._asked(self._eyes.look, digests)
+        if isinstance(outcome, GivenUp):
+            if len(digests) == 1:
+                return {digests[0]: Seen(digest=digests[0], reason=outcome.because)}
+            # One of them did it: each on its own.
+            return {digest: self._looked([digest])[digest] for digest in digests}
+        done = {one.digest: one for one in outcome if one.reason != reasons.HEAVY}
+        for one in done.values():
+            self._store.keep(one)
+        return done | {digest: self._alone(digest) for digest in digests if digest not in done}
+
+    def _alone(self, digest: str) -> Seen:
+        """A picture that takes much memory, while no other such one is looked at."""
+        with self._turn:
+            outcome = self._asked(look, [digest])
+        if isinstance(outcome, GivenUp):
+            return Seen(digest=digest, reason=outcome.because)
+        self._store.keep(outcome[0])
+        return outcome[0]
+
+    def _asked(self, how: Look, digests: list[str]) -> list[Seen] | GivenUp:
+        requests = [
+            (digest, self._original(digest), self._store.rendered(digest)) for digest in digests
+        ]
+        return self._workers.call(partial(in_turn, how), requests, self._shaped)
 
 
 def _in_order(

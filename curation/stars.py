@@ -57,16 +57,22 @@ class Standing:
     digest: str
     pixels: int
     """Upright, without a uniform border."""
-    bytes: int
+    coded_bytes: int
+    """What it takes, or would take, as a JPEG; see `curation.coding`."""
+    has_palette: bool = False
+    """It has 256 colours at most."""
     is_soft: bool = False
     """It shows no more than a thumbnail would, enlarged from one or out of focus."""
     is_grey: bool = False
     """It has no colours, or has lost them."""
 
     @property
-    def rank(self) -> tuple[int, int, int, str]:
-        """The smallest is kept: most detail, most pixels, least compressed, smallest digest."""
-        return (-self._detail, -self.pixels, -self.bytes, self.digest)
+    def rank(self) -> tuple[int, int, bool, int, str]:
+        """The smallest is kept.
+
+        Most detail, most pixels, all its colours, least compressed, smallest digest.
+        """
+        return (-self._detail, -self.pixels, self.has_palette, -self.coded_bytes, self.digest)
 
     @property
     def _detail(self) -> int:
@@ -92,22 +98,31 @@ class Standing:
             return "which is sharper, though smaller"
         if self.pixels != kept.pixels:
             return "which is larger" if kept.pixels > self.pixels else "which a person chose"
-        if self.bytes != kept.bytes:
-            return "less compressed" if kept.bytes > self.bytes else "which a person chose"
+        return self._coded_behind(kept)
+
+    def _coded_behind(self, kept: Standing) -> str:
+        """The same, of two of one size."""
+        if self.has_palette != kept.has_palette:
+            return "which has more colours" if self.has_palette else "which a person chose"
+        if self.coded_bytes != kept.coded_bytes:
+            is_better = kept.coded_bytes > self.coded_bytes
+            return "less compressed" if is_better else "which a person chose"
         return "no better or worse"
 
 
 class Standings(Sequence[Standing]):
-    """Standings of many pictures, in arrays: 26 bytes each, and their digests where those lie."""
+    """Standings of many pictures, in arrays: 27 bytes each, and their digests where those lie."""
 
     def __init__(self, digests: Sequence[str], standings: Iterable[Standing]) -> None:
         """Take standings in whose digests are these, in step."""
         self._digests = digests
         self._pixels, self._bytes = array("q"), array("q")
+        self._has_palette = array("b")
         self._is_soft, self._is_grey = array("b"), array("b")
         for standing in standings:
             self._pixels.append(standing.pixels)
-            self._bytes.append(standing.bytes)
+            self._bytes.append(standing.coded_bytes)
+            self._has_palette.append(standing.has_palette)
             self._is_soft.append(standing.is_soft)
             self._is_grey.append(standing.is_grey)
 
@@ -133,7 +148,8 @@ class Standings(Sequence[Standing]):
         return Standing(
             digest=self._digests[place],
             pixels=self._pixels[place],
-            bytes=self._bytes[place],
+            coded_bytes=self._bytes[place],
+            has_palette=bool(self._has_palette[place]),
             is_soft=bool(self._is_soft[place]),
             is_grey=bool(self._is_grey[place]),
         )
@@ -142,10 +158,12 @@ class Standings(Sequence[Standing]):
     def line(self) -> Places:
         """The places of all, by rank: the best first."""
         pixels, size = np.array(self._pixels), np.array(self._bytes)
+        palette = np.array(self._has_palette, bool)
         soft, grey = np.array(self._is_soft, bool), np.array(self._is_grey, bool)
         detail = np.where(soft, np.minimum(pixels, _SOFT_PX), pixels)
         detail = np.where(grey, detail // _GREY_FOR, detail)
-        return np.lexsort((self.by_digest, -size, -pixels, -detail)).astype(np.int32)
+        order = np.lexsort((self.by_digest, -size, palette, -pixels, -detail))
+        return order.astype(np.int32)
 
     @cached_property
     def by_digest(self) -> Places:

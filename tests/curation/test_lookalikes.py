@@ -143,7 +143,7 @@ def starred(bodies: list[bytes]) -> list[list[int]]:
         assert result.signature is not None
         album.add(result.signature)
         pixels = result.header.width * result.header.height
-        standings.append(Standing(digest=f"{number:04}", pixels=pixels, bytes=len(body)))
+        standings.append(Standing(digest=f"{number:04}", pixels=pixels, coded_bytes=len(body)))
     outcomes = album.star_pairs(RECIPE, standings, [{"shrew"}] * len(bodies))
     return stars(standings, [pair for outcome in outcomes for pair in outcome.pairs])
 
@@ -216,7 +216,7 @@ def bridging_album() -> tuple[Album, list[Standing]]:
             assert result.signature is not None
             place = album.add(result.signature)
             digest, pixels = f"{place:064x}", one.width * one.height
-            standings.append(Standing(digest=digest, pixels=pixels, bytes=len(body)))
+            standings.append(Standing(digest=digest, pixels=pixels, coded_bytes=len(body)))
     return album, standings
 
 
@@ -297,6 +297,21 @@ def test_a_copy_of_a_plain_thing_counts_as_a_little_less_like_it():
         (pair,) = album.pairs(RECIPE)
         likeness[name] = pair.likeness
     assert 0.97 < likeness["plain"] < 0.985 < likeness["full"]
+
+
+def test_a_plain_thing_that_was_squeezed_with_its_frame_counts_as_less_like_it():
+    lost = {}
+    for name, shot in (
+        ("plain", plain_thing((13, 43, 68), OUTLINES[0])),
+        ("full", picture(1, SIZE)),
+    ):
+        (kept,), (squeezed,) = (
+            pairs_of([encoded(shot), encoded(shot.resize(size))])
+            for size in ((210, 158), (180, 180))
+        )
+        lost[name] = kept.likeness - squeezed.likeness
+    assert 0.01 < lost["plain"] < 0.03
+    assert abs(lost["full"]) < 0.005
 
 
 Ink = tuple[int, int, int]

@@ -14,7 +14,7 @@ from curation.stars import Standing, Standings, compared, stars
 
 
 def standing(name: str, pixels: int = 100, size: int = 100) -> Standing:
-    return Standing(digest=name, pixels=pixels, bytes=size)
+    return Standing(digest=name, pixels=pixels, coded_bytes=size)
 
 
 def test_most_pixels_then_most_bytes_then_the_smallest_digest_is_kept():
@@ -26,16 +26,16 @@ def test_most_pixels_then_most_bytes_then_the_smallest_digest_is_kept():
 
 
 def test_an_enlarged_thumbnail_is_not_kept_in_place_of_what_it_was_made_of():
-    small = Standing(digest="small", pixels=120 * 90, bytes=9_000)
-    enlarged = Standing(digest="enlarged", pixels=800 * 600, bytes=90_000, is_soft=True)
+    small = Standing(digest="small", pixels=120 * 90, coded_bytes=9_000)
+    enlarged = Standing(digest="enlarged", pixels=800 * 600, coded_bytes=90_000, is_soft=True)
     assert stars([enlarged, small], [Pair(first=0, second=1, likeness=0.95)]) == [[1, 0]]
     assert enlarged.behind(small) == "which is sharper, though smaller"
 
 
 def test_of_soft_pictures_the_largest_is_kept_unless_a_thumbnail_is_all_there_is():
-    large = Standing(digest="a", pixels=3000 * 2000, bytes=900_000, is_soft=True)
-    medium = Standing(digest="b", pixels=800 * 600, bytes=90_000, is_soft=True)
-    tiny = Standing(digest="c", pixels=80 * 60, bytes=3_000)
+    large = Standing(digest="a", pixels=3000 * 2000, coded_bytes=900_000, is_soft=True)
+    medium = Standing(digest="b", pixels=800 * 600, coded_bytes=90_000, is_soft=True)
+    tiny = Standing(digest="c", pixels=80 * 60, coded_bytes=3_000)
     assert sorted([tiny, medium, large], key=lambda one: one.rank) == [large, medium, tiny]
     assert tiny.behind(large) == "which is larger"
 
@@ -139,7 +139,7 @@ def test_what_is_not_kept_says_what_the_kept_one_has_before_it():
     assert standing("b", 300, 100).behind(kept) == "less compressed"
     assert standing("b", 300, 200).behind(kept) == "no better or worse"
     assert standing("b", 400, 200).behind(kept) == "which a person chose"
-    grey = Standing(digest="b", pixels=400, bytes=900, is_grey=True)
+    grey = Standing(digest="b", pixels=400, coded_bytes=900, is_grey=True)
     assert grey.behind(kept) == "which is in colour"
     assert grey.rank > kept.rank
     assert grey.rank < standing("c", 100, 900).rank
