@@ -161,6 +161,7 @@ def _cleanest_first(group: list[int], instead: Mapping[int, int]) -> list[int]:
 class _Contended:
     """The usable pictures that resemble others, or that several species claim, by number."""
 
+    findings: Findings
     places: Sequence[int]
     """Those of their digests, rising."""
     digests: Sequence[str]
@@ -186,6 +187,7 @@ class _Contended:
         digests = Selection(findings.digests, places)
         standings = (finding.standing for finding in findings.at(places))
         return cls(
+            findings=findings,
             places=places,
             digests=digests,
             species=[species.at(place) for place in places],
@@ -240,12 +242,22 @@ class _Contended:
             return label, f"{reasons.REVIEWED}: it shows {owner}"
         if best is None or number == best:
             return label, ""
-        why = self.standings[number].behind(
-            self.standings[best],
-            is_unmarked=group[0] == best and not self._is_kept(best, name),
-        )
         kept = self.digests[best][:_NAME_LENGTH]
+        is_unmarked = group[0] == best and not self._is_kept(best, name)
+        why = self._why(number, best, is_unmarked=is_unmarked)
         return label, f"{reasons.NEAR_DUPLICATE}: of {kept}, {why}"
+
+    def _why(self, number: int, best: int, *, is_unmarked: bool) -> str:
+        """Why another is kept, in words that follow its name."""
+        one, other = (self.findings[self.digests[place]] for place in (number, best))
+        if (one.file_sha256, one.width, one.height) == (
+            other.file_sha256,
+            other.width,
+            other.height,
+        ):
+            return "which has the same pixels in another file"
+        standing = self.standings[number]
+        return standing.behind(self.standings[best], is_unmarked=is_unmarked)
 
     def _is_kept(self, number: int, name: str) -> bool:
         return (self.digests[number], name) in self.kept

@@ -94,8 +94,9 @@ class Standing:
         has_lost_colour = self.is_grey and not kept.is_grey and self.rank > kept.rank
         if has_lost_colour and self.pixels >= kept.pixels:
             return "which is in colour"
-        if self.pixels > kept.pixels and self._detail < kept._detail:
-            return "which is sharper, though smaller"
+        if self.pixels >= kept.pixels and self._detail < kept._detail:
+            is_larger = self.pixels > kept.pixels
+            return "which is sharper, though smaller" if is_larger else "which is sharper"
         if self.pixels != kept.pixels:
             return "which is larger" if kept.pixels > self.pixels else "which a person chose"
         return self._coded_behind(kept)

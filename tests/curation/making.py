@@ -40,6 +40,13 @@ def picture(seed: int, size: tuple[int, int] = (96, 72)) -> Image.Image:
     return Image.fromarray(np.clip(soft + (texture[..., None] - 128) // 4, 0, 255).astype(np.uint8))
 
 
+def grainy(seed: int, size: tuple[int, int] = (400, 300)) -> Image.Image:
+    """A picture with the grain of a photo."""
+    values = np.asarray(picture(seed, size)).astype(np.int64)
+    grain = np.random.default_rng(seed).normal(0, 6, (*values.shape[:2], 1))
+    return Image.fromarray(np.clip(values + grain, 0, 255).astype(np.uint8))
+
+
 def encoded(image: Image.Image, format: str = "JPEG", **options: object) -> bytes:  # noqa: A002
     """The bytes of a picture."""
     file = io.BytesIO()

@@ -16,10 +16,9 @@ from curation.jpegs import coded_bytes as coded_bytes_of_jpeg
 from curation.looking import Seen
 from curation.recipe import CurationRecipe
 from curation.stars import Standing
-from tests.curation.making import encoded, picture
+from tests.curation.making import encoded, grainy
 
 RECIPE = CurationRecipe(side_px=64)
-SIZE = (400, 300)
 
 
 def standing(body: bytes) -> Standing:
@@ -34,13 +33,6 @@ def standing(body: bytes) -> Standing:
         signature=result.signature,
     )
     return found(seen).standing
-
-
-def grainy(seed: int, size: tuple[int, int] = SIZE) -> Image.Image:
-    """A picture with the grain of a photo."""
-    values = np.asarray(picture(seed, size)).astype(np.int64)
-    grain = np.random.default_rng(seed).normal(0, 6, (*values.shape[:2], 1))
-    return Image.fromarray(np.clip(values + grain, 0, 255).astype(np.uint8))
 
 
 def ruined(image: Image.Image, quality: int) -> Image.Image:

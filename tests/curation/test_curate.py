@@ -18,7 +18,7 @@ from curation.recipe import CurationRecipe
 from curation.review import Decision
 from curation.stars import Compared
 from scraper.harvest import Harvest
-from tests.curation.making import curated, encoded, gathered, jpeg, names_in, picture, tree
+from tests.curation.making import curated, encoded, gathered, grainy, jpeg, names_in, picture, tree
 
 
 def test_every_record_has_a_row_and_every_dropped_one_a_reason(shrews_and_mice, tmp_path):
@@ -193,6 +193,9 @@ def test_plain_pictures_of_the_same_pixels_are_one_and_a_conflict_across_species
         "conflict": 2,
     }
 
+    (reason,) = (row.reason for row in plainly if "near" in row.reason)
+    assert reason.endswith("which has the same pixels in another file")
+
     one, other = (row.digest for row in plainly if "conflict" in row.reason)
     distinct = Decision(digest=one, species="", decision="distinct", to=other)
     with Harvest.open(harvest) as opened:
@@ -284,3 +287,15 @@ def test_a_species_name_cannot_leave_the_dataset(make_harvest, tmp_path):
     assert dataset.verify() == ()
     assert dataset.species == ("../mouse/x", "Größe")
     assert names_in(tmp_path) == ["dataset", "datasets.lock", "harvest"]
+
+
+def test_a_copy_of_the_same_pixels_is_told_from_one_that_was_compressed_again(tmp_path):
+    shot = grainy(1)
+    bodies = [encoded(shot, "PNG"), encoded(shot, "BMP"), encoded(shot, quality=40)]
+    harvest = gathered(tmp_path / "h", [("shrew", body) for body in bodies])
+    rows = curated(harvest, tmp_path / "d").dataset.rows
+    assert sorted(row.reason.partition(", ")[2] for row in rows) == [
+        "",
+        "less compressed",
+        "which has the same pixels in another file",
+    ]

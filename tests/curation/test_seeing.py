@@ -6,7 +6,6 @@ import hashlib
 import threading
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 import pytest
 from PIL import Image

@@ -30,6 +30,8 @@ def test_an_enlarged_thumbnail_is_not_kept_in_place_of_what_it_was_made_of():
     enlarged = Standing(digest="enlarged", pixels=800 * 600, coded_bytes=90_000, is_soft=True)
     assert stars([enlarged, small], [Pair(first=0, second=1, likeness=0.95)]) == [[1, 0]]
     assert enlarged.behind(small) == "which is sharper, though smaller"
+    sharp = replace(enlarged, digest="sharp", coded_bytes=9_000, is_soft=False)
+    assert enlarged.behind(sharp) == "which is sharper"
 
 
 def test_of_soft_pictures_the_largest_is_kept_unless_a_thumbnail_is_all_there_is():
