@@ -23,7 +23,7 @@ from curation.leaks import LeakCheck
 from curation.lock import write_atomically
 from curation.memory import give_back
 from curation.recipe import SPLITS
-from curation.suspicion import reason_for_none
+from curation.suspicion import who_looked
 from curation.thumbnails import Thumbnails
 
 ROOM_BYTES = 7_400_000
@@ -108,7 +108,7 @@ def page(
         groups=groups,
         suspicious=exhibits.suspicious(figures, thumbnails),
         flagged=exhibits.flagged(dataset, thumbnails),
-        not_looked=reason_for_none(dataset.rows),
+        not_looked=who_looked(dataset),
         sheets=exhibits.sheets(dataset, thumbnails),
         in_sight=_IN_SIGHT,
         refused=dataset.refused,

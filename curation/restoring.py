@@ -196,7 +196,13 @@ def restore(
         if not is_as_locked:
             _require_another(wanted, root, missed, otherwise)
         entry = wanted.entry if is_as_locked else {**found, "libraries": libraries()}
-        write_manifest(site / MANIFEST, rows, recipe, refused=wanted.manifest.refused)
+        write_manifest(
+            site / MANIFEST,
+            rows,
+            recipe,
+            refused=wanted.manifest.refused,
+            network=wanted.manifest.network,
+        )
         write_report(Dataset.open(site), name=name, lock_digest=lock.digest_of(entry))
     lock.write_entry(lock.lock_path(root), name, entry)
     yield Restored(
