@@ -33,6 +33,7 @@ from curation.pairs import Pair, Pairs
 from curation.recipe import SPLITS, CurationRecipe
 from curation.report import write_report
 from curation.review import Decision, Reviewed, reviewed
+from curation.searched import hand_on, is_outdated
 from curation.seeing import Eyes, seen_by
 from curation.sides import NONE_BEFORE, Sides, sides_of
 from curation.spool import Selection, Spool
@@ -113,6 +114,7 @@ def curate(
         write_manifest(site / MANIFEST, rows, recipe, refused=refused, network=network)
         give_back()
         grown = Dataset(root=site, recipe=recipe, rows=rows, refused=refused, network=network)
+        hand_on(root, site)
         write_report(grown, name=name, lock_digest=lock.digest_of(entry))
         store.forget_all_but(Digests.of(row.digest for row in rows))
     lock.write_entry(lock.lock_path(root), name, entry)
@@ -293,6 +295,11 @@ def _outdated(dataset: Dataset) -> Iterator[str]:
         yield (
             f"no network has looked at {kept - looked} of the {kept} pictures for outliers and"
             " wrong labels: `bestiary suspect` looks at all of them"
+        )
+    if is_outdated(dataset.root, dataset.lock_digest):
+        yield (
+            "the search for leaks is outdated, it was of another version of this dataset:"
+            " search again with `bestiary audit`"
         )
 
 

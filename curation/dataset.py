@@ -3,6 +3,7 @@
 DATASET/train/<species>/<digest>.jpg   (val/…, test/… likewise)
 DATASET/manifest.parquet               one row per kept record of the harvest
 DATASET/report.html                    for a person
+DATASET/leaks.json                     what the last search for leaks found, if there was one
 datasets.lock                          beside DATASET, with an entry of its name
 """
 
@@ -32,6 +33,7 @@ from curation.spool import Spool, in_order
 
 MANIFEST = "manifest.parquet"
 REPORT = "report.html"
+LEAKS = "leaks.json"
 MANIFEST_VERSION = 2
 _METADATA_KEY = b"bestiary"
 _LITTER = frozenset({".DS_Store", ".localized", ".directory", "Thumbs.db", "desktop.ini"})

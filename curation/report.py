@@ -23,6 +23,7 @@ from curation.leaks import LeakCheck
 from curation.lock import write_atomically
 from curation.memory import give_back
 from curation.recipe import SPLITS
+from curation.searched import standing
 from curation.suspicion import who_looked
 from curation.thumbnails import Thumbnails
 
@@ -54,8 +55,12 @@ def write_report(
     target: int | None = None,
     leaks: LeakCheck | None = None,
 ) -> Path:
-    """Write the report into the dataset's folder; return its path."""
+    """Write the report into the dataset's folder; return its path.
+
+    Where no search for leaks was made for it, it tells of the last one, if that still holds.
+    """
     path = dataset.root / REPORT
+    leaks = leaks or standing(dataset.root, lock_digest)
     pieces = page(dataset, name=name, lock_digest=lock_digest, target=target, leaks=leaks)
     write_atomically(path, (piece.encode() for piece in pieces))
     return path

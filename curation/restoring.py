@@ -25,6 +25,7 @@ from curation.errors import DatasetError, EmptyHarvestError, LockMismatchError
 from curation.likeness import rendered_jpeg
 from curation.recipe import SPLITS, CurationRecipe
 from curation.report import write_report
+from curation.searched import hand_on
 from scraper.harvest import Harvest, Record
 
 FateWord = Literal["gone", "changed", "refused", "unreachable", "no address", "unreadable"]
@@ -203,6 +204,7 @@ def restore(
             refused=wanted.manifest.refused,
             network=wanted.manifest.network,
         )
+        hand_on(root, site)
         write_report(Dataset.open(site), name=name, lock_digest=lock.digest_of(entry))
     lock.write_entry(lock.lock_path(root), name, entry)
     yield Restored(
