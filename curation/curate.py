@@ -20,7 +20,6 @@ from curation.audit import dropped_by_word
 from curation.building import building_site, furnish
 from curation.dataset import MANIFEST, Dataset, Row, counts, identity, write_manifest
 from curation.decide import SpeciesByDigest, decide, species_by_digest
-from curation.decode import libraries
 from curation.digests import Digests
 from curation.errors import DatasetError, EmptyHarvestError
 from curation.findings import Findings, found
@@ -41,6 +40,7 @@ from curation.stars import Compared, Standings
 from curation.store import Store
 from curation.study_split import split_libraries
 from curation.suspicion import looked_at
+from curation.versions import libraries_of
 from scraper.harvest import Harvest, Record
 
 _BY_CHANCE = frozenset({reasons.CRASHED, reasons.TOO_SLOW, reasons.TOO_MUCH_MEMORY})
@@ -106,7 +106,8 @@ def curate(
         rows = yield from _decided(originals, review, recipe, before, inherited)
         _require_some(rows, harvest)
         give_back()
-        entry = {**identity(rows, recipe), "libraries": {**libraries(), **split_libraries(recipe)}}
+        versions = {**libraries_of(rows), **split_libraries(recipe)}
+        entry = {**identity(rows, recipe), "libraries": versions}
         furnish(site, rows, store.rendered)
         refused = harvest.reasons()
         give_back()
