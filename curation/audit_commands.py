@@ -126,9 +126,12 @@ def _report_written(
 ) -> str:
     """Write the report; where that fails, the figures are told all the same."""
     from curation.report import write_report
+    from curation.searched import keep_search
 
     name = dataset.root.absolute().name
     try:
+        if leaks:
+            keep_search(dataset, leaks)
         write_report(
             dataset, name=name, lock_digest=dataset.lock_digest, target=target, leaks=leaks
         )

@@ -21,7 +21,7 @@ from pathlib import Path
 from PIL import Image
 
 from curation import lock, reasons
-from curation.dataset import MANIFEST, REPORT, Row, files_below, listed_files
+from curation.dataset import LEAKS, MANIFEST, REPORT, Row, files_below, listed_files
 from curation.digests import Digests
 from curation.errors import DatasetError
 from curation.memory import give_back
@@ -158,7 +158,7 @@ def _ours(root: Path) -> Callable[[str], bool]:
 
 def _is_named_by_us(file: str) -> bool:
     """Whether a path below the dataset is one that curation writes, as far as a name can tell."""
-    return file in {MANIFEST, REPORT} or _OUR_FILE.fullmatch(file) is not None
+    return file in {MANIFEST, REPORT, LEAKS} or _OUR_FILE.fullmatch(file) is not None
 
 
 def _is_in_a_split(file: str) -> bool:

@@ -20,10 +20,10 @@ from curation.audit import dropped_by_word
 from curation.building import building_site, furnish
 from curation.dataset import MANIFEST, Dataset, Row, counts, identity, write_manifest
 from curation.decide import SpeciesByDigest, decide, species_by_digest
-from curation.decode import libraries
 from curation.digests import Digests
 from curation.errors import DatasetError, EmptyHarvestError
 from curation.findings import Findings, found
+from curation.inherited import Inherited, inherited_from
 from curation.judging import Judge
 from curation.lookalikes import Album
 from curation.looking import Seen
@@ -32,12 +32,15 @@ from curation.pairs import Pair, Pairs
 from curation.recipe import SPLITS, CurationRecipe
 from curation.report import write_report
 from curation.review import Decision, Reviewed, reviewed
+from curation.searched import hand_on, is_outdated
 from curation.seeing import Eyes, seen_by
 from curation.sides import NONE_BEFORE, Sides, sides_of
 from curation.spool import Selection, Spool
 from curation.stars import Compared, Standings
 from curation.store import Store
 from curation.study_split import split_libraries
+from curation.suspicion import looked_at
+from curation.versions import libraries_of
 from scraper.harvest import Harvest, Record
 
 _BY_CHANCE = frozenset({reasons.CRASHED, reasons.TOO_SLOW, reasons.TOO_MUCH_MEMORY})
@@ -77,7 +80,8 @@ def curate(
     Until then whatever was at `root` stays as it was. `workers` is how many processes look at
     images; what earlier runs saw is taken over unless `is_fresh`. `before` says where images
     were, for a recipe that keeps splits; it is the dataset at `root` unless given. `decisions`
-    are a person's (`curation.review`).
+    are a person's (`curation.review`). What a network found in the dataset at `root` goes on
+    with pictures that stay the same (`curation.inherited`).
 
     Raises:
         UsageError: the decisions contradict each other.
@@ -97,17 +101,21 @@ def curate(
         building_site(root) as site,
         Store.beside(root, recipe, otherwise=site / ".inspected", fresh=is_fresh) as store,
     ):
+        inherited = inherited_from(root)
         originals = _Originals(harvest=harvest, store=store, eyes=eyes)
-        rows = yield from _decided(originals, review, recipe, before)
+        rows = yield from _decided(originals, review, recipe, before, inherited)
         _require_some(rows, harvest)
         give_back()
-        entry = {**identity(rows, recipe), "libraries": {**libraries(), **split_libraries(recipe)}}
+        versions = {**libraries_of(rows), **split_libraries(recipe)}
+        entry = {**identity(rows, recipe), "libraries": versions}
         furnish(site, rows, store.rendered)
         refused = harvest.reasons()
         give_back()
-        write_manifest(site / MANIFEST, rows, recipe, refused=refused)
+        network = inherited.network if inherited.rows and looked_at(rows)[0] else ""
+        write_manifest(site / MANIFEST, rows, recipe, refused=refused, network=network)
         give_back()
-        grown = Dataset(root=site, recipe=recipe, rows=rows, refused=refused)
+        grown = Dataset(root=site, recipe=recipe, rows=rows, refused=refused, network=network)
+        hand_on(root, site)
         write_report(grown, name=name, lock_digest=lock.digest_of(entry))
         store.forget_all_but(Digests.of(row.digest for row in rows))
     lock.write_entry(lock.lock_path(root), name, entry)
@@ -128,7 +136,11 @@ class _Originals:
 
 
 def _decided(
-    originals: _Originals, review: Reviewed, recipe: CurationRecipe, before: Sides
+    originals: _Originals,
+    review: Reviewed,
+    recipe: CurationRecipe,
+    before: Sides,
+    inherited: Inherited,
 ) -> Generator[Looked | Compared, None, Sequence[Row]]:
     """Look at every original, compare and decide; what is known for that alone goes with it."""
     digests = Digests.of(record.sha256 or "" for record in review.records)
@@ -163,7 +175,16 @@ def _decided(
     )
     del album  # What is compared takes most of the room for temporary files.
     give_back()
-    return decide(review, findings, species, pairs, recipe, before=before, unmarked=unmarked)
+    return decide(
+        review,
+        findings,
+        species,
+        pairs,
+        recipe,
+        before=before,
+        inherited=inherited,
+        unmarked=unmarked,
+    )
 
 
 def _of_the_same_pixels(groups: Iterable[Sequence[int]], findings: Findings) -> Iterator[Pair]:
@@ -265,6 +286,22 @@ def _warnings(dataset: Dataset, harvest: Harvest) -> Iterator[str]:
             what = "images" if dataset.recipe.group_by == "look-alikes" else "groups of images"
             yield f"too few {what} for {name} of {', '.join(missing)}"
     yield from grouping.warnings(dataset.rows, dataset.recipe.group_by)
+    yield from _outdated(dataset)
+
+
+def _outdated(dataset: Dataset) -> Iterator[str]:
+    """What was found out about the dataset before, and not about this one."""
+    looked, kept = looked_at(dataset.rows)
+    if 0 < looked < kept:
+        yield (
+            f"no network has looked at {kept - looked} of the {kept} pictures for outliers and"
+            " wrong labels: `bestiary suspect` looks at all of them"
+        )
+    if is_outdated(dataset.root, dataset.lock_digest):
+        yield (
+            "the search for leaks is outdated, it was of another version of this dataset:"
+            " search again with `bestiary audit`"
+        )
 
 
 def _is_changed(row: Row, harvest: Harvest) -> bool:

@@ -3,6 +3,7 @@
 DATASET/train/<species>/<digest>.jpg   (val/…, test/… likewise)
 DATASET/manifest.parquet               one row per kept record of the harvest
 DATASET/report.html                    for a person
+DATASET/leaks.json                     what the last search for leaks found, if there was one
 datasets.lock                          beside DATASET, with an entry of its name
 """
 
@@ -32,6 +33,7 @@ from curation.spool import Spool, in_order
 
 MANIFEST = "manifest.parquet"
 REPORT = "report.html"
+LEAKS = "leaks.json"
 MANIFEST_VERSION = 2
 _METADATA_KEY = b"bestiary"
 _LITTER = frozenset({".DS_Store", ".localized", ".directory", "Thumbs.db", "desktop.ini"})
@@ -174,6 +176,8 @@ class Dataset:
     """The manifest, in order: by species, digest and address."""
     refused: Mapping[str, int] = field(default_factory=dict)
     """How often the harvest got no image at all, by its reason."""
+    network: str = ""
+    """Which looked for outliers and wrong labels; empty where none did, or nobody noted it."""
 
     @classmethod
     def open(cls, root: Path) -> Self:
@@ -187,8 +191,13 @@ class Dataset:
         return cls.read(root / MANIFEST)
 
     @classmethod
-    def read(cls, path: Path) -> Self:
+    def read(cls, path: Path, columns: Sequence[str] | None = None) -> Self:
         """Read a manifest wherever it is; the dataset's folder is taken to be around it.
+
+        Args:
+            path: of the manifest.
+            columns: which rows are to have, digest and species among them; others are as by
+                default. All unless given.
 
         Raises:
             DatasetError: it is no manifest, or another Bestiary wrote it.
@@ -196,8 +205,9 @@ class Dataset:
         with _manifest(path) as (record, file):
             recipe = CurationRecipe.from_record(record["recipe"])
             refused = dict(record.get("refused", {}))
-            rows = Spool.of(Row, map(_row, _values_in(file)))
-        return cls(root=path.parent, recipe=recipe, rows=rows, refused=refused)
+            rows = Spool.of(Row, map(_row, _values_in(file, columns)))
+            network = str(record.get("network", ""))
+        return cls(root=path.parent, recipe=recipe, rows=rows, refused=refused, network=network)
 
     @functools.cached_property
     def species(self) -> tuple[str, ...]:
@@ -398,12 +408,14 @@ def write_manifest(
     recipe: CurationRecipe,
     *,
     refused: Mapping[str, int] | None = None,
+    network: str = "",
 ) -> None:
-    """Write the manifest, with the recipe and what the harvest refused in its metadata."""
+    """Write the manifest; all but the rows goes into its metadata (see `Dataset`)."""
     record: dict[str, Any] = {
         "version": MANIFEST_VERSION,
         "recipe": recipe.record(),
         "refused": dict(refused or {}),
+        "network": network,
     }
     schema = SCHEMA.with_metadata({_METADATA_KEY: lock.canonical(record)})
     with pq.ParquetWriter(path, schema, compression="zstd") as file:

@@ -21,6 +21,7 @@ from curation.dataset import Row
 from curation.digests import ByDigest, Digests
 from curation.findings import Finding, Findings
 from curation.flags import traits
+from curation.inherited import NOTHING, Inherited
 from curation.pairs import Pairs
 from curation.recipe import CurationRecipe
 from curation.review import Reviewed
@@ -54,6 +55,7 @@ def decide(
     recipe: CurationRecipe,
     *,
     before: Sides = NONE_BEFORE,
+    inherited: Inherited = NOTHING,
     unmarked: Mapping[int, int] = MappingProxyType({}),
 ) -> Sequence[Row]:
     """Make the manifest: one row per record, ordered by species, digest and address.
@@ -65,6 +67,7 @@ def decide(
         pairs: verified look-alikes, by the places of their digests, and how alike they are.
         recipe: says how.
         before: where images were in the dataset before, which `keep_splits` honours.
+        inherited: what a network found of them in the dataset before.
         unmarked: of groups whose best has a watermark or caption on it: what is kept instead.
 
     Raises:
@@ -74,7 +77,8 @@ def decide(
     judged = Spool.of(Row, _judged(review, findings, verdicts))
     del verdicts
     usual = traits(judged)
-    return Spool.of(Row, with_suspicion(with_sides(judged, recipe, before), usual))
+    rows = inherited.into(with_sides(judged, recipe, before))
+    return Spool.of(Row, with_suspicion(rows, usual))
 
 
 def _in_order(records: Sequence[Record], digests: Digests) -> Iterator[tuple[int, list[Record]]]:

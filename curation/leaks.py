@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from PIL import Image
 
+from curation.lock import digest_of_lines
 from curation.nearest import Collection, nearest
 from curation.recipe import SPLITS, CurationRecipe, Split
 from curation.signature import Signature, sign
+from curation.spool import in_order
 
 FACING: tuple[tuple[Split, Split], ...] = (("test", "train"), ("val", "train"), ("test", "val"))
 """The splits that must not share a picture."""
@@ -84,6 +86,27 @@ class LeakCheck:
     """Files that are no pictures, and were not compared."""
     absent: tuple[str, ...] = ()
     """Files that the manifest names and the folder has not, and that were not compared either."""
+    files_sha256: str = ""
+    """Over the paths and digests of all files that were there, as in a lock entry."""
+
+    @classmethod
+    def of_document(cls, document: Mapping[str, Any]) -> Self:
+        """The check that `document` told of.
+
+        Raises:
+            KeyError, TypeError, ValueError: no check did.
+        """
+        return cls(
+            pictures=int(document["pictures"]),
+            pairs=int(document["pairs"]),
+            aligned=int(document["aligned"]),
+            min_likeness=float(document["min_likeness"]),
+            leaks=tuple(map(_of_document, document["leaks"])),
+            nearest=tuple(map(_of_document, document["nearest"])),
+            unreadable=tuple(map(str, document["unreadable"])),
+            absent=tuple(map(str, document["absent"])),
+            files_sha256=str(document["files_sha256"]),
+        )
 
     @property
     def likeness(self) -> float | None:
@@ -120,6 +143,7 @@ class LeakCheck:
             "nearest": [_as_document(near) for near in self.nearest],
             "unreadable": list(self.unreadable),
             "absent": list(self.absent),
+            "files_sha256": self.files_sha256,
         }
 
 
@@ -129,6 +153,16 @@ def _as_document(near: Near) -> dict[str, object]:
         "likeness": near.likeness,
         "same_bytes": near.same_bytes,
     }
+
+
+def _of_document(document: Mapping[str, Any]) -> Near:
+    first, second = map(str, document["files"])
+    return Near(
+        first=first,
+        second=second,
+        likeness=float(document["likeness"]),
+        same_bytes=bool(document["same_bytes"]),
+    )
 
 
 def look(root: Path, file: str) -> Seen:
@@ -206,6 +240,7 @@ def check(seen: Sequence[Seen], recipe: CurationRecipe) -> LeakCheck:
         leaks=tuple(leaks),
         nearest=tuple(found[len(leaks) :][:_SHOWN]),
         unreadable=tuple(one.file for one in seen if not one.is_picture),
+        files_sha256=digest_of_lines(in_order(f"{one.sha256} {one.file}" for one in seen)),
     )
 
 

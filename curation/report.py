@@ -23,7 +23,8 @@ from curation.leaks import LeakCheck
 from curation.lock import write_atomically
 from curation.memory import give_back
 from curation.recipe import SPLITS
-from curation.suspicion import reason_for_none
+from curation.searched import standing
+from curation.suspicion import who_looked
 from curation.thumbnails import Thumbnails
 
 ROOM_BYTES = 7_400_000
@@ -54,8 +55,12 @@ def write_report(
     target: int | None = None,
     leaks: LeakCheck | None = None,
 ) -> Path:
-    """Write the report into the dataset's folder; return its path."""
+    """Write the report into the dataset's folder; return its path.
+
+    Where no search for leaks was made for it, it tells of the last one, if that still holds.
+    """
     path = dataset.root / REPORT
+    leaks = leaks or standing(dataset.root, lock_digest)
     pieces = page(dataset, name=name, lock_digest=lock_digest, target=target, leaks=leaks)
     write_atomically(path, (piece.encode() for piece in pieces))
     return path
@@ -108,7 +113,7 @@ def page(
         groups=groups,
         suspicious=exhibits.suspicious(figures, thumbnails),
         flagged=exhibits.flagged(dataset, thumbnails),
-        not_looked=reason_for_none(dataset.rows),
+        not_looked=who_looked(dataset),
         sheets=exhibits.sheets(dataset, thumbnails),
         in_sight=_IN_SIGHT,
         refused=dataset.refused,

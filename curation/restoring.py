@@ -20,11 +20,12 @@ from typing import Literal
 from curation import lock, reasons
 from curation.building import THUMBNAILS, building_site, make_class_folders
 from curation.dataset import MANIFEST, Dataset, Row, file_name, identity, write_manifest
-from curation.decode import libraries
 from curation.errors import DatasetError, EmptyHarvestError, LockMismatchError
 from curation.likeness import rendered_jpeg
 from curation.recipe import SPLITS, CurationRecipe
 from curation.report import write_report
+from curation.searched import hand_on
+from curation.versions import libraries_of
 from scraper.harvest import Harvest, Record
 
 FateWord = Literal["gone", "changed", "refused", "unreachable", "no address", "unreadable"]
@@ -195,8 +196,15 @@ def restore(
         is_as_locked = all(wanted.entry.get(key) == value for key, value in found.items())
         if not is_as_locked:
             _require_another(wanted, root, missed, otherwise)
-        entry = wanted.entry if is_as_locked else {**found, "libraries": libraries()}
-        write_manifest(site / MANIFEST, rows, recipe, refused=wanted.manifest.refused)
+        entry = wanted.entry if is_as_locked else {**found, "libraries": libraries_of(rows)}
+        write_manifest(
+            site / MANIFEST,
+            rows,
+            recipe,
+            refused=wanted.manifest.refused,
+            network=wanted.manifest.network,
+        )
+        hand_on(root, site)
         write_report(Dataset.open(site), name=name, lock_digest=lock.digest_of(entry))
     lock.write_entry(lock.lock_path(root), name, entry)
     yield Restored(

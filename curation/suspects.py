@@ -143,8 +143,12 @@ def out_of_fold(
     return chances
 
 
-def note_doubts(dataset: Dataset, found: Mapping[tuple[str, str], Doubt]) -> Dataset:
+def note_doubts(
+    dataset: Dataset, found: Mapping[tuple[str, str], Doubt], *, network: str
+) -> Dataset:
     """Write doubts, by digest and species, and the suspicion that follows, into a dataset.
+
+    `network` says for people whose doubts they are.
 
     Rows without a doubt lose what an earlier network said of them. The lock stays as it is;
     manifest and report are written anew.
@@ -163,7 +167,7 @@ def note_doubts(dataset: Dataset, found: Mapping[tuple[str, str], Doubt]) -> Dat
     path = dataset.root / MANIFEST
     unready = path.with_name(f".{MANIFEST}.unready")
     try:
-        write_manifest(unready, rows, dataset.recipe, refused=dataset.refused)
+        write_manifest(unready, rows, dataset.recipe, refused=dataset.refused, network=network)
         unready.replace(path)
         noted = Dataset.open(dataset.root)
         write_report(noted, name=noted.root.absolute().name, lock_digest=noted.lock_digest)

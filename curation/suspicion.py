@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Final
 
 from curation import reasons
-from curation.dataset import Row
+from curation.dataset import Dataset, Row
 from curation.flags import is_usable, words
 from curation.spool import Selection
 
@@ -87,11 +87,27 @@ def suspects(rows: Sequence[Row], *, at_least: float = 0.3) -> Sequence[Row]:
     return Selection(rows, (place for _, _, place in sorted(first.values())))
 
 
-def reason_for_none(rows: Sequence[Row]) -> str:
-    """Why no image has an outlier score or a doubtful label; empty where some have."""
-    if any(row.outlier is not None for row in rows):
-        return ""
-    return (
-        "No network has looked at these pictures for outliers and wrong labels:"
-        " bestiary suspect does, with pre-trained weights that are at hand."
+def looked_at(rows: Iterable[Row]) -> tuple[int, int]:
+    """At how many pictures a network looked for outliers and wrong labels, of how many kept."""
+    looked = kept = 0
+    for row in rows:
+        looked += row.outlier is not None
+        kept += row.kept
+    return looked, kept
+
+
+def who_looked(dataset: Dataset) -> str:
+    """Which network looked at how many of the pictures for outliers and wrong labels."""
+    looked, kept = looked_at(dataset.rows)
+    if not looked:
+        return (
+            "No network has looked at these pictures for outliers and wrong labels:"
+            " bestiary suspect does, with pre-trained weights that are at hand."
+        )
+    told = (
+        f"{dataset.network or 'A network that is not named'} has looked at {looked:,} of these"
+        f" {kept:,} pictures for outliers and wrong labels."
     )
+    if looked == kept:
+        return told
+    return f"{told} The others came later, or could not be read: bestiary suspect looks at all."

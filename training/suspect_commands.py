@@ -49,7 +49,8 @@ def suspect(*, dataset: Path, path: Path | None, model: str) -> tuple[Document, 
         (row.digest, row.species): doubt
         for row, doubt in zip(rows, doubts(rows, features), strict=True)
     }
-    return _told(note_doubts(opened, found), entry, weights, looked_at=len(rows))
+    noted = note_doubts(opened, found, network=f"{entry.name} ({weights.name})")
+    return _told(noted, entry, weights, looked_at=len(rows))
 
 
 def _network(model: str, path: Path | None) -> tuple[ModelEntry, Path]:

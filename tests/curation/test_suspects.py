@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from curation.dataset import Dataset, Row
 from curation.errors import DatasetError
 from curation.suspects import doubts, note_doubts, out_of_fold
-from curation.suspicion import reason_for_none, suspects
+from curation.suspicion import suspects, who_looked
 from tests.curation.making import curated
 
 NAMES = ("mouse", "shrew", "vole")
@@ -113,7 +113,7 @@ def test_damaged_features_are_an_error():
 
 def test_doubts_are_noted_in_the_manifest_and_leave_the_lock_alone(shrews_and_mice, tmp_path):
     dataset = curated(shrews_and_mice, tmp_path / "dataset").dataset
-    assert "bestiary suspect" in reason_for_none(dataset.rows)
+    assert who_looked(dataset).startswith("No network has looked at these pictures")
     kept = [row for row in dataset.rows if row.kept]
     features = np.random.default_rng(0).normal(size=(len(kept), 8)).astype(np.float32)
     for row, one in zip(kept, features, strict=True):
@@ -123,8 +123,11 @@ def test_doubts_are_noted_in_the_manifest_and_leave_the_lock_alone(shrews_and_mi
         (row.digest, row.species): doubt
         for row, doubt in zip(kept, doubts(kept, features), strict=True)
     }
-    noted = note_doubts(dataset, found)
-    assert reason_for_none(noted.rows) == ""
+    noted = note_doubts(dataset, found, network="seer (seer.h5)")
+    assert who_looked(noted) == (
+        "seer (seer.h5) has looked at 19 of these 19 pictures for outliers and wrong labels."
+    )
+    assert who_looked(noted) in (noted.root / "report.html").read_text("utf-8")
     assert noted.verify() == ()
     assert noted.lock_digest == dataset.lock_digest
     worst = suspects([row for row in noted.rows if row.kept])[0]

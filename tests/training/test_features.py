@@ -90,6 +90,7 @@ def test_suspect_fills_the_columns_and_leaves_the_lock_alone(
     assert all(row.outlier is not None and row.label_doubt is not None for row in kept)
     assert document["doubtful_labels"] == sum(bool(row.label_doubt) for row in kept)
     assert (noted.lock_digest, noted.verify()) == (lock, ())
+    assert noted.network == f"{ENTRY.name} ({weights.name})"
 
 
 def test_weights_that_do_not_fit_or_are_not_there_are_told(
