@@ -1,16 +1,21 @@
 """Does the input ever starve the device? Real batches beside one batch held in memory.
 
+    python benchmarks/input.py --dataset DATASET [--model cifar-vgg] [--steps 3] [--rounds 3]
     python benchmarks/input.py [--model cifar-vgg] [--steps 40] [--rounds 5]
 
-The two are taken in turns, a few steps each, so that a busy machine slows both alike. The bar
-is a ratio of at most 1.05, in wall time and in CPU time: what the real input adds is to find,
-map and copy the pictures of a batch out of a memory-mapped file of decoded ones.
+With a dataset, a round is a whole epoch over its training pictures, as training loads them, and
+as many steps on one batch; the system is told to forget what it has of the mapped file before.
+Else some steps on drawn noise. The two are taken in turns, a few steps each, so that a busy
+machine slows both alike. The bar is a ratio of at most 1.05, in wall time and in CPU time: what
+the real input adds is to find, map and copy the pictures of a batch.
 """
 
 from __future__ import annotations
 
 import argparse
 import itertools
+import math
+import os
 import statistics
 import sys
 import tempfile
@@ -24,9 +29,10 @@ from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # Here, `curation` is a benchmark's name.
 
+from curation.dataset import Dataset
 from training import backend, presets
 from training.models import find
-from training.pictures import Pictures, epoch_batches
+from training.pictures import Pictures, epoch_batches, load
 from training.recipe import TrainRecipe
 from training.train import fresh_network
 
@@ -53,11 +59,14 @@ def mapped(folder: Path, count: int, side_px: int) -> Pictures:
 class Steps:
     """One step of a training at a time, with batches from anywhere."""
 
-    def __init__(self, model: str, recipe: TrainRecipe, pictures: Pictures, side_px: int) -> None:
+    def __init__(self, model: str, recipe: TrainRecipe, pictures: Pictures) -> None:
         from training.steps import Stepper
 
-        network = fresh_network(find(model), recipe, side_px=side_px, classes=5, first_weights=None)
-        self._stepper = Stepper(network, recipe, weights=np.ones(5, np.float32))
+        side_px, classes = pictures.pixels.shape[1], int(pictures.labels.max()) + 1
+        network = fresh_network(
+            find(model), recipe, side_px=side_px, classes=classes, first_weights=None
+        )
+        self._stepper = Stepper(network, recipe, weights=np.ones(classes, np.float32))
         self._stepper.compile(steps=1000, steps_in_epoch=100, factors={})
         self._pictures, self._recipe = pictures, recipe
 
@@ -76,6 +85,11 @@ class Steps:
             self._stepper.take(batch)
             yield
 
+    @property
+    def in_epoch(self) -> int:
+        """Steps over all pictures once."""
+        return len(self._batches(0))
+
     def _batches(self, epoch: int) -> list[NDArray[np.intp]]:
         return epoch_batches(
             pictures=len(self._pictures),
@@ -93,24 +107,50 @@ def timed(steps: Iterator[None], count: int) -> tuple[float, float]:
     return time.perf_counter() - wall_s, time.process_time() - cpu_s
 
 
-def measure(model: str, *, steps: int, rounds: int) -> dict[str, Any]:
+def in_turns(both: Steps, *, steps: int, count: int) -> Iterator[tuple[float, ...]]:
+    """Wall and CPU seconds of real steps and then of held ones, some at a time, `count` in all."""
+    real, held = both.real(), both.held()
+    for begun in itertools.cycle(range(0, count, steps)):
+        some = min(steps, count - begun)
+        yield (*timed(real, some), *timed(held, some))
+
+
+def forget(pixels: NDArray[np.uint8]) -> None:
+    """Have what lies in a mapped file read from the disk again, where the system can be told."""
+    if isinstance(pixels, np.memmap) and hasattr(os, "posix_fadvise"):
+        with Path(str(pixels.filename)).open("rb") as file:
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def measure(model: str, dataset: Path | None, *, steps: int, rounds: int) -> dict[str, Any]:
     """The ratios of real to held steps: the medians over the rounds."""
     backend.start()
     side_px = SIDES[model]
     recipe = presets.fitted_to(presets.recipe("strong", find(model)), side_px=side_px)
     with tempfile.TemporaryDirectory() as folder:
-        pictures = mapped(Path(folder), PICTURES[model], side_px)
-        both = Steps(model, recipe, pictures, side_px)
-        real, held = both.real(), both.held()
-        timed(real, 3)
-        timed(held, 3)
-        pairs = [(timed(real, steps), timed(held, steps)) for _ in range(rounds)]
+        if dataset:
+            opened = Dataset.open(dataset)
+            pictures = load(opened, "train", side_px=side_px, cache=Path(folder))
+        else:
+            pictures = mapped(Path(folder), PICTURES[model], side_px)
+        both = Steps(model, recipe, pictures)
+        whole = both.in_epoch if dataset else steps
+        turns = in_turns(both, steps=steps, count=whole)
+        next(in_turns(both, steps=3, count=3))
+        pairs = []
+        for _ in range(rounds):
+            forget(pictures.pixels)
+            parts = list(itertools.islice(turns, math.ceil(whole / steps)))
+            sums = [sum(part) for part in zip(*parts, strict=True)]
+            pairs.append((sums[:2], sums[2:]))
     return {
+        "pictures": len(pictures),
+        "steps": whole,
         "model": model,
         "batch": recipe.batch_size,
         "wall_ratio": statistics.median(one[0] / other[0] for one, other in pairs),
         "cpu_ratio": statistics.median(one[1] / other[1] for one, other in pairs),
-        "cpu_ms_a_step": 1000 * statistics.median(one[1] for one, _ in pairs) / steps,
+        "cpu_ms_a_step": 1000 * statistics.median(one[1] for one, _ in pairs) / whole,
     }
 
 
@@ -118,13 +158,15 @@ def main() -> None:
     """Measure, and print a line a model."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--model", choices=list(SIDES), action="append")
+    parser.add_argument("--dataset", type=Path)
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--rounds", type=int, default=7)
     given = parser.parse_args()
     for model in given.model or SIDES:
-        found = measure(model, steps=given.steps, rounds=given.rounds)
+        found = measure(model, given.dataset, steps=given.steps, rounds=given.rounds)
         print(
-            f"{found['model']}, batches of {found['batch']}: real / held in memory"
+            f"{found['model']}, {found['pictures']} pictures, {found['steps']} steps a round,"
+            f" batches of {found['batch']}: real / held in memory"
             f" {found['wall_ratio']:.3f} wall, {found['cpu_ratio']:.3f} CPU"
             f" ({found['cpu_ms_a_step']:.0f} CPU ms a step)"
         )
