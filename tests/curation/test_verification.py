@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 
 from curation import lock
-from curation.dataset import MANIFEST, Dataset, write_manifest
+from curation.dataset import MANIFEST, Dataset, require_none, write_manifest
+from curation.errors import LockMismatchError
 from curation.layout import share_in_place
 from curation.likeness import rendered_change
 from curation.recipe import CurationRecipe
@@ -210,6 +211,30 @@ def test_an_original_of_the_same_length_is_damaged_though_it_renders_the_same(co
         body = path.read_bytes()
         path.write_bytes(body[:14] + b"\xff" + body[15:])  # Of its density, no pixel's concern.
         assert [kind for kind, _ in found(dataset, harvest)] == ["corrupt"]
+
+
+def test_the_message_names_the_worst_first_and_counts_the_others(copy):
+    dataset = Dataset.open(copy / "dataset")
+    *tagged, gone, rotten = dataset.images("train")[:7]
+    for row in tagged:
+        dataset.path(row).write_bytes(dataset.path(row).read_bytes() + b"\n")
+    dataset.path(gone).unlink()
+    dataset.path(rotten).write_bytes(b"rotten")
+    with Harvest.open(copy / "harvest") as harvest:
+        original = harvest.path(rotten.digest)
+        original.chmod(0o644)
+        original.write_bytes(b"rotten")
+        differences = [
+            one for each in verified(dataset, harvest=harvest) for one in each.differences
+        ]
+    with pytest.raises(LockMismatchError) as caught:
+        require_none(differences, dataset.root)
+    message = str(caught.value)
+    places = [message.index(path) for path in (original.name, gone.file, rotten.file)]
+    assert places == sorted(places)
+    assert not any(row.file in message for row in tagged)
+    assert "and 5 more, which --json lists (in all: 1 missing, 2 corrupt, 5 re-encoded)" in message
+    assert len(caught.value.document["differences"]) == 8
 
 
 def test_the_number_of_workers_changes_nothing(copy):
