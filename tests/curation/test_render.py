@@ -28,7 +28,7 @@ def test_the_three_fits(fit, corner, edge):
 @pytest.mark.parametrize("fit", ["pad", "crop", "stretch"])
 def test_a_rendered_original_is_the_dataset_s_file_to_the_last_value(make_harvest, tmp_path, fit):
     body = jpeg(3, (500, 260))
-    recipe = CurationRecipe(side_px=96, fit=fit)
+    recipe = CurationRecipe(side_px=96, fit=fit, splits=(1.0, 0.0, 0.0))
     dataset = curated(make_harvest([("shrew", body)]), tmp_path / "dataset", recipe).dataset
     with Image.open(dataset.path(dataset.rows[0])) as image:
         assert (np.asarray(image) == np.asarray(render(body, recipe))).all()

@@ -14,7 +14,7 @@ from curation.dataset import Dataset
 from curation.leaks import LeakCheck, Near
 from curation.report import page, write_report
 from scraper.harvest import Candidate, Harvest
-from tests.curation.making import curated, jpeg
+from tests.curation.making import ALL_TRAIN, curated, jpeg
 
 VOID = {"meta", "img", "br", "line", "rect", "input"}
 
@@ -120,7 +120,7 @@ def test_what_pages_say_of_themselves_is_text_and_no_markup(evil, tmp_path):
             (record,) = harvest.records("pending")
             body = jpeg(number)
             harvest.keep(record, body, content_type="image/jpeg", fetched_at="2026-01-01T00:00:00Z")
-    dataset = curated(tmp_path / "harvest", tmp_path / "dataset").dataset
+    dataset = curated(tmp_path / "harvest", tmp_path / "dataset", ALL_TRAIN).dataset
     text = "".join(page(dataset, name=evil, lock_digest="0" * 64))
     read = Page(text)
     assert text.count("<script") == text.count("</script") == 1
