@@ -30,6 +30,8 @@ ROOM_BYTES = 7_400_000
 """What pictures may add to the page, which is to stay below 10 MB."""
 _PANELS = 24
 """Species whose histograms are in sight; those of others are folded away."""
+_BARS = 12
+"""Species whose bar is in sight, likewise."""
 _IN_SIGHT = 36
 """Pictures of a species that are in sight."""
 _MAX_ALIKE = 96
@@ -92,7 +94,8 @@ def page(
         name=name,
         figures=figures,
         splits=SPLITS,
-        bars=_bars(figures),
+        bars=list(_bars(figures).items()),
+        bars_in_sight=_BARS,
         scatter=charts.scatter(sizes, side_px=dataset.recipe.side_px),
         legend=[(charts.key(number), of) for number, of in enumerate(charts.with_others(sizes))],
         histograms=[
