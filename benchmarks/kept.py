@@ -3,8 +3,8 @@
     python benchmarks/kept.py [--photos N] [--seed N] [--half 0 or 1]
 
 Marks are put on real photos, each time on the larger and on the smaller of two copies; and pairs
-without a mark, of which the larger is to be kept, show what is given up by mistake. Others are of one
-size, and the one with more bytes was ruined before. Halves of the photos are told apart by the
+without a mark, of which the larger is to be kept, show what is given up by mistake. Others are of
+one size, and the one with more bytes was ruined before. Halves of the photos are told apart by the
 digest of their names. Needs BESTIARY_SHARED.
 """
 

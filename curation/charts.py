@@ -25,6 +25,9 @@ SERIES = 8
 """Colours that the page has; the last one is shared by all further species."""
 _PANEL_WIDTH, _PANEL_HEIGHT, _PANEL_FLOOR = 300, 96, 70
 
+_DIGIT = 7
+"""How wide one is printed."""
+
 _ARM, _THIN = 1.15, 0.42
 _CORNERS: tuple[tuple[tuple[float, float], ...], ...] = (
     (),  # A circle,
@@ -245,9 +248,11 @@ def _bar(axis: Axis, step: int, count: int, highest: int, floor: float) -> Marku
 
 
 def _tick(axis: Axis, tick: int, y: float) -> Markup:
-    return Markup('<text x="{}" y="{}" text-anchor="middle">{}</text>').format(
-        axis.at(tick), y, tick
-    )
+    """A number under its place on the axis, or beside it where it would stick out."""
+    place, half = axis.at(tick), _DIGIT * len(str(tick)) / 2
+    anchor = "start" if place - half < axis.start else "middle"
+    anchor = "end" if place + half > axis.end else anchor
+    return Markup('<text x="{}" y="{}" text-anchor="{}">{}</text>').format(place, y, anchor, tick)
 
 
 def _floor_line(start: float, end: float, y: float) -> Markup:

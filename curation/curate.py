@@ -15,10 +15,10 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from curation import grouping, lock, reasons
+from curation import grouping, lock, reasons, shortages
 from curation.audit import dropped_by_word
 from curation.building import building_site, furnish
-from curation.dataset import MANIFEST, Dataset, Row, counts, identity, write_manifest
+from curation.dataset import MANIFEST, Dataset, Row, identity, write_manifest
 from curation.decide import SpeciesByDigest, decide, species_by_digest
 from curation.digests import Digests
 from curation.errors import DatasetError, EmptyHarvestError
@@ -29,7 +29,7 @@ from curation.lookalikes import Album
 from curation.looking import Seen
 from curation.memory import give_back
 from curation.pairs import Pair, Pairs
-from curation.recipe import SPLITS, CurationRecipe
+from curation.recipe import CurationRecipe
 from curation.report import write_report
 from curation.review import Decision, Reviewed, reviewed
 from curation.searched import hand_on, is_outdated
@@ -86,7 +86,7 @@ def curate(
     Raises:
         UsageError: the decisions contradict each other.
         EmptyHarvestError: the harvest has no image, or none that can be used.
-        SplitError: there are too few images for the splits or folds that are asked for.
+        SplitError: there are too few images, or groups of them, for what is asked for.
         DatasetError: `root` cannot be replaced.
         LockMismatchError: the lock beside `root` cannot be read.
     """
@@ -105,6 +105,7 @@ def curate(
         originals = _Originals(harvest=harvest, store=store, eyes=eyes)
         rows = yield from _decided(originals, review, recipe, before, inherited)
         _require_some(rows, harvest)
+        shortages.require_all_splits(rows, recipe)
         give_back()
         versions = {**libraries_of(rows), **split_libraries(recipe)}
         entry = {**identity(rows, recipe), "libraries": versions}
@@ -278,13 +279,7 @@ def _warnings(dataset: Dataset, harvest: Harvest) -> Iterator[str]:
         yield f"no image is left of {', '.join(lost)}: gather more with `bestiary scrape`"
     if len(dataset.species) == 1:
         yield f"there is one species only, {dataset.species[0]}: a classifier needs two"
-    kept = counts(dataset.rows)
-    for name in ("val", "test"):
-        share = dataset.recipe.splits[SPLITS.index(name)]
-        missing = [species for species, images in kept[name].items() if not images]
-        if share > 0 and missing:
-            what = "images" if dataset.recipe.group_by == "look-alikes" else "groups of images"
-            yield f"too few {what} for {name} of {', '.join(missing)}"
+    yield from shortages.warnings(dataset.rows, dataset.recipe)
     yield from grouping.warnings(dataset.rows, dataset.recipe.group_by)
     yield from _outdated(dataset)
 

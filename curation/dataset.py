@@ -44,6 +44,12 @@ _GROUP = 4096
 _UNSAFE = re.compile(r"""^[. ]|[. ]$|[\x00-\x1f\x7f<>:"/\\|?*%]""")
 """What a folder's name may not hold, or not there, on one system or another."""
 _SHA256 = re.compile("[0-9a-f]{64}")
+_SPLIT_FOLDERS = tuple(f"{name}/" for name in SPLITS)
+_NAMED = 3
+"""Differences that a message names."""
+_LOST = ("missing", "corrupt")
+_WORST_FIRST = (*_LOST, "manifest", "lock", "torn", "changed", "unlisted", "re-encoded")
+"""The kinds of differences."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -255,7 +261,7 @@ class Dataset:
         """Do nothing if all is as locked.
 
         Raises:
-            LockMismatchError: it is not; the message names the first differences.
+            LockMismatchError: it is not; the message names the worst differences.
         """
         require_none(self.verify(), self.root)
 
@@ -322,15 +328,26 @@ def open_locked(root: Path) -> Dataset:
 
 
 def require_none(found: Sequence[Difference], root: Path) -> None:
-    """Raise `LockMismatchError` if differences were found, naming the first of them."""
+    """Raise `LockMismatchError` if differences were found, naming the worst and counting all."""
     if not found:
         return
-    first = "; ".join(f"{one.path}: {one.detail}" for one in found[:3])
-    more = f"; and {len(found) - 3} more, which --json lists" if len(found) > 3 else ""
+    worst = sorted(found, key=_badness)[:_NAMED]
+    first = "; ".join(f"{one.path}: {one.detail}" for one in worst)
+    more = ""
+    if len(found) > _NAMED:
+        kinds = Counter(one.kind for one in found)
+        listed = ", ".join(f"{kinds[kind]} {kind}" for kind in _WORST_FIRST if kinds[kind])
+        more = f"; and {len(found) - _NAMED} more, which --json lists (in all: {listed})"
     raise LockMismatchError(
         f"{root} is not what datasets.lock says: {first}{more}.",
         document={"differences": [asdict(one) for one in found]},
     )
+
+
+def _badness(one: Difference) -> tuple[bool, int]:
+    """Originals that are lost come first: what is rendered of them can be made again."""
+    is_rendered = one.path.startswith(_SPLIT_FOLDERS)
+    return is_rendered or one.kind not in _LOST, _WORST_FIRST.index(one.kind)
 
 
 def rendered_files(root: Path) -> Iterator[str]:

@@ -60,5 +60,6 @@ def crop_box(size: tuple[int, int]) -> tuple[float, float, float, float]:
 def to_jpeg(square: Image.Image, recipe: CurationRecipe) -> bytes:
     """Encode a rendered picture; the same pixels give the same bytes."""
     file = BytesIO()
-    square.save(file, "JPEG", quality=recipe.jpeg_quality, subsampling=0)
+    # Without the comment that an original may have had.
+    square.save(file, "JPEG", quality=recipe.jpeg_quality, subsampling=0, comment=b"")
     return file.getvalue()

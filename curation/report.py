@@ -23,7 +23,7 @@ from curation.leaks import LeakCheck
 from curation.lock import write_atomically
 from curation.memory import give_back
 from curation.recipe import SPLITS
-from curation.searched import standing
+from curation.searched import is_outdated, standing
 from curation.suspicion import who_looked
 from curation.thumbnails import Thumbnails
 
@@ -31,6 +31,8 @@ ROOM_BYTES = 7_400_000
 """What pictures may add to the page, which is to stay below 10 MB."""
 _PANELS = 24
 """Species whose histograms are in sight; those of others are folded away."""
+_BARS = 12
+"""Species whose bar is in sight, likewise."""
 _IN_SIGHT = 36
 """Pictures of a species that are in sight."""
 _MAX_ALIKE = 96
@@ -97,7 +99,8 @@ def page(
         name=name,
         figures=figures,
         splits=SPLITS,
-        bars=_bars(figures),
+        bars=list(_bars(figures).items()),
+        bars_in_sight=_BARS,
         scatter=charts.scatter(sizes, side_px=dataset.recipe.side_px),
         legend=[(charts.key(number), of) for number, of in enumerate(charts.with_others(sizes))],
         histograms=[
@@ -108,6 +111,7 @@ def page(
         panels_in_sight=_PANELS,
         series=charts.SERIES,
         leaks=leaks,
+        is_outdated=is_outdated(dataset.root, lock_digest),
         facing=facing,
         conflicts=conflicts,
         groups=groups,

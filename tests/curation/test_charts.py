@@ -55,6 +55,18 @@ def test_every_species_has_a_panel_and_all_share_an_axis():
     assert ticks[0] == ticks[1] != []
 
 
+@given(sizes=SIZES)
+def test_no_number_under_an_axis_sticks_out(sizes):
+    for panel in charts.panels(sizes).values():
+        root = ElementTree.fromstring(printable(panel))
+        right = float(root.get("viewBox").split()[2])
+        for label in root.iter("text"):
+            place, wide = float(label.get("x")), 7 * len(label.text)
+            start = place - {"start": 0, "middle": wide / 2, "end": wide}[label.get("text-anchor")]
+            assert start >= 0
+            assert start + wide <= right
+
+
 def test_series_differ_in_shape_and_not_in_colour_alone():
     shapes = {charts.shape(number, 0, 0, 5) for number in range(charts.SERIES)}
     assert len(shapes) == charts.SERIES

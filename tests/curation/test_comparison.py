@@ -12,7 +12,7 @@ from curation.leaks import look_at_all
 from curation.recipe import CurationRecipe
 from curation.report import comparison_page
 from curation.tables import side_by_side
-from tests.curation.making import curated, encoded, gathered, jpeg, picture
+from tests.curation.making import ALL_TRAIN, curated, encoded, gathered, jpeg, picture
 from tests.curation.test_report import Page
 
 SIZE = (120, 90)
@@ -81,8 +81,8 @@ def test_the_same_image_under_two_species_is_told(tmp_path):
         tmp_path / "b", [("mouse" if not n else "shrew", b) for n, b in enumerate(bodies)]
     )
     found = compare(
-        side(curated(one, tmp_path / "one").dataset, "one"),
-        side(curated(other, tmp_path / "two").dataset, "two"),
+        side(curated(one, tmp_path / "one", ALL_TRAIN).dataset, "one"),
+        side(curated(other, tmp_path / "two", ALL_TRAIN).dataset, "two"),
     )
     assert [(a.species, b.species) for a, b in found.relabelled] == [("shrew", "mouse")]
 

@@ -18,7 +18,17 @@ from curation.recipe import CurationRecipe
 from curation.review import Decision
 from curation.stars import Compared
 from scraper.harvest import Harvest
-from tests.curation.making import curated, encoded, gathered, grainy, jpeg, names_in, picture, tree
+from tests.curation.making import (
+    ALL_TRAIN,
+    curated,
+    encoded,
+    gathered,
+    grainy,
+    jpeg,
+    names_in,
+    picture,
+    tree,
+)
 
 
 def test_every_record_has_a_row_and_every_dropped_one_a_reason(shrews_and_mice, tmp_path):
@@ -68,7 +78,7 @@ def test_a_picture_of_two_species_is_dropped_from_both(make_harvest, tmp_path):
     smaller = encoded(picture(1).resize((80, 60)))
     fillers = [("shrew", jpeg(7)), ("mouse", jpeg(8))]
     harvest = make_harvest([("shrew", jpeg(1)), ("mouse", smaller), *fillers])
-    rows = curated(harvest, tmp_path / "dataset").dataset.rows
+    rows = curated(harvest, tmp_path / "dataset", ALL_TRAIN).dataset.rows
     assert [(row.species, row.reason) for row in rows if not row.kept] == [
         ("mouse", "conflict: also under shrew"),
         ("shrew", "conflict: also under mouse"),
@@ -184,7 +194,7 @@ def test_plain_pictures_of_the_same_pixels_are_one_and_a_conflict_across_species
     ]
     harvest = gathered(tmp_path / "h", bodies)
 
-    rows = curated(harvest, tmp_path / "d").dataset.rows
+    rows = curated(harvest, tmp_path / "d", ALL_TRAIN).dataset.rows
 
     plainly = [row for row in rows if row.format != "JPEG"]
     assert Counter(reasons.word(row.reason) for row in plainly) == {
@@ -283,7 +293,7 @@ def test_originals_that_changed_or_vanished_are_rows_with_a_reason(make_harvest,
 
 def test_a_species_name_cannot_leave_the_dataset(make_harvest, tmp_path):
     harvest = make_harvest([("../mouse/x", jpeg(1)), ("Größe", jpeg(2))])
-    dataset = curated(harvest, tmp_path / "dataset").dataset
+    dataset = curated(harvest, tmp_path / "dataset", ALL_TRAIN).dataset
     assert dataset.verify() == ()
     assert dataset.species == ("../mouse/x", "Größe")
     assert names_in(tmp_path) == ["dataset", "datasets.lock", "harvest"]
@@ -293,7 +303,7 @@ def test_a_copy_of_the_same_pixels_is_told_from_one_that_was_compressed_again(tm
     shot = grainy(1)
     bodies = [encoded(shot, "PNG"), encoded(shot, "BMP"), encoded(shot, quality=40)]
     harvest = gathered(tmp_path / "h", [("shrew", body) for body in bodies])
-    rows = curated(harvest, tmp_path / "d").dataset.rows
+    rows = curated(harvest, tmp_path / "d", ALL_TRAIN).dataset.rows
     assert sorted(row.reason.partition(", ")[2] for row in rows) == [
         "",
         "less compressed",

@@ -15,7 +15,7 @@ from curation.lookalikes import Album
 from curation.pairs import Pair
 from curation.recipe import CurationRecipe
 from curation.stars import Standing, stars
-from tests.curation.making import curated, encoded, gathered, nearing, picture, scene
+from tests.curation.making import ALL_TRAIN, curated, encoded, gathered, nearing, picture, scene
 
 RECIPE = CurationRecipe(side_px=64)
 SIZE = (240, 180)
@@ -251,7 +251,9 @@ def test_an_enlarged_thumbnail_gives_way_to_what_it_was_made_of(tmp_path):
     small = picture(5, size=(400, 300)).resize((100, 75))
     enlarged = small.resize((600, 450), Image.Resampling.BICUBIC)
     harvest = gathered(tmp_path / "h", [("shrew", encoded(shot)) for shot in (small, enlarged)])
-    kept, dropped = sorted(curated(harvest, tmp_path / "d").dataset.rows, key=lambda row: row.width)
+    kept, dropped = sorted(
+        curated(harvest, tmp_path / "d", ALL_TRAIN).dataset.rows, key=lambda row: row.width
+    )
     assert kept.kept
     assert dropped.reason == (
         f"near-duplicate: of {kept.digest[:12]}, which is sharper, though smaller"
@@ -264,7 +266,7 @@ def test_of_copies_the_one_in_colour_is_kept_unless_the_grey_one_shows_far_more(
         colour = shot.resize((width, width * 3 // 4))
         bodies = [encoded(shot.convert("L"), "PNG"), encoded(colour, quality=85)]
         harvest = gathered(tmp_path / f"h{width}", [("shrew", body) for body in bodies])
-        rows = curated(harvest, tmp_path / f"d{width}").dataset.rows
+        rows = curated(harvest, tmp_path / f"d{width}", ALL_TRAIN).dataset.rows
         (kept,) = (row for row in rows if row.kept)
         (dropped,) = (row for row in rows if not row.kept)
         assert kept.format == ("JPEG" if width == 250 else "PNG")

@@ -13,7 +13,7 @@ from curation.inspect import Inspected, inspect
 from curation.marks import differ, is_marked
 from curation.recipe import CurationRecipe
 from curation.signature import Signature
-from tests.curation.making import curated, encoded, gathered, picture
+from tests.curation.making import ALL_TRAIN, curated, encoded, gathered, picture
 
 RECIPE = CurationRecipe(side_px=64)
 SIZE = (400, 300)
@@ -159,7 +159,7 @@ def test_a_part_that_moved_a_little_makes_two_pictures_though_hardly_a_value_is_
 def kept_of(tmp_path, images: list[Image.Image]) -> tuple[tuple[int, int], list[str]]:
     """Size of the kept copy, and why the others were dropped."""
     harvest = gathered(tmp_path / "h", [("shrew", encoded(image, quality=85)) for image in images])
-    rows = curated(harvest, tmp_path / "d").dataset.rows
+    rows = curated(harvest, tmp_path / "d", ALL_TRAIN).dataset.rows
     (kept,) = [row for row in rows if row.kept]
     assert kept.width is not None
     assert kept.height is not None

@@ -5,9 +5,10 @@ import pytest
 from PIL import Image
 
 from curation.errors import UnusableImageError
+from curation.inspect import Inspected, inspect
 from curation.recipe import CurationRecipe
 from curation.render import render
-from tests.curation.making import curated, encoded, jpeg
+from tests.curation.making import curated, encoded, jpeg, picture
 
 
 @pytest.mark.parametrize(
@@ -28,7 +29,7 @@ def test_the_three_fits(fit, corner, edge):
 @pytest.mark.parametrize("fit", ["pad", "crop", "stretch"])
 def test_a_rendered_original_is_the_dataset_s_file_to_the_last_value(make_harvest, tmp_path, fit):
     body = jpeg(3, (500, 260))
-    recipe = CurationRecipe(side_px=96, fit=fit)
+    recipe = CurationRecipe(side_px=96, fit=fit, splits=(1.0, 0.0, 0.0))
     dataset = curated(make_harvest([("shrew", body)]), tmp_path / "dataset", recipe).dataset
     with Image.open(dataset.path(dataset.rows[0])) as image:
         assert (np.asarray(image) == np.asarray(render(body, recipe))).all()
@@ -41,3 +42,13 @@ def test_a_tiny_picture_can_be_rendered_although_it_would_not_be_kept():
 def test_bytes_without_a_picture_say_why():
     with pytest.raises(UnusableImageError, match="not an image"):
         render(b"<html>", CurationRecipe())
+
+
+@pytest.mark.parametrize("fit", ["pad", "crop", "stretch"])
+def test_what_an_original_says_besides_its_pixels_is_not_in_the_rendered_file(fit):
+    recipe = CurationRecipe(side_px=64, fit=fit)
+    shot = picture(1, (96, 96))
+    plain, told = (inspect(encoded(shot, **extra), recipe) for extra in ({}, {"comment": b"mine"}))
+    assert isinstance(plain, Inspected)
+    assert isinstance(told, Inspected)
+    assert plain.jpeg == told.jpeg

@@ -5,16 +5,17 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from importlib.resources import files
 
 import pytest
 
-from curation.dataset import Dataset
+from curation.dataset import Dataset, Row
 from curation.leaks import LeakCheck, Near
 from curation.report import page, write_report
 from scraper.harvest import Candidate, Harvest
-from tests.curation.making import curated, jpeg
+from tests.curation.making import ALL_TRAIN, curated, jpeg
 
 VOID = {"meta", "img", "br", "line", "rect", "input"}
 
@@ -120,7 +121,7 @@ def test_what_pages_say_of_themselves_is_text_and_no_markup(evil, tmp_path):
             (record,) = harvest.records("pending")
             body = jpeg(number)
             harvest.keep(record, body, content_type="image/jpeg", fetched_at="2026-01-01T00:00:00Z")
-    dataset = curated(tmp_path / "harvest", tmp_path / "dataset").dataset
+    dataset = curated(tmp_path / "harvest", tmp_path / "dataset", ALL_TRAIN).dataset
     text = "".join(page(dataset, name=evil, lock_digest="0" * 64))
     read = Page(text)
     assert text.count("<script") == text.count("</script") == 1
@@ -154,3 +155,38 @@ def test_a_page_has_no_more_pictures_than_it_has_room_for(dataset):
     less = "".join(page(dataset, name="dataset", lock_digest="0" * 64, room=12_000))
     assert less.count("data:image/webp") < whole.count("data:image/webp")
     assert len(less) < len(whole)
+
+
+def test_bars_of_many_species_are_folded_away(dataset):
+    rows = [
+        Row(digest=f"{number:064x}", species=f"species {number:02}", split="train", kept=True)
+        for number in range(30)
+    ]
+    text = "".join(page(replace(dataset, rows=rows), name="many", lock_digest="0" * 64))
+    balance = text[text.index('id="balance"') : text.index("Counts and sizes")]
+    in_sight, folded = balance.split("<details><summary>18 more species</summary>")
+    assert (in_sight.count('class="row"'), folded.count('class="row"')) == (12, 18)
+
+
+@pytest.mark.parametrize(
+    ("count", "words"),
+    [(1, "1 file is no picture and was"), (2, "2 files are no pictures and were")],
+)
+def test_files_that_were_not_compared_are_counted(dataset, count, words):
+    leaks = LeakCheck(
+        pictures=19,
+        pairs=100,
+        aligned=9,
+        min_likeness=0.86,
+        leaks=(),
+        nearest=(),
+        unreadable=tuple(f"test/mouse/{number}.jpg" for number in range(count)),
+    )
+    text = "".join(page(dataset, name="dataset", lock_digest="0" * 64, leaks=leaks))
+    assert f"{words} not compared" in text
+
+
+def test_what_scrolls_can_be_reached_by_keyboard_and_has_a_name(dataset):
+    text = "".join(page(dataset, name="dataset", lock_digest="0" * 64))
+    named = re.findall(r'<div class="scroll" tabindex="0" role="region" aria-label="[^"]+">', text)
+    assert len(named) == text.count('<div class="scroll"') >= 4

@@ -125,6 +125,18 @@ def test_the_page_asks_for_nothing_complains_of_nothing_and_fits(
     assert is_dark == (scheme == "dark")
 
 
+def test_numbers_are_whole_and_no_larger_than_text_on_a_phone(dataset, browser):
+    show(browser, dataset.root / "report.html", size="phone", scheme="light")
+    cut, tallest = browser.execute_script(
+        "const labels = [...document.querySelectorAll('.panels svg text')].map(one =>"
+        " [one.getBoundingClientRect(), one.closest('svg').getBoundingClientRect()]);"
+        "return [labels.filter(([one, paper]) => one.right > paper.right + 0.5 ||"
+        " one.left < paper.left - 0.5).length, Math.max(...labels.map(([one]) => one.height))]"
+    )
+    assert cut == 0
+    assert 8 < tallest < 18
+
+
 def test_a_review_is_written_by_keyboard_and_read_by_curation(dataset, browser, downloads):
     show(browser, dataset.root / "report.html", size="desktop", scheme="light")
     browser.execute_script("localStorage.clear()")

@@ -17,7 +17,7 @@ from curation.likeness import rendered_jpeg
 from curation.recipe import CurationRecipe
 from curation.restoring import Restored, addresses, locked, lost, missing, restore, write_list
 from scraper.harvest import Candidate, Harvest
-from tests.curation.making import curated, encoded, jpeg, picture, tree
+from tests.curation.making import ALL_TRAIN, curated, encoded, jpeg, picture, tree
 from tests.curation.test_lock_commands import bestiary
 from tests.fakes import ImageServer, Reply
 
@@ -184,7 +184,7 @@ def test_what_came_from_a_folder_can_be_had_of_its_harvest_alone(tmp_path):
             harvest.add([candidate], species=species, source="folder", query="", first_rank=rank)
             (record,) = harvest.records("pending")
             harvest.keep(record, body, content_type="", fetched_at="")
-    curated(tmp_path / "harvest", tmp_path / "dataset", CurationRecipe(side_px=64))
+    curated(tmp_path / "harvest", tmp_path / "dataset", ALL_TRAIN)
     arguments = ("restore", "dataset", "--out", "anew")
     error = bestiary(*arguments, "--harvest", "other", cwd=tmp_path, code=1)["error"]
     assert "name the harvest that has them, with --harvest" in error

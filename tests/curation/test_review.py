@@ -16,7 +16,7 @@ from curation.questions import open_questions, write_questions
 from curation.recipe import CurationRecipe
 from curation.review import COLUMNS, Decision, read_review, reviewed
 from scraper.harvest import Candidate, Harvest, Record
-from tests.curation.making import curated, encoded, jpeg, picture
+from tests.curation.making import ALL_TRAIN, curated, encoded, jpeg, picture
 
 HEADER = ",".join(COLUMNS)
 A, B = "a" * 64, "ab" + "0" * 62
@@ -178,7 +178,7 @@ def reasons_of(rows):
 
 
 def make(harvest, root, *decisions, **choices):
-    recipe = CurationRecipe(side_px=64, **choices)
+    recipe = CurationRecipe(side_px=64, splits=ALL_TRAIN.splits, **choices)
     with Harvest.open(harvest) as opened:
         *_, last = curate(opened, root, recipe=recipe, workers=1, decisions=decisions)
     return last

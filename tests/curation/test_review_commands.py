@@ -101,6 +101,8 @@ def test_one_poor_picture_at_many_addresses_is_a_placeholder(tmp_path):
     ImageDraw.Draw(sign).text((20, 70), "no image available", "grey", font_size=16)
     images = [("shrew", encoded(sign))] * 3 + [("shrew", jpeg(5)), ("mouse", jpeg(6))]
     harvest = gathered(tmp_path / "harvest", images)
-    document, _, dataset = make(harvest, tmp_path / "d", "--drop", "placeholder")
+    document, _, dataset = make(
+        harvest, tmp_path / "d", "--drop", "placeholder", "--splits", "1,0,0"
+    )
     assert document["dropped"] == {"placeholder": 3}
     assert all("placeholder" in row.flags for row in dataset.rows if row.reason)

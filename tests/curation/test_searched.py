@@ -68,6 +68,7 @@ def test_a_verdict_on_another_version_is_outdated_until_that_one_is_back(harvest
     assert "search again with `bestiary audit`" in warning
     assert is_outdated(searched.root, other.dataset.lock_digest)
     assert statement not in report_of(other.dataset)
+    assert "Outdated: the last search was of another version" in report_of(other.dataset)
     back = curated(harvest, searched.root, RECIPE)
     assert not warned_of_leaks(back)
     assert statement in report_of(back.dataset)

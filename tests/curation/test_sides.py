@@ -103,8 +103,8 @@ def test_a_dataset_that_grows_keeps_its_splits_and_says_so_in_its_lock(tmp_path)
 def test_pages_and_hosts_stay_whole_through_the_whole_curation(tmp_path):
     bodies = [("shrew", jpeg(n)) for n in range(12)] + [("mouse", jpeg(n)) for n in range(20, 32)]
     harvest = gathered(tmp_path / "harvest", bodies)
-    made = curated(harvest, tmp_path / "dataset", CurationRecipe(group_by="host")).dataset
-    assert {row.split for row in made.rows} == {"train"}  # They are all of one host.
+    with pytest.raises(SplitError, match="no group of images is left for val and test"):
+        curated(harvest, tmp_path / "dataset", CurationRecipe(group_by="host"))
     made = curated(harvest, tmp_path / "dataset", CurationRecipe(group_by="page", folds=3)).dataset
     assert torn_groups(made.rows, "page") == ()
     assert {row.split for row in Dataset.open(made.root).rows} == {"train", "val", "test"}

@@ -20,7 +20,16 @@ from curation.recipe import CurationRecipe
 from curation.seeing import Eyes
 from curation.store import Store, place_of, shaping, sources
 from scraper.harvest import Harvest
-from tests.curation.making import WORKERS, curated, encoded, gathered, jpeg, picture, tree
+from tests.curation.making import (
+    ALL_TRAIN,
+    WORKERS,
+    curated,
+    encoded,
+    gathered,
+    jpeg,
+    picture,
+    tree,
+)
 
 IMAGES = [(name, jpeg(seed)) for seed, name in enumerate(["shrew", "mouse"] * 8)]
 
@@ -264,7 +273,7 @@ def test_a_decoder_that_goes_down_takes_one_row_with_it(tmp_path):
     harvest = gathered(tmp_path / "harvest", [("shrew", body) for body in bodies])
     with Workers(Bounds(seconds=2)) as workers, Harvest.open(harvest) as opened:
         eyes = Eyes(count=2, workers=workers, look=look_or_end)
-        *_, last = curate(opened, tmp_path / "dataset", recipe=CurationRecipe(), workers=eyes)
+        *_, last = curate(opened, tmp_path / "dataset", recipe=ALL_TRAIN, workers=eyes)
     assert counted(last.dataset) == {
         "": 2,
         reasons.CRASHED: 1,
