@@ -71,6 +71,7 @@ _TWINS = (
     *(("ape/ape (56).png", "ape/ape (67).png"), ("cat/cat (49).png", "cat/cat (72).png")),
     *(("dog/dog (53).png", "dog/dog (71).png"), ("horse/horse (26).png", "horse/horse (46).png")),
     *(("lion/lion (11).png", "lion/lion (24).png"), ("lion/lion (31).png", "lion/lion (83).png")),
+    ("lion/lion (3).png", "lion/lion (49).png"),
     *(
         ("raccoon/raccoon-21.jpg", "raccoon/raccoon-45.jpg"),
         ("kangaroo/00101.jpg", "kangaroo/00118.jpg"),
