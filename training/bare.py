@@ -83,8 +83,6 @@ def train_bare(
     backend.start()
     from training.fit import fit
 
-    run = Run.begin(root, task.record(train))
-    meter = Meter(root)
     network = fresh_network(
         task.entry,
         task.recipe,
@@ -92,6 +90,8 @@ def train_bare(
         classes=len(train.species),
         first_weights=task.first_weights,
     )
+    run = Run.begin(root, task.record(train))
+    meter = Meter(root)
     for epoch in fit(
         network,
         train=train.pictures(),

@@ -216,6 +216,13 @@ def _train(
         lock_digest=whole.lock_digest,
         portion=portion,
     )
+    network = training.fresh_network(  # Weights that do not fit leave no folder behind.
+        entry,
+        recipe,
+        side_px=record.side_px,
+        classes=len(record.species),
+        first_weights=first_weights,
+    )
     run = training.begin(record, root, runs=RUNS)
     _tell(f"Training {entry.name} in {run.root}: {run.root / 'history.csv'} grows by the epoch.")
     line = Line(
@@ -239,7 +246,7 @@ def _train(
             run,
             dataset,
             entry,
-            first_weights=first_weights,
+            network,
             tell=_tell,
             on_step=line.on_step,
             is_interrupted=is_interrupted,

@@ -76,8 +76,8 @@ def train(
     run: Run,
     dataset: Dataset,
     entry: ModelEntry,
+    network: Any,
     *,
-    first_weights: Path | None,
     tell: Callable[[str], None],
     on_step: Callable[[Progress], None],
     is_interrupted: Callable[[], bool],
@@ -87,8 +87,8 @@ def train(
     Args:
         run: As `begin` returned it.
         dataset: What it is trained on.
-        entry: Its network.
-        first_weights: Of its backbone; None for random ones.
+        entry: What its network is.
+        network: As `fresh_network` returned it.
         tell: Told what a person should know along the way.
         on_step: Told the progress after each step.
         is_interrupted: Asked after each step whether to keep what is done, and stop.
@@ -102,13 +102,6 @@ def train(
         tell("There are no validation pictures to choose by: the last epoch's weights stand.")
     if warning := warning_of_small_pictures(entry, recipe.enlarge_px or run.record.side_px):
         tell(warning)
-    network = fresh_network(
-        entry,
-        recipe,
-        side_px=run.record.side_px,
-        classes=len(dataset.species),
-        first_weights=first_weights,
-    )
     for epoch in fit(
         network,
         train=pictures["train"],
@@ -135,6 +128,9 @@ def fresh_network(
 
     Keras must have been started. To train on other pictures (a fold, a share, another seed),
     take a fresh one each time and give it to `training.fit.fit`.
+
+    Raises:
+        WeightsError: the file does not hold this network's weights.
     """
     import keras
 

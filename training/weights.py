@@ -10,7 +10,7 @@ from typing import Any
 
 import requests
 
-from training.errors import UsageError, WeightsError
+from training.errors import UNREADABLE, UsageError, WeightsError
 from training.models import ModelEntry, PretrainedWeights
 
 IMAGENET, NONE = "imagenet", "none"
@@ -71,14 +71,14 @@ def load(network: Any, entry: ModelEntry, path: Path) -> None:
     """Give the backbone of `network` its first weights.
 
     Raises:
-        WeightsError: the file holds those of another network, or none.
+        WeightsError: the file holds those of another network, or none, or is damaged.
     """
     assert entry.pretrained is not None
     try:
         network.get_layer("backbone").load_weights(path)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except UNREADABLE as error:
         raise WeightsError(
-            f"{path} does not hold the weights of {entry.name} without its top:"
+            f"{path} does not hold the weights of {entry.name} without its top, or is damaged:"
             f" it wants a file like {entry.pretrained.url}"
         ) from error
 

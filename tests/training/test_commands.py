@@ -296,7 +296,8 @@ def test_weights_that_are_no_weights_are_told(
 ) -> None:
     dataset = make_dataset(COUNTS)
     (tmp_path / "weights.h5").write_bytes(b"no weights")
-    command = ("train", "resnet50", "--dataset", dataset.root, "--run", tmp_path / "run")
+    run = tmp_path / "runs" / "some"
+    command = ("train", "mobilenet-v2-035", "--dataset", dataset.root, "--run", run)
 
     missing = _error(*command, "--weights", tmp_path / "none.h5")
     broken = _error(*command, "--weights", tmp_path / "weights.h5")
@@ -304,7 +305,8 @@ def test_weights_that_are_no_weights_are_told(
     assert isinstance(missing, RunError | WeightsError)
     assert "there is no file" in str(missing)
     assert isinstance(broken, WeightsError)
-    assert "does not hold the weights of resnet50 without its top" in str(broken)
+    assert "does not hold the weights of mobilenet-v2-035 without its top" in str(broken)
+    assert not run.parent.exists(), "a training that cannot begin leaves no folder"
 
 
 def test_predict_names_a_species_for_every_image_and_a_reason_where_it_cannot(

@@ -97,6 +97,21 @@ def test_a_file_of_weights_goes_into_the_backbone(tmp_path: Path) -> None:
     assert np.array_equal(*kernels)
 
 
+@pytest.mark.parametrize("place", [0, 6_000, 12_000])  # Each has h5py raise something else.
+def test_a_damaged_file_of_weights_is_told_wherever_it_was_hit(tmp_path: Path, place: int) -> None:
+    backend.start()
+    entry = MODELS["mobilenet-v2-035"]
+    network = entry.build(side_px=32, classes=2)
+    path = tmp_path / "some.weights.h5"
+    network.get_layer("backbone").save_weights(path)
+    body = np.frombuffer(path.read_bytes(), np.uint8).copy()
+    body[place : place + 3_000] ^= 0xFF
+    path.write_bytes(body.tobytes())
+
+    with pytest.raises(WeightsError, match="without its top, or is damaged: it wants a file like"):
+        weights.load(network, entry, path)
+
+
 def test_real_imagenet_weights_fit_the_transfer_network(shared: Path) -> None:
     path = shared / "weights" / "mobilenet_v2_1.0_224_no_top.rebuilt.h5"
     if not path.is_file():
