@@ -368,6 +368,18 @@ def test_predict_fails_when_no_image_can_be_read_and_gives_every_reason(
     assert "hold no images" in str(_error("predict", trained.root, tmp_path))
 
 
+def test_predict_says_of_an_address_that_is_not_asked_why(trained: Trained) -> None:
+    error = _error("predict", trained.root, "ftp://example.org/a.png")
+
+    assert isinstance(error, PredictionError)
+    assert error.document["images"] == [
+        {
+            "image": "ftp://example.org/a.png",
+            "error": "only addresses with http:// or https:// are asked",
+        }
+    ]
+
+
 def test_a_missing_or_unfinished_run_is_told(trained: Trained, tmp_path: Path) -> None:
     half = shutil.copytree(trained.root, tmp_path / "half")
     record = json.loads((half / "run.json").read_text())
