@@ -17,6 +17,7 @@ from training.measure import Measures
 from training.models import MODELS
 from training.run import Run, RunRecord
 from training.unknown import Separation
+from training.weights import IMAGENET
 from training.wording import baseline_in_words, in_words, interval_in_words, percent
 
 _MOST = 12
@@ -170,8 +171,15 @@ def _training(record: RunRecord) -> Iterator[str]:
     yield f"- weights: `model.weights.h5`, SHA-256 `{record.weights_sha256}`"
     if record.first_weights_sha256:
         yield f"- first weights of the backbone: SHA-256 `{record.first_weights_sha256}`"
+    if record.first_weights_licence:
+        yield f"- licence of the first weights{_whose(record)}: {record.first_weights_licence}"
     yield f"- recipe: {_listed(asdict(record.recipe).items())}"
     yield f"- versions: {_listed(record.versions.items())}"
+
+
+def _whose(record: RunRecord) -> str:
+    is_published = record.recipe.weights == IMAGENET
+    return "" if is_published else ", if the file named is what Keras publishes"
 
 
 def _listed(pairs: Iterable[tuple[str, object]]) -> str:

@@ -48,12 +48,16 @@ _WITHOUT_A_WORD = (
     help="Count the parameters for this many species; builds every network (seconds).",
 )
 def models(classes: int | None) -> Result:
-    """List the networks: input size, parameters, source."""
+    """List the networks: input size, parameters, licence of the first weights, source."""
     rows = [_model_row(entry, classes) for entry in registry.MODELS.values()]
-    head = f"{'model':18} {'input':>9} {'parameters':>11} {'trainable':>11} {'not':>9}  species"
+    head = (
+        f"{'model':18} {'input':>9} {'parameters':>11} {'trainable':>11} {'not':>9}  species"
+        f"  {'weights':10}  source"
+    )
     lines = [
         f"{row['name']:18} {row['side_px']:>3} × {row['side_px']:<3} {row['parameters']:>11,}"
-        f" {row['trainable']:>11,} {row['non_trainable']:>9,} {row['classes']:>8}  {row['source']}"
+        f" {row['trainable']:>11,} {row['non_trainable']:>9,} {row['classes']:>8}"
+        f"  {row['weights_licence'] or '–':10}  {row['source']}"
         for row in rows
     ]
     return {"models": rows}, "\n".join([head, *lines])

@@ -20,7 +20,7 @@ class PretrainedWeights:
     digest: str | None = None
     """MD5 or SHA-256, as Keras publishes it; None where it publishes nothing."""
     licence: str = "Apache-2.0"
-    """Of the weights, as those who made them say; an SPDX name."""
+    """Of the weights at `url`, as those who made them say; an SPDX name."""
     also: str = ""
     """A pattern of other names that the file goes by in a folder of weights."""
 

@@ -74,6 +74,8 @@ class RunRecord:
     """Of what decides about the weights."""
     first_weights_sha256: str | None = None
     """Of the file that the backbone's first weights came from."""
+    first_weights_licence: str | None = None
+    """Of the weights that are published for the backbone; a file of one's own may have another."""
     state: Literal["training", "done"] = "training"
     epochs: int = 0
     best_epoch: int | None = None

@@ -53,10 +53,19 @@ def checked_record(
         commonest=dataset.species[int(counts_of(labels, len(dataset.species)).argmax())],
         backend=keras.backend.backend(),
         versions=versions(keras.backend.backend()),
-        first_weights_sha256=None
-        if first_weights is None
-        else sha256(first_weights.read_bytes()).hexdigest(),
+        **origin_of(entry, first_weights),
     )
+
+
+def origin_of(entry: ModelEntry, first_weights: Path | None) -> dict[str, Any]:
+    """What `run.json` says of a backbone's first weights: digest and licence; nothing of random
+    ones."""
+    if first_weights is None or entry.pretrained is None:
+        return {}
+    return {
+        "first_weights_sha256": sha256(first_weights.read_bytes()).hexdigest(),
+        "first_weights_licence": entry.pretrained.licence,
+    }
 
 
 def versions(backend_name: str) -> dict[str, str]:

@@ -90,6 +90,7 @@ def test_models_lists_every_network_with_its_parameters() -> None:
     assert by_name["scratch-224"]["parameters"] == 88_733
     assert by_name["scratch-224"]["non_trainable"] == 384
     assert "23,620,666" in text
+    assert re.search(r"^resnet50 .* MIT  ", text, re.M)
     assert len(text.splitlines()) == 1 + len(by_name)
 
 
