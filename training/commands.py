@@ -21,7 +21,7 @@ from training import models as registry
 from training import presets
 from training.backend import Device
 from training.interruption import interruption
-from training.options import recipe_options, values
+from training.options import recipe_options, typed_for_a_backbone, values
 from training.progress import Line
 from training.recipe import TrainRecipe
 from training.series_options import series_options
@@ -150,6 +150,7 @@ def train(
     if data_parallel:
         _tell(f"{backend.share_among_devices()} devices share each batch.")
     entry = registry.find(model)
+    entry.require_backbone(typed_for_a_backbone())
     given = {**values(options), "weights": pretrained.meant(entry, weights)}
     chosen = presets.recipe(preset, entry, **given)
     dataset = Dataset.open(dataset_root)

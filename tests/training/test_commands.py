@@ -258,6 +258,9 @@ def test_an_unknown_model_is_told_with_the_known_ones(tmp_path: Path) -> None:
         ("--patience", -1, "patience must be at least 0, not -1"),
         ("--seed", 2**32, "seed must be below 4294967296"),
         ("--weights", "imagenet", "cifar-vgg begins from random weights: leave out --weights"),
+        ("--transfer", "frozen", "cifar-vgg has no backbone: leave out --transfer"),
+        ("--thawed-share", 0.5, "cifar-vgg has no backbone: leave out --thawed-share"),
+        ("--rate-decay", 0.5, "cifar-vgg has no backbone: leave out --rate-decay"),
     ],
 )
 def test_a_senseless_option_is_a_usage_error(option: str, value: object, told: str) -> None:
@@ -265,6 +268,15 @@ def test_a_senseless_option_is_a_usage_error(option: str, value: object, told: s
 
     assert isinstance(error, UsageError)
     assert str(error) == told
+
+
+def test_a_setting_for_backbones_leaves_networks_without_one_alone(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError):
+        shell.main(
+            ["train", "cifar-vgg", "--dataset", str(tmp_path)],
+            standalone_mode=False,
+            default_map={"train": {"transfer": "frozen"}},
+        )
 
 
 def test_a_model_that_does_not_fit_the_pictures_says_both_ways_out(
