@@ -20,7 +20,7 @@ import click
 from training import models as registry
 from training import presets
 from training.backend import Device
-from training.interruption import interruption
+from training.interruption import interruption, resumable
 from training.options import recipe_options, typed_for_a_backbone, values
 from training.progress import Line
 from training.recipe import TrainRecipe
@@ -120,6 +120,7 @@ def _recounted(entry: registry.ModelEntry, classes: int) -> registry.ModelEntry:
 )
 @click.option("--data-parallel", is_flag=True, help="Let all devices share each batch.")
 @series_options
+@resumable()
 def train(
     *,
     model: str,

@@ -21,6 +21,7 @@ from tests.training.making import Trained, picture, run_command, shell, write_da
 from training.errors import (
     ModelMismatchError,
     OtherDataError,
+    PausedError,
     PicturesError,
     PredictionError,
     RunError,
@@ -277,6 +278,20 @@ def test_a_setting_for_backbones_leaves_networks_without_one_alone(tmp_path: Pat
             standalone_mode=False,
             default_map={"train": {"transfer": "frozen"}},
         )
+
+
+def test_ctrl_c_before_the_first_step_says_that_the_same_command_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(_root: Path) -> Dataset:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Dataset, "open", interrupted)
+
+    error = _error("train", "cifar-vgg", "--dataset", tmp_path)
+
+    assert isinstance(error, PausedError)
+    assert str(error) == "interrupted: what is done is kept, and the same command goes on"
 
 
 def test_a_model_that_does_not_fit_the_pictures_says_both_ways_out(
