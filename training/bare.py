@@ -19,7 +19,7 @@ from training.models import ModelEntry
 from training.pictures import Pictures, counts_of
 from training.recipe import TrainRecipe
 from training.run import Run, RunRecord
-from training.train import fresh_network, versions
+from training.train import fresh_network, origin_of, versions
 
 NO_PICTURES = slice(0, 0)
 
@@ -40,7 +40,6 @@ class Task:
         import keras
 
         counts = counts_of(train.labels, len(train.species))
-        weights = self.first_weights
         return RunRecord(
             model=self.entry.name,
             species=train.species,
@@ -52,9 +51,7 @@ class Task:
             commonest=train.species[int(counts.argmax())],
             backend=keras.backend.backend(),
             versions=versions(keras.backend.backend()),
-            first_weights_sha256=None
-            if weights is None
-            else hashlib.sha256(weights.read_bytes()).hexdigest(),
+            **origin_of(self.entry, self.first_weights),
         )
 
 
@@ -83,8 +80,6 @@ def train_bare(
     backend.start()
     from training.fit import fit
 
-    run = Run.begin(root, task.record(train))
-    meter = Meter(root)
     network = fresh_network(
         task.entry,
         task.recipe,
@@ -92,6 +87,8 @@ def train_bare(
         classes=len(train.species),
         first_weights=task.first_weights,
     )
+    run = Run.begin(root, task.record(train))
+    meter = Meter(root)
     for epoch in fit(
         network,
         train=train.pictures(),

@@ -17,7 +17,8 @@ from training.measure import Measures
 from training.models import MODELS
 from training.run import Run, RunRecord
 from training.unknown import Separation
-from training.wording import baseline_in_words, in_words, interval_in_words, percent
+from training.weights import IMAGENET
+from training.wording import baseline_in_words, counted, in_words, interval_in_words, percent
 
 _MOST = 12
 """Licences and sources beyond these are put together."""
@@ -83,7 +84,7 @@ def _use(record: RunRecord, separation: Separation | None) -> Iterator[str]:
 
 
 def _figures(measures: Measures, *, is_chosen_by: bool) -> Iterator[str]:
-    yield f"## How good it is, on {measures.n} {measures.split} pictures"
+    yield f"## How good it is, on {counted(measures.n, f'{measures.split} picture')}"
     yield ""
     yield (
         "These pictures chose what validation chooses, so the figures flatter: the dataset has no"
@@ -125,9 +126,9 @@ def _confusions(measures: Measures) -> Iterator[str]:
         )
     )
     if not wrong:
-        yield f"Nothing, among these {measures.n} pictures."
+        yield f"Nothing, in {counted(measures.n, 'picture')}."
     for count, shown, said in wrong[:_CONFUSIONS]:
-        yield f"- {_plain(shown)}, taken for {_plain(said)}: {-count} pictures"
+        yield f"- {_plain(shown)}, taken for {_plain(said)}: {counted(-count, 'picture')}"
 
 
 def _data(record: RunRecord, dataset: Dataset) -> Iterator[str]:
@@ -170,8 +171,15 @@ def _training(record: RunRecord) -> Iterator[str]:
     yield f"- weights: `model.weights.h5`, SHA-256 `{record.weights_sha256}`"
     if record.first_weights_sha256:
         yield f"- first weights of the backbone: SHA-256 `{record.first_weights_sha256}`"
+    if record.first_weights_licence:
+        yield f"- licence of the first weights{_whose(record)}: {record.first_weights_licence}"
     yield f"- recipe: {_listed(asdict(record.recipe).items())}"
     yield f"- versions: {_listed(record.versions.items())}"
+
+
+def _whose(record: RunRecord) -> str:
+    is_published = record.recipe.weights == IMAGENET
+    return "" if is_published else ", if the file named is what Keras publishes"
 
 
 def _listed(pairs: Iterable[tuple[str, object]]) -> str:

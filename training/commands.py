@@ -20,8 +20,8 @@ import click
 from training import models as registry
 from training import presets
 from training.backend import Device
-from training.interruption import interruption
-from training.options import recipe_options, values
+from training.interruption import interruption, resumable
+from training.options import recipe_options, typed_for_a_backbone, values
 from training.progress import Line
 from training.recipe import TrainRecipe
 from training.series_options import series_options
@@ -48,12 +48,16 @@ _WITHOUT_A_WORD = (
     help="Count the parameters for this many species; builds every network (seconds).",
 )
 def models(classes: int | None) -> Result:
-    """List the networks: input size, parameters, source."""
+    """List the networks: input size, parameters, licence of the first weights, source."""
     rows = [_model_row(entry, classes) for entry in registry.MODELS.values()]
-    head = f"{'model':18} {'input':>9} {'parameters':>11} {'trainable':>11} {'not':>9}  species"
+    head = (
+        f"{'model':18} {'input':>9} {'parameters':>11} {'trainable':>11} {'not':>9}  species"
+        f"  {'weights':10}  source"
+    )
     lines = [
         f"{row['name']:18} {row['side_px']:>3} × {row['side_px']:<3} {row['parameters']:>11,}"
-        f" {row['trainable']:>11,} {row['non_trainable']:>9,} {row['classes']:>8}  {row['source']}"
+        f" {row['trainable']:>11,} {row['non_trainable']:>9,} {row['classes']:>8}"
+        f"  {row['weights_licence'] or '–':10}  {row['source']}"
         for row in rows
     ]
     return {"models": rows}, "\n".join([head, *lines])
@@ -116,6 +120,7 @@ def _recounted(entry: registry.ModelEntry, classes: int) -> registry.ModelEntry:
 )
 @click.option("--data-parallel", is_flag=True, help="Let all devices share each batch.")
 @series_options
+@resumable()
 def train(
     *,
     model: str,
@@ -146,6 +151,7 @@ def train(
     if data_parallel:
         _tell(f"{backend.share_among_devices()} devices share each batch.")
     entry = registry.find(model)
+    entry.require_backbone(typed_for_a_backbone())
     given = {**values(options), "weights": pretrained.meant(entry, weights)}
     chosen = presets.recipe(preset, entry, **given)
     dataset = Dataset.open(dataset_root)
@@ -216,6 +222,13 @@ def _train(
         lock_digest=whole.lock_digest,
         portion=portion,
     )
+    network = training.fresh_network(  # Weights that do not fit leave no folder behind.
+        entry,
+        recipe,
+        side_px=record.side_px,
+        classes=len(record.species),
+        first_weights=first_weights,
+    )
     run = training.begin(record, root, runs=RUNS)
     _tell(f"Training {entry.name} in {run.root}: {run.root / 'history.csv'} grows by the epoch.")
     line = Line(
@@ -239,7 +252,7 @@ def _train(
             run,
             dataset,
             entry,
-            first_weights=first_weights,
+            network,
             tell=_tell,
             on_step=line.on_step,
             is_interrupted=is_interrupted,

@@ -119,8 +119,7 @@ def _split_lines(measures: Measures) -> list[str]:
     lines += [f"  {baseline_in_words(one)}" for one in measures.baselines]
     lines.append(f"  Calibration error (ECE) {in_words(measures.reliability.ece)}.")
     return lines + [
-        f"  {row.species:24} {row.n:>4} pictures, recognised {in_words(row.recall)}"
-        for row in measures.species
+        f"  {row.species:24} recognised {in_words(row.recall)}" for row in measures.species
     ]
 
 

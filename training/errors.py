@@ -20,6 +20,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, MemoryError)
+"""What a damaged or hostile file of weights makes h5py and Keras raise."""
+
 
 class TrainingError(Exception):
     """Base of what this stage raises on purpose.

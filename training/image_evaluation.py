@@ -11,9 +11,10 @@ import numpy as np
 
 from training import ensemble
 from training.errors import RunError
+from training.intervals import Figure
 from training.labelled import Labelled, read_npz
 from training.measure import Measures, measure
-from training.wording import percent
+from training.wording import counted, in_words
 
 
 def evaluate_images(
@@ -81,13 +82,15 @@ def _lines(row: dict[str, Any]) -> list[str]:
     interval = f"{accuracy['low']:.1%} to {accuracy['high']:.1%}"
     head = (
         f"{row['classifier']}: accuracy {row['accuracy']:.4f} (95 %: {interval}, n ="
-        f" {accuracy['n']}); {row['members']} networks, views: {row['views']}, {row['cpu_s']} CPU s"
+        f" {accuracy['n']}); {counted(row['members'], 'network')}, views: {row['views']},"
+        f" {row['cpu_s']} CPU s"
     )
     return [head, *(f"  {line}" for line in _species_lines(row["measures"]))]
 
 
 def _species_lines(measures: dict[str, Any]) -> list[str]:
     return [
-        f"{one['species']:12} recognised {percent(one['recall']['value'])} of {one['n']}"
+        f"{one['species']:12} "
+        + (f"recognised {in_words(Figure(**one['recall']))}" if one["n"] else "no pictures")
         for one in measures["species"]
     ]

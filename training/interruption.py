@@ -7,6 +7,22 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 
+from training.errors import PausedError
+
+
+@contextlib.contextmanager
+def resumable() -> Iterator[None]:
+    """Say of a Ctrl-C that comes between the steps what it cost: nothing that was kept.
+
+    Raises:
+        PausedError: it came; the same command goes on.
+    """
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        told = "interrupted: what is done is kept, and the same command goes on"
+        raise PausedError(told) from error
+
 
 @contextlib.contextmanager
 def interruption(tell: Callable[[str], None]) -> Iterator[Callable[[], bool]]:

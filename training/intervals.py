@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -37,6 +37,20 @@ class Figure:
 def nothing(n: int, interval: IntervalKind) -> Figure:
     """The figure of what cannot be measured."""
     return Figure(value=None, low=None, high=None, n=n, interval=interval)
+
+
+def wider(middle: Figure, other: Figure) -> Figure:
+    """The first figure, its interval widened to hold that of the second, too."""
+    if middle.low is None or middle.high is None or other.low is None or other.high is None:
+        known = middle if other.low is None else other
+        return replace(middle, low=known.low, high=known.high, interval=known.interval)
+    is_other = other.high - other.low > middle.high - middle.low
+    return replace(
+        middle,
+        low=min(middle.low, other.low),
+        high=max(middle.high, other.high),
+        interval=other.interval if is_other else middle.interval,
+    )
 
 
 def wilson(successes: int, n: int) -> Figure:

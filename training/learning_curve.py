@@ -4,8 +4,11 @@ The same network is trained on a quarter, a half, three quarters and all of the 
 pictures and asked about the same test pictures, which choose nothing. The rule for advice: a
 species still gains if significantly more of its test pictures are recognised by the network
 trained on all pictures than by the one trained on half of them (McNemar's exact test, at 5 %
-shared among the species, so that one of many is not named by luck). Where that can be told of
-no species, the curve says so, and names the one that is recognised least, which is a guess.
+shared among the species, so that one of many is not named by luck), and if the former also is
+right more often, of all test pictures, about whether they show it (the same test): to name a
+species more often recognises more of its pictures, and proves nothing. Where that can be told
+of no species, the curve says so, and names the one that is recognised least, which is a guess.
+Of a network that all pictures taught no more than to name one species, nothing is advised.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from training.comparison import SIGNIFICANCE, Comparison, compared
 from training.intervals import Figure, Floats, over_pictures, wilson
@@ -36,6 +40,9 @@ class SpeciesCurve:
     """At each share."""
     gain: Comparison
     """All training pictures against half of them, on its test pictures."""
+    told_apart: Comparison
+    """The same on all test pictures, where right is to say of one that it shows the species if
+    it does, and another species if it does not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +53,8 @@ class LearningCurve:
     accuracies: tuple[Figure, ...]
     gain: Comparison
     """All training pictures against half of them."""
+    against_majority: Comparison
+    """All training pictures against naming the commonest species of the test pictures always."""
     species: tuple[SpeciesCurve, ...]
     advice: str
 
@@ -69,26 +78,30 @@ def drawn(
     shares = sorted({trial.portion.share for trial, _ in done})
     names = tuple(done[0][1]["species"])
     labels = said[0].labels
-    right = {
-        share: _shares_right(
-            [
-                one
-                for (trial, _), one in zip(done, said, strict=True)
-                if trial.portion.share == share
-            ]
-        )
+    by_share = {
+        share: [
+            one for (trial, _), one in zip(done, said, strict=True) if trial.portion.share == share
+        ]
         for share in shares
     }
+    right = {share: _shares_right(some) for share, some in by_share.items()}
     species = tuple(
-        _species_curve(name, [right[share][labels == label] for share in shares], shares)
+        SpeciesCurve(
+            species=name,
+            recalls=tuple(_mean_right(right[share][labels == label]) for share in shares),
+            gain=_gained(right[ALL][labels == label], right[HALF][labels == label]),
+            told_apart=_gained(*(_shares_apart(by_share[share], label) for share in (ALL, HALF))),
+        )
         for label, name in enumerate(names)
     )
+    against_majority = _against_majority(right[ALL], labels)
     return LearningCurve(
         shares=tuple(shares),
         accuracies=tuple(_mean_right(right[share]) for share in shares),
         gain=_gained(right[ALL], right[HALF]),
+        against_majority=against_majority,
         species=species,
-        advice=advice(species, split),
+        advice=advice(species, against_majority, split),
     )
 
 
@@ -96,6 +109,18 @@ def _shares_right(said: Sequence[Predictions]) -> Floats:
     """Of each picture, the share of the seeds that recognise it."""
     shares: Floats = np.mean([one.right for one in said], axis=0)
     return shares
+
+
+def _shares_apart(said: Sequence[Predictions], label: int) -> Floats:
+    """Of each picture, the share of the seeds that are right about whether it shows a species."""
+    named = [one.probabilities.argmax(axis=1) == label for one in said]
+    shares: Floats = np.mean(np.array(named) == (said[0].labels == label), axis=0)
+    return shares
+
+
+def _against_majority(right: Floats, labels: NDArray[np.int32]) -> Comparison:
+    commonest = np.bincount(labels).argmax() if len(labels) else 0
+    return compared(right > _MOSTLY, labels == commonest)
 
 
 def _mean_right(right: Floats) -> Figure:
@@ -116,21 +141,19 @@ def _gained(all_: Floats, half: Floats) -> Comparison:
     return replace(found, difference=mean)
 
 
-def _species_curve(name: str, right: Sequence[Floats], shares: Sequence[float]) -> SpeciesCurve:
-    return SpeciesCurve(
-        species=name,
-        recalls=tuple(_mean_right(one) for one in right),
-        gain=_gained(right[shares.index(ALL)], right[shares.index(HALF)]),
-    )
-
-
-def advice(species: Sequence[SpeciesCurve], split: str) -> str:
+def advice(species: Sequence[SpeciesCurve], against_majority: Comparison, split: str) -> str:
     """Which species to gather more pictures of, by the rule above."""
     measured = [one for one in species if one.gain.n]
     if not measured:
         return f"No species has {split} pictures, so nothing can be said about gathering more."
+    if against_majority.verdict != "better":
+        return (
+            f"These {split} pictures cannot tell the network from naming one species always, after"
+            " training on all of the pictures: it learnt too little to advise which species to"
+            " gather more of. Train it longer, or another one, first."
+        )
     gaining = sorted(
-        (one for one in measured if _is_gaining(one.gain, of=len(measured))),
+        (one for one in measured if _is_gaining(one, of=len(measured))),
         key=lambda one: -(one.gain.difference.value or 0.0),
     )
     if gaining:
@@ -148,8 +171,11 @@ def advice(species: Sequence[SpeciesCurve], split: str) -> str:
     )
 
 
-def _is_gaining(gain: Comparison, *, of: int) -> bool:
-    return gain.only_first > gain.only_second and gain.p_value < SIGNIFICANCE / of
+def _is_gaining(one: SpeciesCurve, *, of: int) -> bool:
+    return all(
+        gain.only_first > gain.only_second and gain.p_value < SIGNIFICANCE / of
+        for gain in (one.gain, one.told_apart)
+    )
 
 
 def in_lines(curve: LearningCurve) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,7 @@ class PretrainedWeights:
     digest: str | None = None
     """MD5 or SHA-256, as Keras publishes it; None where it publishes nothing."""
     licence: str = "Apache-2.0"
-    """Of the weights, as those who made them say; an SPDX name."""
+    """Of the weights at `url`, as those who made them say; an SPDX name."""
     also: str = ""
     """A pattern of other names that the file goes by in a folder of weights."""
 
@@ -44,6 +44,16 @@ class ModelEntry:
     """Weights for the layer `backbone`."""
     smallest_px: int = 8
     """Smaller pictures tell its deeper layers nothing: five halvings leave one place of 32 px."""
+
+    def require_backbone(self, options: Iterable[str]) -> None:
+        """Make sure that options which only a backbone gives a meaning have one.
+
+        Raises:
+            UsageError: there is none; the message names the first option.
+        """
+        for option in options:
+            if self.pretrained is None:
+                raise UsageError(f"{self.name} has no backbone: leave out {option}")
 
     @property
     def non_trainable(self) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from training import presets
 from training.recipe import CHOICES, TrainRecipe
@@ -78,6 +79,20 @@ def recipe_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def _flag(name: str) -> str:
     return "--" + name.replace("_", "-")
+
+
+_OF_A_BACKBONE = ("transfer", "thawed_share", "rate_decay")
+
+
+def typed_for_a_backbone() -> list[str]:
+    """The options of the command under way that only a backbone gives a meaning, as they were
+    typed: what bestiary.toml has for all networks may go without use in some."""
+    context = click.get_current_context()
+    return [
+        _flag(name)
+        for name in _OF_A_BACKBONE
+        if context.get_parameter_source(name) == ParameterSource.COMMANDLINE
+    ]
 
 
 _PLAIN = {

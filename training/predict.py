@@ -148,7 +148,7 @@ def images_of(named: Iterable[str]) -> list[str]:
     return [
         image
         for name in named
-        for image in ([name] if is_address(name) else map(str, files_of([Path(name)])))
+        for image in ([name] if "://" in name else map(str, files_of([Path(name)])))
     ]
 
 

@@ -44,7 +44,8 @@ def write_report(
     separation: Separation | None = None,
 ) -> None:
     """Write `report.html`; with a network, it shows where that looked."""
-    shown = evaluations.get("test") or evaluations["val"]
+    splits = [split for split in ("test", "val") if split in evaluations]
+    shown = evaluations[splits[0]]
     history = run.checkpoints.progress().history
     best_epoch = run.record.best_epoch or len(history)
     right = shown.probabilities.argmax(axis=1) == shown.pictures.labels
@@ -54,8 +55,8 @@ def write_report(
         name=run.root.resolve().name,
         entry=MODELS[run.record.model],
         measures=shown.measures,
-        figures=_figures([one.measures for one in evaluations.values()]),
-        splits=list(evaluations),
+        figures=_figures([evaluations[split].measures for split in splits]),
+        splits=splits,
         reliability=reliability_plot(shown.measures.reliability),
         separation=separation,
         charts=charts(history, best_epoch) if len(history) > 1 else (),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from training.interruption import interruption
+from training.interruption import interruption, resumable
 
 if TYPE_CHECKING:
     from training.history import Epoch
@@ -69,6 +69,7 @@ SMALL_MAMMALS = Path("cifar") / "cifar100_small_mammals_train.npz"
     help="A final model may take: networks that it has no time for are left out."
     "  [default: 38 from scratch, 55 in transfer]",
 )
+@resumable()
 def reproduce(
     *,
     data: Path,

@@ -37,7 +37,7 @@ from curation.recipe import CurationRecipe
 from training import models
 from training.calibration import Calibration
 from training.checkpoint import Checkpoints
-from training.errors import RunError, TrainingError
+from training.errors import UNREADABLE, RunError, TrainingError
 from training.history import History, to_csv
 from training.portions import WHOLE, Portion
 from training.recipe import TrainRecipe
@@ -45,8 +45,6 @@ from training.recipe import TrainRecipe
 RUN_VERSION = 2
 _MARK = ".under-way"
 _MOST_PX = 4096
-_UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, MemoryError)
-"""What a damaged or hostile file of weights makes h5py and Keras raise."""
 _WHY_NO_FILES = (
     "a model file from elsewhere could run code when it is loaded, so name the folder of a run,"
     " which `bestiary train` makes"
@@ -76,6 +74,8 @@ class RunRecord:
     """Of what decides about the weights."""
     first_weights_sha256: str | None = None
     """Of the file that the backbone's first weights came from."""
+    first_weights_licence: str | None = None
+    """Of the weights that are published for the backbone; a file of one's own may have another."""
     state: Literal["training", "done"] = "training"
     epochs: int = 0
     best_epoch: int | None = None
@@ -312,7 +312,7 @@ class Run:
         )
         try:
             network.load_weights(self.weights_path)
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             raise RunError(
                 f"{self.weights_path} does not fit {self.record.model} as this Bestiary builds it"
                 " (another version wrote it?): train again"

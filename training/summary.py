@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from training import learning_curve, predictions, suspects
 from training.comparison import Comparison, compared
-from training.intervals import Counts, Figure, Floats, over_pictures, student, wilson
+from training.intervals import Counts, Figure, Floats, over_pictures, student, wider, wilson
 from training.learning_curve import LearningCurve
 from training.predictions import Predictions
 from training.report import render
@@ -54,6 +54,11 @@ class Summary:
     runs: tuple[dict[str, Any], ...]
     """One line each: trial, seed, portion, and its measures."""
     spreads: tuple[Spread, ...]
+    accuracy: Figure
+    """The mean of the runs, its interval as wide as both that over the runs and that over the
+    pictures."""
+    chosen_by: str
+    """What chose the epoch in each run, as `metrics.json` has it; `nothing` where nothing did."""
     pictures: Figure
     """Accuracy over all runs, with an interval over the pictures: what other pictures of the
     same kind would change."""
@@ -122,6 +127,8 @@ def summarised(
     whole = [place for place, (trial, _) in enumerate(done) if trial.portion.share == 1]
     measured = [metrics[place]["splits"][split] for place in whole]
     patches = _against_patches(_middle([said[place] for place in whole], question.seeds))
+    spreads = tuple(_spread(name, measured) for name in MEASURES)
+    pictures = _over_pictures([said[place] for place in whole], seed=seed)
     return Summary(
         model=metrics[0]["model"],
         kind=question.kind,
@@ -130,8 +137,10 @@ def summarised(
         species=tuple(metrics[0]["species"]),
         split=split,
         runs=tuple(_run_line(trial, one, split) for trial, one in done),
-        spreads=tuple(_spread(name, measured) for name in MEASURES),
-        pictures=_over_pictures([said[place] for place in whole], seed=seed),
+        spreads=spreads,
+        accuracy=wider(spreads[0].mean, pictures),
+        chosen_by=metrics[0]["chosen_by"],
+        pictures=pictures,
         majority=_majority(measured[:: question.seeds]),
         against_patches=None if patches is None else patches[0],
         patches=None if patches is None else patches[1],
@@ -220,7 +229,10 @@ def in_lines(summary: Summary) -> list[str]:
         for run in summary.runs
     ]
     if summary.curve is None:
-        lines += ["", *(_spread_line(spread) for spread in summary.spreads)]
+        first, *others = summary.spreads
+        both = "over runs and pictures, the wider of the two"
+        lines += ["", _spread_line(first, summary.accuracy, both)]
+        lines += [_spread_line(spread, spread.mean, "over runs alone") for spread in others]
         lines.append(f"Over all pictures: accuracy {in_words(summary.pictures)}.")
     if summary.against_patches is not None and summary.patches is not None:
         told = {"better": "beats", "worse": "is worse than", "cannot tell": "cannot be told from"}
@@ -239,13 +251,13 @@ _KINDS = {
 }
 
 
-def _spread_line(spread: Spread) -> str:
-    line = f"{spread.name}: mean {percent(spread.mean.value)}"
+def _spread_line(spread: Spread, mean: Figure, over: str) -> str:
+    line = f"{spread.name}: mean {percent(mean.value)}"
     if spread.deviation is None:
         return line
     interval = ""
-    if spread.mean.low is not None and spread.mean.high is not None:
-        interval = f" (95 % interval {percent(spread.mean.low)} to {percent(spread.mean.high)})"
+    if mean.low is not None and mean.high is not None:
+        interval = f" (95 % interval {percent(mean.low)} to {percent(mean.high)}, {over})"
     return (
         f"{line}{interval}, deviation {points(spread.deviation)[1:]} points,"
         f" from {percent(spread.lowest)} to {percent(spread.highest)}"

@@ -53,10 +53,19 @@ def checked_record(
         commonest=dataset.species[int(counts_of(labels, len(dataset.species)).argmax())],
         backend=keras.backend.backend(),
         versions=versions(keras.backend.backend()),
-        first_weights_sha256=None
-        if first_weights is None
-        else sha256(first_weights.read_bytes()).hexdigest(),
+        **origin_of(entry, first_weights),
     )
+
+
+def origin_of(entry: ModelEntry, first_weights: Path | None) -> dict[str, Any]:
+    """What `run.json` says of a backbone's first weights: digest and licence; nothing of random
+    ones."""
+    if first_weights is None or entry.pretrained is None:
+        return {}
+    return {
+        "first_weights_sha256": sha256(first_weights.read_bytes()).hexdigest(),
+        "first_weights_licence": entry.pretrained.licence,
+    }
 
 
 def versions(backend_name: str) -> dict[str, str]:
@@ -76,8 +85,8 @@ def train(
     run: Run,
     dataset: Dataset,
     entry: ModelEntry,
+    network: Any,
     *,
-    first_weights: Path | None,
     tell: Callable[[str], None],
     on_step: Callable[[Progress], None],
     is_interrupted: Callable[[], bool],
@@ -87,8 +96,8 @@ def train(
     Args:
         run: As `begin` returned it.
         dataset: What it is trained on.
-        entry: Its network.
-        first_weights: Of its backbone; None for random ones.
+        entry: What its network is.
+        network: As `fresh_network` returned it.
         tell: Told what a person should know along the way.
         on_step: Told the progress after each step.
         is_interrupted: Asked after each step whether to keep what is done, and stop.
@@ -102,13 +111,6 @@ def train(
         tell("There are no validation pictures to choose by: the last epoch's weights stand.")
     if warning := warning_of_small_pictures(entry, recipe.enlarge_px or run.record.side_px):
         tell(warning)
-    network = fresh_network(
-        entry,
-        recipe,
-        side_px=run.record.side_px,
-        classes=len(dataset.species),
-        first_weights=first_weights,
-    )
     for epoch in fit(
         network,
         train=pictures["train"],
@@ -135,6 +137,9 @@ def fresh_network(
 
     Keras must have been started. To train on other pictures (a fold, a share, another seed),
     take a fresh one each time and give it to `training.fit.fit`.
+
+    Raises:
+        WeightsError: the file does not hold this network's weights.
     """
     import keras
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import requests
 
-from training.errors import UsageError, WeightsError
+from training.errors import UNREADABLE, UsageError, WeightsError
 from training.models import ModelEntry, PretrainedWeights
 
 IMAGENET, NONE = "imagenet", "none"
@@ -71,20 +71,21 @@ def load(network: Any, entry: ModelEntry, path: Path) -> None:
     """Give the backbone of `network` its first weights.
 
     Raises:
-        WeightsError: the file holds those of another network, or none.
+        WeightsError: the file holds those of another network, or none, or is damaged.
     """
     assert entry.pretrained is not None
     try:
         network.get_layer("backbone").load_weights(path)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except UNREADABLE as error:
         raise WeightsError(
-            f"{path} does not hold the weights of {entry.name} without its top:"
+            f"{path} does not hold the weights of {entry.name} without its top, or is damaged:"
             f" it wants a file like {entry.pretrained.url}"
         ) from error
 
 
 def fetched(entry: ModelEntry, cache: Path) -> Path:
-    """The file of a network's ImageNet weights in the cache, downloaded if it is not there.
+    """The file of a network's ImageNet weights in the cache, downloaded if it is not there, or is
+    not the published file (where Keras publishes a digest).
 
     Raises:
         WeightsError: it could not be; the message says which file goes where.
@@ -92,25 +93,38 @@ def fetched(entry: ModelEntry, cache: Path) -> Path:
     wanted = entry.pretrained
     assert wanted is not None
     path = cache / wanted.file
-    if path.is_file():
+    is_there = path.is_file()
+    if is_there and _is_published(wanted, path):
         return path
     try:
         cache.mkdir(parents=True, exist_ok=True)
         _download(wanted, path)
     except (OSError, requests.RequestException) as error:
+        found = f"not those published in {path}" if is_there else "not in the cache"
         raise WeightsError(
-            f"the ImageNet weights of {entry.name} are not in the cache and cannot be fetched"
+            f"the ImageNet weights of {entry.name} are {found} and cannot be fetched"
             f" ({_in_short(error)}): download {wanted.url} elsewhere and either name the file with"
             f" --weights or put it into {cache}; --weights none begins from random weights"
         ) from error
     return path
 
 
-def _download(wanted: PretrainedWeights, path: Path) -> None:
-    published = wanted.digest or ""
+def _is_published(wanted: PretrainedWeights, path: Path) -> bool:
+    if wanted.digest is None:
+        return True
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, lambda: _hasher(wanted))
+    return found.hexdigest() == wanted.digest
+
+
+def _hasher(wanted: PretrainedWeights) -> Any:
     # What Keras publishes; TLS vouches for the rest.
-    kind = "sha256" if len(published) == 64 else "md5"
-    digest = hashlib.new(kind, usedforsecurity=False)
+    kind = "sha256" if len(wanted.digest or "") == 64 else "md5"
+    return hashlib.new(kind, usedforsecurity=False)
+
+
+def _download(wanted: PretrainedWeights, path: Path) -> None:
+    digest = _hasher(wanted)
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", delete=False) as file:
         unready = Path(file.name)
         try:

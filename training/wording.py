@@ -14,6 +14,11 @@ def percent(share: float | None) -> str:
     return "–" if share is None else f"{share:.1%}".replace("%", " %")
 
 
+def counted(count: int, noun: str) -> str:
+    """A count of things, of which one is no plural."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
 def in_words(figure: Figure) -> str:
     """A figure, what it was measured on, and how far to trust it."""
     if figure.value is None or figure.low is None or figure.high is None:

@@ -21,6 +21,7 @@ from tests.training.making import Trained, picture, run_command, shell, write_da
 from training.errors import (
     ModelMismatchError,
     OtherDataError,
+    PausedError,
     PicturesError,
     PredictionError,
     RunError,
@@ -90,6 +91,7 @@ def test_models_lists_every_network_with_its_parameters() -> None:
     assert by_name["scratch-224"]["parameters"] == 88_733
     assert by_name["scratch-224"]["non_trainable"] == 384
     assert "23,620,666" in text
+    assert re.search(r"^resnet50 .* MIT  ", text, re.M)
     assert len(text.splitlines()) == 1 + len(by_name)
 
 
@@ -257,6 +259,9 @@ def test_an_unknown_model_is_told_with_the_known_ones(tmp_path: Path) -> None:
         ("--patience", -1, "patience must be at least 0, not -1"),
         ("--seed", 2**32, "seed must be below 4294967296"),
         ("--weights", "imagenet", "cifar-vgg begins from random weights: leave out --weights"),
+        ("--transfer", "frozen", "cifar-vgg has no backbone: leave out --transfer"),
+        ("--thawed-share", 0.5, "cifar-vgg has no backbone: leave out --thawed-share"),
+        ("--rate-decay", 0.5, "cifar-vgg has no backbone: leave out --rate-decay"),
     ],
 )
 def test_a_senseless_option_is_a_usage_error(option: str, value: object, told: str) -> None:
@@ -264,6 +269,29 @@ def test_a_senseless_option_is_a_usage_error(option: str, value: object, told: s
 
     assert isinstance(error, UsageError)
     assert str(error) == told
+
+
+def test_a_setting_for_backbones_leaves_networks_without_one_alone(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError):
+        shell.main(
+            ["train", "cifar-vgg", "--dataset", str(tmp_path)],
+            standalone_mode=False,
+            default_map={"train": {"transfer": "frozen"}},
+        )
+
+
+def test_ctrl_c_before_the_first_step_says_that_the_same_command_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(_root: Path) -> Dataset:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Dataset, "open", interrupted)
+
+    error = _error("train", "cifar-vgg", "--dataset", tmp_path)
+
+    assert isinstance(error, PausedError)
+    assert str(error) == "interrupted: what is done is kept, and the same command goes on"
 
 
 def test_a_model_that_does_not_fit_the_pictures_says_both_ways_out(
@@ -296,7 +324,8 @@ def test_weights_that_are_no_weights_are_told(
 ) -> None:
     dataset = make_dataset(COUNTS)
     (tmp_path / "weights.h5").write_bytes(b"no weights")
-    command = ("train", "resnet50", "--dataset", dataset.root, "--run", tmp_path / "run")
+    run = tmp_path / "runs" / "some"
+    command = ("train", "mobilenet-v2-035", "--dataset", dataset.root, "--run", run)
 
     missing = _error(*command, "--weights", tmp_path / "none.h5")
     broken = _error(*command, "--weights", tmp_path / "weights.h5")
@@ -304,7 +333,8 @@ def test_weights_that_are_no_weights_are_told(
     assert isinstance(missing, RunError | WeightsError)
     assert "there is no file" in str(missing)
     assert isinstance(broken, WeightsError)
-    assert "does not hold the weights of resnet50 without its top" in str(broken)
+    assert "does not hold the weights of mobilenet-v2-035 without its top" in str(broken)
+    assert not run.parent.exists(), "a training that cannot begin leaves no folder"
 
 
 def test_predict_names_a_species_for_every_image_and_a_reason_where_it_cannot(
@@ -364,6 +394,18 @@ def test_predict_fails_when_no_image_can_be_read_and_gives_every_reason(
     assert error.exit_code == 1
     assert [row["error"] for row in error.document["images"]] == ["there is no such file"] * 2  # type: ignore[attr-defined, index]
     assert "hold no images" in str(_error("predict", trained.root, tmp_path))
+
+
+def test_predict_says_of_an_address_that_is_not_asked_why(trained: Trained) -> None:
+    error = _error("predict", trained.root, "ftp://example.org/a.png")
+
+    assert isinstance(error, PredictionError)
+    assert error.document["images"] == [
+        {
+            "image": "ftp://example.org/a.png",
+            "error": "only addresses with http:// or https:// are asked",
+        }
+    ]
 
 
 def test_a_missing_or_unfinished_run_is_told(trained: Trained, tmp_path: Path) -> None:

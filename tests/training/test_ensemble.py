@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -91,6 +92,8 @@ def test_a_folder_of_final_models_is_measured_model_by_model(folder: Path, tmp_p
     assert 0 <= row["accuracy"] <= 1
     assert row["measures"]["accuracy"]["n"] == 20
     assert "n = 20" in text
+    assert "2 networks" in text
+    assert re.search(r"^  robin +recognised \d+\.\d % \(n = \d+: 95 % interval", text, re.M)
     assert len(told) == 1
 
 
@@ -155,14 +158,15 @@ def test_species_that_a_file_lacks_are_no_obstacle(folder: Path, tmp_path: Path)
     _, text = evaluate_images(
         folder, _npz(tmp_path / "wrens.npz", wrens), views=None, tell=lambda _: None
     )
-    assert "robin        recognised – of 0" in text
+    assert "robin        no pictures" in text
 
 
 def test_a_run_alone_is_measured_as_calibrated(folder: Path, tmp_path: Path) -> None:
     root = tmp_path / "calibrated"
     shutil.copytree(folder / "member-0", root)
     file = _npz(tmp_path / "some.npz", _labelled())
-    before, _ = evaluate_images(root, file, views=None, tell=lambda _: None)
+    before, text = evaluate_images(root, file, views=None, tell=lambda _: None)
+    assert "; 1 network, views" in text
     Run.open(root).calibrate(Calibration(temperature=4.0, n=9, unknown_below=0.1, lost=0.0))
 
     after, _ = evaluate_images(root, file, views=None, tell=lambda _: None)

@@ -6,7 +6,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from training.intervals import over_pictures, percentiles, student, wilson
+from training.intervals import over_pictures, percentiles, student, wider, wilson
+
+
+@given(shares=st.lists(st.floats(0, 1), min_size=1, max_size=5), right=st.integers(0, 20))
+def test_of_two_intervals_the_wider_holds_both(shares: list[float], right: int) -> None:
+    runs, pictures = student(np.array(shares)), wilson(right, 20)
+
+    found = wider(runs, pictures)
+
+    assert (found.value, found.n) == (runs.value, runs.n)
+    for one in (runs, pictures):
+        if one.low is not None and one.high is not None:
+            assert found.low is not None
+            assert found.high is not None
+            assert found.low <= one.low <= one.high <= found.high
 
 
 @pytest.mark.parametrize(

@@ -41,11 +41,29 @@ def test_the_species_that_gained_by_the_second_half_of_its_pictures_is_named() -
 
 
 def test_where_nothing_can_be_told_the_advice_is_called_a_guess() -> None:
-    curve = _curve([{"mouse": 30, "shrew": n} for n in (20, 21, 21, 22)])
+    curve = _curve([{"mouse": 36, "shrew": n} for n in (20, 21, 21, 22)])
 
     assert "cannot tell of any species" in curve.advice  # type: ignore[attr-defined]
     assert "shrew is recognised least" in curve.advice  # type: ignore[attr-defined]
     assert curve.advice.endswith("to begin there is a guess.")  # type: ignore[attr-defined]
+
+
+def test_a_species_that_is_only_named_more_often_is_not_advised() -> None:
+    curve = _curve([{"mouse": 40, "shrew": 20}] * 2 + [{"mouse": 28, "shrew": 32}] * 2)
+
+    shrew = curve.species[1]  # type: ignore[attr-defined]
+    assert shrew.gain.p_value < 0.001
+    assert (shrew.told_apart.only_first, shrew.told_apart.only_second) == (12, 12)
+    assert "cannot tell of any species" in curve.advice  # type: ignore[attr-defined]
+
+
+def test_a_network_that_learnt_nothing_is_no_base_for_advice() -> None:
+    curve = _curve([{"mouse": 40 - n, "shrew": n} for n in (1, 2, 30, 38)])
+
+    assert curve.species[1].gain.p_value < 0.001  # type: ignore[attr-defined]
+    assert curve.against_majority.verdict == "cannot tell"  # type: ignore[attr-defined]
+    assert "learnt too little to advise" in curve.advice  # type: ignore[attr-defined]
+    assert "shrew" not in curve.advice  # type: ignore[attr-defined]
 
 
 def test_of_several_seeds_the_curve_has_the_mean_and_no_vote() -> None:

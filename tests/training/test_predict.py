@@ -148,9 +148,10 @@ def test_folders_files_and_addresses_may_be_mixed(tmp_path: Path) -> None:
         (tmp_path / "folder" / name).touch()
     folder = str(tmp_path / "folder")
 
-    assert images_of(["x.jpg", "HTTPS://example.org/y", folder]) == [
+    assert images_of(["x.jpg", "HTTPS://example.org/y", "ftp://example.org/z", folder]) == [
         "x.jpg",
         "HTTPS://example.org/y",
+        "ftp://example.org/z",
         f"{folder}/a.jpg",
         f"{folder}/b.jpg",
     ]

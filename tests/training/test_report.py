@@ -29,6 +29,13 @@ def test_the_report_is_complete_in_itself_and_says_how_far_to_trust_it(trained: 
     assert "Always saying hamster" in page
 
 
+def test_what_counts_stands_first_where_a_small_screen_cuts(trained: Trained) -> None:
+    page = (trained.root / "report.html").read_text()
+
+    (heads,) = re.findall(r'<table class="trust">\s*<thead><tr>(.*?)</tr>', page)
+    assert re.findall(r"<th>(\w+) \(n = (\d+)\)", heads) == [("test", "14"), ("val", "14")]
+
+
 def test_the_report_of_a_plain_recipe_does_not_say_that_pictures_were_varied(
     trained: Trained,
 ) -> None:

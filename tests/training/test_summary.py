@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from training.predictions import Predictions
+from training.report import render
 from training.series import Question, trials
 from training.summary import in_lines, right_shares, summarised
 
@@ -33,6 +34,7 @@ def _metrics(said: Predictions) -> dict[str, Any]:
         "lock_digest": "ab",
         "species": ["mouse", "shrew"],
         "best_epoch": 2,
+        "chosen_by": "validation loss",
         "epochs": 3,
         "splits": {"val": None, "test": split},
     }
@@ -53,8 +55,47 @@ def test_several_seeds_have_a_mean_a_deviation_and_every_run_listed() -> None:
     assert found.pictures.interval == "bootstrap"
     assert found.majority.n == 4, "the same pictures are counted once"
     text = "\n".join(in_lines(found))
-    assert "mean 75.0 %" in text
+    assert "accuracy: mean 75.0 % (95 % interval 0.0 % to 100.0 %, over runs and pictures" in text
+    assert "macro f1: mean 75.0 % (95 % interval 0.0 % to 100.0 %, over runs alone)" in text
     assert "deviation 35.4 points, from 50.0 % to 100.0 %" in text
+
+
+def test_runs_that_agree_do_not_hide_how_few_pictures_there_were() -> None:
+    rights = [[True] * 9 + [False] * 11, [False] * 10 + [True] * 10, [True] * 9 + [False] * 11]
+    said = [_said("abcdefghijklmnopqrst", one) for one in rights]
+    question = Question(seeds=3)
+    done = [(t, _metrics(one)) for t, one in zip(trials(question, seed=0), said, strict=True)]
+
+    found = summarised(question, done, said, split="test", seed=0)
+
+    over_runs, pictures = found.spreads[0].mean, found.pictures
+    assert (found.accuracy.value, found.accuracy.low) == (over_runs.value, pictures.low)
+    assert pictures.low is not None
+    assert over_runs.low is not None
+    assert pictures.low < over_runs.low
+    assert f"95 % interval {100 * pictures.low:.1f} % to" in "\n".join(in_lines(found))
+
+
+@pytest.mark.parametrize(
+    ("chosen_by", "told"),
+    [
+        ("nothing", "nothing chose the epoch: the last one stands"),
+        ("validation loss", "in each fold other pictures chose the epoch"),
+    ],
+)
+def test_the_page_of_a_cross_validation_says_what_chose_the_epoch(
+    chosen_by: str, told: str
+) -> None:
+    said = [_said("abc", [True, True, False]), _said("de", [True, True])]
+    question = Question(folds=2)
+    done = [
+        (trial, _metrics(one) | {"chosen_by": chosen_by})
+        for trial, one in zip(trials(question, seed=0), said, strict=True)
+    ]
+
+    found = summarised(question, done, said, split="test", seed=0)
+
+    assert told in render("series.html.j2", summary=found, name="folds")
 
 
 def test_folds_are_pooled_into_one_proportion_of_all_pictures() -> None:

@@ -13,6 +13,7 @@ import pytest
 from training import backend, weights
 from training.errors import UsageError, WeightsError
 from training.models import MODELS, ModelEntry, PretrainedWeights
+from training.train import origin_of
 
 BODY = b"weights of a network"
 
@@ -52,6 +53,35 @@ def test_weights_are_downloaded_once_into_the_cache(address: str, tmp_path: Path
 
     assert path == again == cache / "kept.h5"
     assert path.read_bytes() == BODY
+
+
+def test_a_damaged_file_in_the_cache_is_fetched_again(address: str, tmp_path: Path) -> None:
+    md5 = hashlib.md5(BODY).hexdigest()
+    (tmp_path / "kept.h5").write_bytes(b"half of the wei")
+
+    path = weights.fetched(_entry(f"{address}/weights.h5", md5), tmp_path)
+
+    assert path.read_bytes() == BODY
+
+
+def test_a_damaged_file_in_the_cache_is_told_where_none_can_be_fetched(tmp_path: Path) -> None:
+    (tmp_path / "kept.h5").write_bytes(b"half of the wei")
+
+    with pytest.raises(
+        WeightsError, match=r"not those published in .*kept\.h5 and cannot be fetched"
+    ):
+        weights.fetched(_entry("http://127.0.0.1:9/weights.h5", "0" * 32), tmp_path)
+    assert (tmp_path / "kept.h5").read_bytes() == b"half of the wei"
+
+
+def test_what_is_known_of_first_weights_is_recorded(tmp_path: Path) -> None:
+    (tmp_path / "some.h5").write_bytes(BODY)
+
+    assert origin_of(MODELS["resnet50"], None) == {}
+    assert origin_of(MODELS["resnet50"], tmp_path / "some.h5") == {
+        "first_weights_sha256": hashlib.sha256(BODY).hexdigest(),
+        "first_weights_licence": "MIT",
+    }
 
 
 @pytest.mark.parametrize(
@@ -95,6 +125,21 @@ def test_a_file_of_weights_goes_into_the_backbone(tmp_path: Path) -> None:
 
     kernels = [net.get_layer("backbone").get_layer("Conv1").kernel.numpy() for net in (one, other)]
     assert np.array_equal(*kernels)
+
+
+@pytest.mark.parametrize("place", [0, 6_000, 12_000])  # Each has h5py raise something else.
+def test_a_damaged_file_of_weights_is_told_wherever_it_was_hit(tmp_path: Path, place: int) -> None:
+    backend.start()
+    entry = MODELS["mobilenet-v2-035"]
+    network = entry.build(side_px=32, classes=2)
+    path = tmp_path / "some.weights.h5"
+    network.get_layer("backbone").save_weights(path)
+    body = np.frombuffer(path.read_bytes(), np.uint8).copy()
+    body[place : place + 3_000] ^= 0xFF
+    path.write_bytes(body.tobytes())
+
+    with pytest.raises(WeightsError, match="without its top, or is damaged: it wants a file like"):
+        weights.load(network, entry, path)
 
 
 def test_real_imagenet_weights_fit_the_transfer_network(shared: Path) -> None:
