@@ -1,18 +1,26 @@
 # Bestiary's two commands are `make demo` and `make test`; each sets everything up first.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup browser demo test lint check lock clean
+.PHONY: help setup browser demo test test-extras lint check lock clean
 
 BIN := .venv/bin
 # The lock's hashes are checked; the project itself is installed from this folder, editable.
 READY := .venv/.ready
 
+EXTRAS := heic jax litert mlflow onnx ray tensorboard
+EXTRAS_BIN := .venv-extras/bin
+# What the tests of these files skip where an extra is not installed.
+EXTRAS_TESTS := tests/curation/test_inspect.py tests/curation/test_ray_workers.py \
+  $(addprefix tests/training/test_,distribution.py devices.py ensemble.py export.py \
+  exporting.py journal.py quantizing.py)
+
 help:
 	@echo "make demo    set everything up and walk the whole road offline, on drawn pictures"
 	@echo "make test    set everything up and run the tests"
+	@echo "make test-extras    the tests that need extras, with all but the GPU's installed"
 	@echo "make setup   the set-up alone: .venv/bin/bestiary, and a browser"
 	@echo "make check   everything CI runs: the tests, ruff, mypy, import-linter"
-	@echo "make lock    write requirements.lock anew from pyproject.toml"
+	@echo "make lock    write both locks of requirements anew from pyproject.toml"
 
 setup: $(READY) browser
 
@@ -32,6 +40,16 @@ demo: setup
 test: setup
 	$(BIN)/pytest
 
+test-extras: .venv-extras/.ready
+	$(EXTRAS_BIN)/pytest -rs $(EXTRAS_TESTS)
+
+.venv-extras/.ready: requirements-extras.lock pyproject.toml tools/get-uv
+	UV=$$(tools/get-uv) && \
+	{ [ -x $(EXTRAS_BIN)/python ] || $$UV venv -q --python '>=3.11,<3.14' .venv-extras; } && \
+	$$UV pip sync -q --python $(EXTRAS_BIN)/python --require-hashes requirements-extras.lock && \
+	$$UV pip install -q --python $(EXTRAS_BIN)/python --no-deps --no-build-isolation -e .
+	touch $@
+
 lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -42,7 +60,9 @@ check: test lint
 
 lock:
 	UV=$$(tools/get-uv) && $$UV pip compile -q --universal --generate-hashes --group dev \
-	  --upgrade pyproject.toml -o requirements.lock
+	  --upgrade pyproject.toml -o requirements.lock && \
+	$$UV pip compile -q --universal --generate-hashes --group dev $(addprefix --extra ,$(EXTRAS)) \
+	  --upgrade -c requirements.lock pyproject.toml -o requirements-extras.lock
 
 clean:
-	rm -rf .venv .uv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-extras .uv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
