@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import math
+import mmap
 import os
 import statistics
 import sys
@@ -117,9 +118,12 @@ def in_turns(both: Steps, *, steps: int, count: int) -> Iterator[tuple[float, ..
 
 def forget(pixels: NDArray[np.uint8]) -> None:
     """Have what lies in a mapped file read from the disk again, where the system can be told."""
-    if isinstance(pixels, np.memmap) and hasattr(os, "posix_fadvise"):
-        with Path(str(pixels.filename)).open("rb") as file:
-            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    mapped = getattr(pixels, "_mmap", None)
+    if mapped is None or not hasattr(os, "posix_fadvise"):
+        return
+    mapped.madvise(mmap.MADV_DONTNEED)  # What a process has in its map stays in memory.
+    with Path(str(pixels.filename)).open("rb") as file:  # type: ignore[attr-defined]
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def measure(model: str, dataset: Path | None, *, steps: int, rounds: int) -> dict[str, Any]:

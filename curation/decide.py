@@ -77,7 +77,8 @@ def decide(
     judged = Spool.of(Row, _judged(review, findings, verdicts))
     del verdicts
     usual = traits(judged)
-    rows = inherited.into(with_sides(judged, recipe, before))
+    there = {row.species for row in judged if row.kept} if inherited.rows else set()
+    rows = inherited.into(with_sides(judged, recipe, before), there)
     return Spool.of(Row, with_suspicion(rows, usual))
 
 
@@ -259,7 +260,7 @@ class _Contended:
             other.width,
             other.height,
         ):
-            return "which has the same pixels in another file"
+            return "of which the same picture is rendered"
         standing = self.standings[number]
         return standing.behind(self.standings[best], is_unmarked=is_unmarked)
 

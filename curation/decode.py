@@ -17,7 +17,7 @@ import threading
 import warnings
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 
 import numpy as np
@@ -41,8 +41,10 @@ Nothing that starts another program (EPS) or hardly has a signature of its own (
 MEASURED_SIDE_PX = 160
 """The shorter side that hashes and measures want; rendering may want more."""
 
-_HEAVY_PX = 12_000_000
-"""Some 100 MB while it is decoded."""
+_BYTES_A_PIXEL = {"WEBP": 15, "AVIF": 9, "HEIF": 9, "JPEG": 3}
+_BYTES_OF_OTHERS = 5
+"""Of memory, while a picture is decoded; as measured on pictures of 49 megapixels."""
+_HEAVY_BYTES = 150_000_000
 
 _DECODER_FAILURES = (
     OSError,  # Truncated or broken data; UnidentifiedImageError is one.
@@ -94,14 +96,14 @@ class Header:
     frames: int
     has_palette: bool = False
     """It has 256 colours at most."""
-    is_progressive: bool = False
-    """A JPEG of which a decoder must hold all before it has any."""
+    is_shrunk: bool = False
+    """A decoder makes it smaller on the way: a JPEG that is neither progressive nor lossless."""
 
     @property
     def is_heavy(self) -> bool:
-        """Whether decoding takes much memory. JPEGs are shrunk on the way, unless progressive."""
-        is_shrunk = self.format == "JPEG" and not self.is_progressive
-        return self.width * self.height > _HEAVY_PX and not is_shrunk
+        """Whether decoding takes so much memory that it is better not done twice at once."""
+        taken = self.width * self.height * _BYTES_A_PIXEL.get(self.format, _BYTES_OF_OTHERS)
+        return taken > _HEAVY_BYTES and not self.is_shrunk
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,7 +149,7 @@ def libraries() -> dict[str, str]:
 
 def _decode(body: bytes, recipe: CurationRecipe, refuse: Callable[[Header], str]) -> Decoded | str:
     with Image.open(BytesIO(body), formats=_formats()) as image:
-        header = _header(image)
+        header = _header(image, body)
         if refusal := refuse(header):
             return refusal
         if header.width * header.height > recipe.max_pixels:
@@ -156,6 +158,8 @@ def _decode(body: bytes, recipe: CurationRecipe, refuse: Callable[[Header], str]
             return reasons.TRUNCATED
         if image.format in JPEGS and (objection := _load_jpeg(image, body, recipe)):
             return objection
+        if image.format == "PNG":
+            header = _load_png(image, header)
         with _quiet_libtiff() if image.format == "TIFF" else contextlib.nullcontext():
             image.load()
         coded = coded_bytes(image, body, recipe.background)
@@ -177,7 +181,7 @@ def _formats() -> tuple[str, ...]:
     return tuple(name for name in FORMATS if name in Image.OPEN)
 
 
-def _header(image: Image.Image) -> Header:
+def _header(image: Image.Image, body: bytes) -> Header:
     orientation = _orientation(image)
     width, height = image.size
     if orientation in _SIDEWAYS:
@@ -190,18 +194,48 @@ def _header(image: Image.Image) -> Header:
         orientation=orientation,
         frames=1 if is_jpeg else int(getattr(image, "n_frames", 1)),
         has_palette=image.mode in _PALETTES,
-        is_progressive=is_jpeg and bool(image.info.get("progressive")),
+        is_shrunk=is_jpeg
+        and not image.info.get("progressive")
+        and not jpegs.outline(body).is_lossless,
     )
+
+
+def _load_png(image: Image.Image, header: Header) -> Header:
+    """Decode a PNG; its header, with the orientation that may come after the picture."""
+    had_exif = "exif" in image.info
+    # Of what follows a picture Pillow complains once, and has the picture then.
+    with contextlib.suppress(*_DECODER_FAILURES):
+        image.load()
+    if had_exif or "exif" not in image.info:
+        return header
+    late = Image.Exif()
+    with contextlib.suppress(*_DECODER_FAILURES):
+        late.load(image.info["exif"])
+        return _turned(header, _known(late.get(_ORIENTATION_TAG, 1)))
+    return header
+
+
+def _turned(header: Header, orientation: int) -> Header:
+    """The header of a picture that lies otherwise than it seemed at first."""
+    sides = header.width, header.height
+    if (header.orientation in _SIDEWAYS) != (orientation in _SIDEWAYS):
+        sides = sides[::-1]
+    return replace(header, width=sides[0], height=sides[1], orientation=orientation)
 
 
 def _orientation(image: Image.Image) -> int:
     if image.format == "TIFF":
         return 1  # Pillow turns TIFF upright by itself when it loads, and reports that size.
     try:
-        orientation = image.getexif().get(_ORIENTATION_TAG, 1)
+        # A PNG's own way to its EXIF would decode it first.
+        orientation = Image.Image.getexif(image).get(_ORIENTATION_TAG, 1)
     except _DECODER_FAILURES:
         return 1  # Broken metadata around a good picture.
-    return orientation if orientation in _TRANSPOSITIONS else 1
+    return _known(orientation)
+
+
+def _known(orientation: object) -> int:
+    return orientation if isinstance(orientation, int) and orientation in _TRANSPOSITIONS else 1
 
 
 def _wanted_size(size: tuple[int, int], recipe: CurationRecipe) -> tuple[int, int]:

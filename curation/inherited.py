@@ -8,6 +8,7 @@ lock covers none of it, so the entry is that of a dataset which no network has s
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -27,14 +28,21 @@ class Inherited:
     rows: Sequence[Row] = ()
     """Those that it looked at, in the manifest's order, with what is needed here alone."""
 
-    def into(self, rows: Iterable[Row]) -> Iterator[Row]:
-        """The rows, which are in the manifest's order, with what was found of their files."""
+    def into(self, rows: Iterable[Row], species: AbstractSet[str]) -> Iterator[Row]:
+        """The rows, which are in the manifest's order, with what was found of their files.
+
+        What was taken for a species that is not among these is not known of any more.
+        """
         earlier = iter(self.rows)
         known = next(earlier, None)
         for row in rows:
             while known is not None and _place(known) < _place(row):
                 known = next(earlier, None)
-            yield row if known is None or not _is_same(known, row) else _with_found(row, known)
+            is_known = known is not None and _is_same(known, row)
+            if known is not None and is_known and known.likely_species in {None, *species}:
+                yield _with_found(row, known)
+            else:
+                yield row
 
 
 NOTHING = Inherited()

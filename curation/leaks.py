@@ -7,12 +7,13 @@ also finds what was put there by hand. What it promises is in `LeakCheck.stateme
 from __future__ import annotations
 
 import hashlib
+import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from io import BytesIO
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Self, TypeVar
 
 from PIL import Image
@@ -157,12 +158,21 @@ def _as_document(near: Near) -> dict[str, object]:
 
 def _of_document(document: Mapping[str, Any]) -> Near:
     first, second = map(str, document["files"])
+    likeness = float(document["likeness"])
+    if not math.isfinite(likeness) or not (_lies_within(first) and _lies_within(second)):
+        raise ValueError(f"no pair of pictures in split folders: {document}")
     return Near(
         first=first,
         second=second,
-        likeness=float(document["likeness"]),
+        likeness=likeness,
         same_bytes=bool(document["same_bytes"]),
     )
+
+
+def _lies_within(file: str) -> bool:
+    """Whether this is the name of a file in a split's folder, and leads nowhere else."""
+    parts = PurePosixPath(file).parts
+    return len(parts) > 1 and parts[0] in SPLITS and ".." not in parts
 
 
 def look(root: Path, file: str) -> Seen:

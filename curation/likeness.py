@@ -93,6 +93,8 @@ def _expected(body: bytes, row: Row, recipe: CurationRecipe, original: Path | No
 def _compared(body: bytes, expected: bytes, recipe: CurationRecipe) -> tuple[str, str]:
     if has_other_metadata(body, expected):
         return "re-encoded", f"its pixels are the rendered ones, with other metadata: {REBUILD}"
+    if _is_saved_again(body, expected, recipe):
+        return "re-encoded", f"it was saved again as it was rendered: {REBUILD}"
     if share_in_place(body, expected) >= _IN_PLACE:
         return "corrupt", f"it was damaged, since its other bytes are in place: {REBUILD}"
     with Image.open(BytesIO(body)) as one, Image.open(BytesIO(expected)) as other:
@@ -106,6 +108,12 @@ def _compared(body: bytes, expected: bytes, recipe: CurationRecipe) -> tuple[str
         by = f"its pixels differ by {difference.mean():.2f} of 255 in the mean"
         return "re-encoded", f"it is the same picture, compressed again ({by}): {REBUILD}"
     return "corrupt", f"it shows something else than its original: {REBUILD}"
+
+
+def _is_saved_again(body: bytes, expected: bytes, recipe: CurationRecipe) -> bool:
+    """Whether these are the bytes of the rendered picture, decoded and rendered once more."""
+    with Image.open(BytesIO(expected)) as rendered:
+        return to_jpeg(rendered.convert("RGB"), recipe) == body
 
 
 def _differences(one: Image.Image, other: Image.Image) -> NDArray[np.int16]:

@@ -137,7 +137,8 @@ def _beside_common(steps: Floats, is_seen: Mask) -> Floats:
             break
         places = _PLACES[:, agree]
         common = np.linalg.solve(places @ places.T, places @ whole[:, agree].T)
-        rest = steps - np.tensordot(common.T, _PLACES, 1) / _WHOLE
+        # Rounded, so that it does not matter how a machine adds up.
+        rest = np.round(steps - np.tensordot(common.T, _PLACES, 1) / _WHOLE, 6)
     return rest
 
 

@@ -45,7 +45,7 @@ def last_search(root: Path) -> Searched | None:
         record = json.loads((root / LEAKS).read_bytes())
         check = LeakCheck.of_document(record["check"])
         return Searched(lock_digest=str(record["lock_digest"]), check=check)
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None
 
 
@@ -63,5 +63,6 @@ def standing(root: Path, lock_digest: str) -> LeakCheck | None:
 
 def hand_on(root: Path, site: Path) -> None:
     """Copy what is known of the last search into the dataset that will take this one's place."""
-    with contextlib.suppress(FileNotFoundError):
-        shutil.copyfile(root / LEAKS, site / LEAKS)
+    if last_search(root) is not None:
+        with contextlib.suppress(OSError):
+            shutil.copyfile(root / LEAKS, site / LEAKS)

@@ -13,8 +13,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from curation import reasons
-from curation.looking import Seen, look, look_beside_others
+from curation import looking, reasons
+from curation.looking import Seen
 from curation.protected import GivenUp, Workers
 from curation.recipe import CurationRecipe
 from curation.store import Store, shaping
@@ -49,7 +49,9 @@ class Eyes:
     count: int = 1
     workers: Calls | None = None
     """Workers that are there already, and outlive this dataset."""
-    look: Look = look_beside_others
+    look: Look = looking.look_beside_others
+    alone: Look = looking.look
+    """What one does with an image that the other left, because it takes much memory."""
 
 
 def seen_by(
@@ -71,7 +73,7 @@ def seen_by(
     with contextlib.ExitStack() as ends:
         workers: Calls = eyes.workers or ends.enter_context(Workers())
         watch = _Watch(eyes, workers, store, recipe, original)
-        yield from _in_order(watch.seen, digests, eyes.count)
+        yield from _in_order(watch.seen, digests, eyes.count, watch.is_over)
 
 
 class _Watch:
@@ -88,6 +90,8 @@ class _Watch:
         self._eyes, self._workers, self._store, self._original = eyes, workers, store, original
         self._recipe, self._shaped = recipe, shaping(recipe)
         self._turn = threading.Lock()
+        self.is_over = threading.Event()
+        """Nobody waits for what is still to be seen."""
 
     def seen(self, digests: tuple[str, ...]) -> list[Seen]:
         """What is known of each, or else what a look finds."""
@@ -112,7 +116,9 @@ class _Watch:
     def _alone(self, digest: str) -> Seen:
         """A picture that takes much memory, while no other such one is looked at."""
         with self._turn:
-            outcome = self._asked(look, [digest])
+            if self.is_over.is_set():
+                return Seen(digest=digest, reason=reasons.HEAVY)
+            outcome = self._asked(self._eyes.alone, [digest])
         if isinstance(outcome, GivenUp):
             return Seen(digest=digest, reason=outcome.because)
         self._store.keep(outcome[0])
@@ -126,7 +132,10 @@ class _Watch:
 
 
 def _in_order(
-    seen: Callable[[tuple[str, ...]], list[Seen]], digests: Iterable[str], threads: int
+    seen: Callable[[tuple[str, ...]], list[Seen]],
+    digests: Iterable[str],
+    threads: int,
+    is_over: threading.Event,
 ) -> Iterator[Seen]:
     waiting: deque[Future[list[Seen]]] = deque()
     todo = iter(digests)
@@ -140,5 +149,6 @@ def _in_order(
                     return
                 yield from waiting.popleft().result()
         finally:
+            is_over.set()
             for future in waiting:
                 future.cancel()

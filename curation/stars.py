@@ -89,26 +89,23 @@ class Standing:
 
         `is_unmarked` says that it was preferred to better ones with a mark on them.
         """
-        if is_unmarked and self.rank < kept.rank:
-            return "which has no watermark, caption or frame on it"
-        has_lost_colour = self.is_grey and not kept.is_grey and self.rank > kept.rank
-        if has_lost_colour and self.pixels >= kept.pixels:
+        if self.rank < kept.rank:
+            unmarked = "which has no watermark, caption or frame on it"
+            return unmarked if is_unmarked else "which a person chose"
+        if self.is_grey and not kept.is_grey and self.pixels >= kept.pixels:
             return "which is in colour"
         if self.pixels >= kept.pixels and self._detail < kept._detail:
             is_larger = self.pixels > kept.pixels
             return "which is sharper, though smaller" if is_larger else "which is sharper"
         if self.pixels != kept.pixels:
-            return "which is larger" if kept.pixels > self.pixels else "which a person chose"
+            return "which is larger"
         return self._coded_behind(kept)
 
     def _coded_behind(self, kept: Standing) -> str:
         """The same, of two of one size."""
         if self.has_palette != kept.has_palette:
-            return "which has more colours" if self.has_palette else "which a person chose"
-        if self.coded_bytes != kept.coded_bytes:
-            is_better = kept.coded_bytes > self.coded_bytes
-            return "less compressed" if is_better else "which a person chose"
-        return "no better or worse"
+            return "which has more colours"
+        return "less compressed" if self.coded_bytes < kept.coded_bytes else "no better or worse"
 
 
 class Standings(Sequence[Standing]):

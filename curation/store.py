@@ -47,7 +47,7 @@ LIMITS: Final = ("min_side_px", "max_pixels", "max_aspect")
 _PASSING = frozenset(
     {
         *(reasons.MISSING, reasons.DAMAGED),
-        *(reasons.CRASHED, reasons.TOO_SLOW, reasons.TOO_MUCH_MEMORY),
+        *(reasons.CRASHED, reasons.TOO_SLOW, reasons.TOO_MUCH_MEMORY, reasons.HEAVY),
     }
 )
 """Reasons that may be gone at the next look."""

@@ -8,15 +8,19 @@ It changes no answer, only how sure it sounds.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from training.intervals import Counts, Figure, Floats, over_pictures, wilson
+from training.intervals import RESAMPLES, Figure, Floats, nothing, over_pictures, wilson
 
 BINS = 15
 """Of equal width, as in Guo et al."""
+
+_MOST_TIMES = 64
+_HALVINGS = 20
+"""Enough for the last of 2,000 draws."""
 
 _LOG_TEMPERATURES = (-3.0, 3.0)
 """From a twentieth to twenty."""
@@ -113,7 +117,7 @@ def reliability(labels: Labels, probabilities: Probabilities, *, seed: int) -> R
     places = np.minimum((confidence * BINS).astype(int), BINS - 1)
     squares = _squares(labels, probabilities)
     return Reliability(
-        ece=_ece(confidence - right, places, seed=seed),
+        ece=_ece(confidence, right, places, seed=seed),
         brier=over_pictures(
             lambda draws: draws @ squares / n,
             n=n,
@@ -132,24 +136,48 @@ def _squares(labels: Labels, probabilities: Probabilities) -> Floats:
     return squares
 
 
-def _ece(gaps: Floats, places: NDArray[np.int_], *, seed: int) -> Figure:
-    """The gaps are confidence less accuracy, by picture; the error adds them up by bin.
+def _ece(confidence: Floats, right: Floats, places: NDArray[np.int_], *, seed: int) -> Figure:
+    """The error of n pictures, and which true errors go with it.
 
-    Resamples have a larger error than the pictures, as these have than the truth. So the interval
-    goes as far below the value as resamples go above it, down to no error.
+    Measured errors are larger than true ones, since chance, too, moves bins away from the line; so
+    are those of a bootstrap, once more. Instead it is asked of which multiples of the bins' gaps,
+    from none, chance would make more than this error in 97.5 % of cases, or less. True errors of
+    0 to 0.13, measured on 36 to 1,500 pictures, lie within in 90 to 100 % of 150 cases each; within
+    a bootstrap's, mirrored, in 18 to 100 %.
     """
-    n = len(gaps)
-    by_bin: Floats = np.where(places[:, None] == np.arange(BINS), gaps[:, None], 0.0)
+    n = len(confidence)
+    if n == 0:
+        return nothing(0, "inversion")
+    count, hits, sure = (
+        np.bincount(places, weights, BINS) for weights in (np.ones(n), right, confidence)
+    )
+    gaps = (sure - hits) / n
+    share = (hits + 1) / (count + 2)  # Three of three right do not mean that chance plays no part.
+    noise = np.sqrt(count * share * (1 - share)) / n
+    draws = np.random.default_rng(seed).standard_normal((RESAMPLES, BINS)) * noise
+    value = float(np.abs(gaps).sum())
+    low, high = (_multiple(gaps, draws, below=share) for share in (0.975, 0.025))
+    return Figure(
+        value=value, low=low * value, high=max(1.0, high) * value, n=n, interval="inversion"
+    )
 
-    def of_draws(draws: Counts) -> Floats:
-        errors: Floats = np.abs(draws @ by_bin).sum(axis=1) / n
-        return errors
 
-    value = float(np.abs(by_bin.sum(axis=0)).sum() / n) if n else np.nan
-    found = over_pictures(of_draws, n=n, seed=seed, value=value)
-    if found.value is None or found.low is None or found.high is None:
-        return found
-    return replace(found, low=max(0.0, 2 * value - found.high))
+def _multiple(gaps: Floats, draws: Floats, *, below: float) -> float:
+    """How many times the gaps, so that with chance such a share of errors is below theirs."""
+    value = np.abs(gaps).sum()
+
+    def share(times: float) -> float:
+        return float((np.abs(times * gaps + draws).sum(axis=1) <= value).mean())
+
+    low, high = 0.0, 1.0
+    if share(low) <= below:
+        return low
+    while share(high) > below and high < _MOST_TIMES:
+        high *= 2
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if share(middle) > below else (low, middle)
+    return high
 
 
 def _bin(place: int, confidence: Floats, right: Floats, places: NDArray[np.int_]) -> ReliabilityBin:

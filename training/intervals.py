@@ -19,7 +19,7 @@ _DRAWN_AT_ONCE = 2**22
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
-IntervalKind = Literal["wilson", "bootstrap", "agresti-min", "student"]
+IntervalKind = Literal["wilson", "bootstrap", "agresti-min", "student", "inversion"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -204,7 +204,7 @@ def test_plain_pictures_of_the_same_pixels_are_one_and_a_conflict_across_species
     }
 
     (reason,) = (row.reason for row in plainly if "near" in row.reason)
-    assert reason.endswith("which has the same pixels in another file")
+    assert reason.endswith("of which the same picture is rendered")
 
     one, other = (row.digest for row in plainly if "conflict" in row.reason)
     distinct = Decision(digest=one, species="", decision="distinct", to=other)
@@ -307,5 +307,5 @@ def test_a_copy_of_the_same_pixels_is_told_from_one_that_was_compressed_again(tm
     assert sorted(row.reason.partition(", ")[2] for row in rows) == [
         "",
         "less compressed",
-        "which has the same pixels in another file",
+        "of which the same picture is rendered",
     ]

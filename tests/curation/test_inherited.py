@@ -36,10 +36,13 @@ def suspected(harvest, tmp_path):
     return note_doubts(dataset, doubts, network="seer (seer.h5)")
 
 
+OTHER = {"mouse": "shrew", "shrew": "mouse"}
+
+
 def doubt_of(row):
     """A doubt like no other picture's."""
     share = int(row.digest[:4], 16) / 0x10000
-    return Doubt(outlier=share, label_doubt=1 - share, likely_species=f"not {row.species}")
+    return Doubt(outlier=share, label_doubt=1 - share, likely_species=OTHER[row.species])
 
 
 def found(rows):
@@ -98,12 +101,19 @@ def test_a_picture_that_shows_another_species_now_is_doubted_no_more(harvest, su
     assert after == before
 
 
+def test_what_was_taken_for_a_species_that_is_gone_was_not_looked_at(suspected, tmp_path):
+    mice = gathered(tmp_path / "mice", [body for body in BODIES if body[0] == "mouse"])
+    again = curated(mice, suspected.root, RECIPE).dataset
+    assert {row.likely_species for row in again.rows} == {None}
+    assert {row.outlier for row in again.rows} == {None}
+
+
 def test_dropped_rows_inherit_nothing(suspected):
     dropped = [
         replace(row, kept=False, file=None, file_sha256=None, outlier=None)
         for row in suspected.rows
     ]
-    assert list(inherited_from(suspected.root).into(dropped)) == dropped
+    assert list(inherited_from(suspected.root).into(dropped, {"mouse", "shrew"})) == dropped
 
 
 def test_a_manifest_that_is_not_there_or_unreadable_leaves_nothing(tmp_path):
@@ -131,7 +141,7 @@ def test_every_picture_that_is_in_both_inherits_and_no_other(before, after):
 
     known = Inherited(rows=[row(*key, outlier=0.5) for key in sorted(before)])
     rows = [row(*key) for key in sorted(after)]
-    made = list(known.into(rows))
+    made = list(known.into(rows, {one.species for one in rows}))
     assert [(one.species, one.digest) for one in made] == [
         (one.species, one.digest) for one in rows
     ]

@@ -135,6 +135,17 @@ def test_exif_orientation_is_applied_to_the_picture_and_to_its_size(orientation,
     assert difference.mean() < 4
 
 
+def test_exif_that_comes_after_the_picture_turns_it_too():
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    body = encoded(picture(4, (80, 120)), "PNG")
+    late = chunk(b"eXIf", exif.tobytes().removeprefix(b"Exif\0\0"))
+    end = body.index(b"IEND") - 4
+    result = used(body[:end] + late + body[end:])
+    assert (result.header.width, result.header.height) == (120, 80)
+    assert result.header.orientation == 6
+
+
 LAID_DOWN = {
     1: None,
     2: Image.Transpose.FLIP_LEFT_RIGHT,

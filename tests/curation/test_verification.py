@@ -13,7 +13,6 @@ from PIL import Image
 from curation import lock
 from curation.dataset import MANIFEST, Dataset, require_none, write_manifest
 from curation.errors import LockMismatchError
-from curation.layout import share_in_place
 from curation.likeness import rendered_change
 from curation.recipe import CurationRecipe
 from curation.render import to_jpeg
@@ -143,11 +142,14 @@ def test_a_new_encoding_is_no_damage(intact, format_, options):
 
 
 def test_a_picture_saved_again_with_the_settings_of_rendering_needs_its_original(intact):
+    seen = 0
     for body, row, recipe, original in intact:
         with Image.open(io.BytesIO(body)) as image:
             again = to_jpeg(image.convert("RGB"), recipe)
-        if again != body and share_in_place(again, body) < 0.4:
+        if again != body:
             assert kinds_of(again, row, recipe, original) == ["re-encoded", "corrupt"]
+            seen += 1
+    assert seen
 
 
 @pytest.mark.parametrize(

@@ -113,3 +113,22 @@ def test_the_error_of_a_calibrated_network_may_be_none() -> None:
     assert covered >= 15
     labels, said = _overconfident(300, by=3.0)
     assert reliability(labels, said, seed=0).ece.low > 0.05
+
+
+@pytest.mark.parametrize("n", [60, 300, 1000])
+@pytest.mark.parametrize("by", [1.0, 1.3, 3.0])
+def test_the_true_calibration_error_lies_within_its_interval_as_a_rule(n: int, by: float) -> None:
+    shares = softmax(np.random.default_rng(1).normal(0, 1.5, (50_000, 4)), axis=1)
+    said = softmax(by * np.log(shares), axis=1).astype(np.float32)
+    sure, named = said.max(axis=1), said.argmax(axis=1)
+    gaps = sure - shares[np.arange(len(shares)), named]
+    places = np.minimum((sure * BINS).astype(int), BINS - 1)
+    true = np.abs(np.bincount(places, gaps)).sum() / len(shares)
+    covered = 0
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        some = rng.integers(0, len(shares), n)
+        drawn = (shares[some].cumsum(axis=1) < rng.random((n, 1))).sum(axis=1)
+        ece = reliability(np.minimum(drawn, 3).astype(np.int32), said[some], seed=seed).ece
+        covered += ece.low <= true + 1e-4 and true <= ece.high
+    assert covered >= 51
