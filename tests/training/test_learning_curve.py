@@ -66,6 +66,14 @@ def test_a_network_that_learnt_nothing_is_no_base_for_advice() -> None:
     assert "shrew" not in curve.advice  # type: ignore[attr-defined]
 
 
+def test_an_even_number_of_seeds_is_no_handicap_against_naming_one_species() -> None:
+    early = [{"mouse": 20, "shrew": 20}] * 6
+    curve = _curve([*early, {"mouse": 40, "shrew": 20}, {"mouse": 20, "shrew": 40}], seeds=2)
+
+    assert curve.against_majority.difference.value == 0.25  # type: ignore[attr-defined]
+    assert "cannot tell of any species" in curve.advice  # type: ignore[attr-defined]
+
+
 def test_of_several_seeds_the_curve_has_the_mean_and_no_vote() -> None:
     asked = trials(Question(learning_curve=True, seeds=2), seed=0)
     by_share = {0.25: (0, 40), 0.5: (0, 40), 0.75: (40, 40), 1.0: (40, 40)}
