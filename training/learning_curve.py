@@ -8,7 +8,8 @@ shared among the species, so that one of many is not named by luck), and if the 
 right more often, of all test pictures, about whether they show it (the same test): to name a
 species more often recognises more of its pictures, and proves nothing. Where that can be told
 of no species, the curve says so, and names the one that is recognised least, which is a guess.
-Of a network that all pictures taught no more than to name one species, nothing is advised.
+Of a network that all pictures taught no more than to name one species, nothing is advised, nor
+where the test pictures are too few to tell it from that.
 """
 
 from __future__ import annotations
@@ -149,11 +150,17 @@ def advice(species: Sequence[SpeciesCurve], against_majority: Comparison, split:
     measured = [one for one in species if one.gain.n]
     if not measured:
         return f"No species has {split} pictures, so nothing can be said about gathering more."
-    if against_majority.verdict != "better":
+    if against_majority.only_first <= against_majority.only_second:
         return (
-            f"These {split} pictures cannot tell the network from naming one species always, after"
-            " training on all of the pictures: it learnt too little to advise which species to"
-            " gather more of. Train it longer, or another one, first."
+            f"After training on all of the pictures, the network is right for no more of the {split}"
+            " pictures than naming one species always: it learnt too little to advise which species"
+            " to gather more of. Train it longer, or another one, first."
+        )
+    if against_majority.verdict == "cannot tell":
+        return (
+            f"These {split} pictures are too few to tell the network, after training on all of the"
+            " pictures, from naming one species always: which species to gather more of, they"
+            " cannot tell either."
         )
     gaining = sorted(
         (one for one in measured if _is_gaining(one, of=len(measured))),
