@@ -51,9 +51,10 @@ class ModelEntry:
         Raises:
             UsageError: there is none; the message names the first option.
         """
+        if self.pretrained is not None:
+            return
         for option in options:
-            if self.pretrained is None:
-                raise UsageError(f"{self.name} has no backbone: leave out {option}")
+            raise UsageError(f"{self.name} has no backbone: leave out {option}")
 
     @property
     def non_trainable(self) -> int:
