@@ -152,7 +152,7 @@ def advice(species: Sequence[SpeciesCurve], against_majority: Comparison, split:
         return f"No species has {split} pictures, so nothing can be said about gathering more."
     if against_majority.only_first <= against_majority.only_second:
         return (
-            f"After training on all of the pictures, the network is right for no more of the {split}"
+            f"After training on all of the pictures, the network is right for no more {split}"
             " pictures than naming one species always: it learnt too little to advise which species"
             " to gather more of. Train it longer, or another one, first."
         )

@@ -70,7 +70,7 @@ def test_a_network_that_is_worse_than_naming_one_species_learnt_too_little() -> 
     curve = _curve([{"mouse": 4, "shrew": n} for n in (1, 2, 4, 8)])
 
     assert curve.against_majority.verdict == "worse"  # type: ignore[attr-defined]
-    assert "right for no more of the test pictures" in curve.advice  # type: ignore[attr-defined]
+    assert "right for no more test pictures" in curve.advice  # type: ignore[attr-defined]
     assert "learnt too little to advise" in curve.advice  # type: ignore[attr-defined]
 
 
