@@ -396,7 +396,8 @@ def _is_unfinished(root: Path, record: RunRecord) -> bool:
         found = Run.open(root).record
     except RunError:
         return False
-    return found.state == "training" and not found.differences(record)
+    is_measured = found.state == "done" and (root / "metrics.json").is_file()
+    return not is_measured and not found.differences(record)
 
 
 def _spoken(name: str) -> str:

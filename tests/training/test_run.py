@@ -58,6 +58,8 @@ def test_without_a_name_the_newest_unfinished_run_of_the_kind_goes_on(tmp_path: 
     other = replace(RECORD, recipe=TrainRecipe(seed=1))
     assert default_root(tmp_path, other) == tmp_path / "cifar-vgg-2"
     (tmp_path / "cifar-vgg-1" / "run.json").write_text(replace(RECORD, state="done").to_json())
+    assert default_root(tmp_path, RECORD) == tmp_path / "cifar-vgg-1", "it is still to be measured"
+    (tmp_path / "cifar-vgg-1" / "metrics.json").write_text("{}")
     assert default_root(tmp_path, RECORD) == tmp_path / "cifar-vgg-2"
 
 
