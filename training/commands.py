@@ -267,6 +267,7 @@ def _train(
             line.on_epoch(epoch)
             for note in notes:
                 note(epoch)
+    del network  # Measuring takes one anew: no two need fit into memory.
     return conclude(
         run,
         whole,
