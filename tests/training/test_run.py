@@ -43,6 +43,14 @@ def test_a_run_may_be_given_more_epochs_but_nothing_else(tmp_path: Path) -> None
         Run.begin(tmp_path / "run", replace(RECORD, lock_digest="cd" * 32))
 
 
+def test_what_only_a_backbone_gives_a_meaning_keeps_no_other_network_from_going_on() -> None:
+    frozen = replace(RECORD, recipe=TrainRecipe(transfer="frozen", rate_decay=0.5))
+
+    assert frozen.differences(RECORD) == []
+    with_one = [replace(one, model="resnet50") for one in (frozen, RECORD)]
+    assert with_one[0].differences(with_one[1]) == ["transfer", "rate_decay"]
+
+
 def test_a_run_that_never_began_is_no_obstacle(tmp_path: Path) -> None:
     Run.begin(tmp_path / "run", RECORD)
 
