@@ -80,6 +80,7 @@ def train_bare(
     backend.start()
     from training.fit import fit
 
+    meter = Meter(root)  # To build the network is part of what a training costs.
     network = fresh_network(
         task.entry,
         task.recipe,
@@ -88,7 +89,6 @@ def train_bare(
         first_weights=task.first_weights,
     )
     run = Run.begin(root, task.record(train))
-    meter = Meter(root)
     for epoch in fit(
         network,
         train=train.pictures(),

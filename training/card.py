@@ -172,14 +172,16 @@ def _training(record: RunRecord) -> Iterator[str]:
     if record.first_weights_sha256:
         yield f"- first weights of the backbone: SHA-256 `{record.first_weights_sha256}`"
     if record.first_weights_licence:
-        yield f"- licence of the first weights{_whose(record)}: {record.first_weights_licence}"
+        yield f"- {licence_in_words(record)}"
     yield f"- recipe: {_listed(asdict(record.recipe).items())}"
     yield f"- versions: {_listed(record.versions.items())}"
 
 
-def _whose(record: RunRecord) -> str:
+def licence_in_words(record: RunRecord) -> str:
+    """The licence of the first weights: of a file of one's own, that of the published one."""
     is_published = record.recipe.weights == IMAGENET
-    return "" if is_published else ", if the file named is what Keras publishes"
+    whose = "" if is_published else ", if the file named is what Keras publishes"
+    return f"licence of the first weights{whose}: {record.first_weights_licence}"
 
 
 def _listed(pairs: Iterable[tuple[str, object]]) -> str:

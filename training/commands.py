@@ -10,7 +10,7 @@ import contextlib
 import os
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -120,7 +120,6 @@ def _recounted(entry: registry.ModelEntry, classes: int) -> registry.ModelEntry:
 )
 @click.option("--data-parallel", is_flag=True, help="Let all devices share each batch.")
 @series_options
-@resumable()
 def train(
     *,
     model: str,
@@ -141,24 +140,26 @@ def train(
     With --seeds, --folds or --learning-curve, several runs answer one question together: each
     has a folder of its own inside of the series' folder.
     """
-    from curation.dataset import Dataset
-    from training import backend
-    from training import weights as pretrained
-    from training.series import Question
+    with resumable() as begun:
+        from curation.dataset import Dataset
+        from training import backend
+        from training import weights as pretrained
+        from training.series import Question
 
-    question = Question(seeds=seeds, folds=folds, learning_curve=learning_curve)
-    backend.choose_device(device)
-    if data_parallel:
-        _tell(f"{backend.share_among_devices()} devices share each batch.")
-    entry = registry.find(model)
-    entry.require_backbone(typed_for_a_backbone())
-    given = {**values(options), "weights": pretrained.meant(entry, weights)}
-    chosen = presets.recipe(preset, entry, **given)
-    dataset = Dataset.open(dataset_root)
-    recipe = presets.fitted_to(chosen, side_px=dataset.recipe.side_px)
-    if question.is_series:
-        return _train_series(question, entry, recipe, dataset, root, with_baseline=not no_baseline)
-    return _train(entry, recipe, dataset, root, with_baseline=not no_baseline)
+        question = Question(seeds=seeds, folds=folds, learning_curve=learning_curve)
+        backend.choose_device(device)
+        if data_parallel:
+            _tell(f"{backend.share_among_devices()} devices share each batch.")
+        entry = registry.find(model)
+        entry.require_backbone(typed_for_a_backbone())
+        given = {**values(options), "weights": pretrained.meant(entry, weights)}
+        chosen = presets.recipe(preset, entry, **given)
+        dataset = Dataset.open(dataset_root)
+        recipe = presets.fitted_to(chosen, side_px=dataset.recipe.side_px)
+        how: Any = {"with_baseline": not no_baseline, "begun": begun}
+        if question.is_series:
+            return _train_series(question, entry, recipe, dataset, root, **how)
+        return _train(entry, recipe, dataset, root, **how)
 
 
 def _train_series(
@@ -169,6 +170,7 @@ def _train_series(
     root: Path | None,
     *,
     with_baseline: bool,
+    begun: Callable[[Path], None],
 ) -> Result:
     """Train what is still to be trained of a series, and tell what it found."""
     from training import series as runs
@@ -178,6 +180,7 @@ def _train_series(
     trials[0].portion.of(dataset)  # What cannot be dealt is told before there is a folder.
     asked = runs.asked_of(entry.name, question, recipe.identity(), dataset.lock_digest)
     series = runs.Series.begin(root or runs.default_root(RUNS, asked), asked)
+    begun(series.root)
     for number, trial in enumerate(trials, start=1):
         if series.finished(trial) is not None:
             _tell(f"{trial.name} is done already.")
@@ -190,6 +193,7 @@ def _train_series(
             series.root / trial.name,
             portion=trial.portion,
             with_baseline=with_baseline,
+            begun=begun,
             siblings=[series.root / one.name for one in trials if one.portion == trial.portion],
         )
     done = [(trial, metrics) for trial in trials if (metrics := series.finished(trial))]
@@ -204,6 +208,7 @@ def _train(
     *,
     portion: Portion | None = None,
     with_baseline: bool = True,
+    begun: Callable[[Path], None],
     siblings: Sequence[Path] = (),
 ) -> Result:
     from training import train as training
@@ -230,6 +235,7 @@ def _train(
         first_weights=first_weights,
     )
     run = training.begin(record, root, runs=RUNS)
+    begun(run.root)
     _tell(f"Training {entry.name} in {run.root}: {run.root / 'history.csv'} grows by the epoch.")
     line = Line(
         recipe,
@@ -261,6 +267,7 @@ def _train(
             line.on_epoch(epoch)
             for note in notes:
                 note(epoch)
+    del network  # Measuring takes one anew: no two need fit into memory.
     return conclude(
         run,
         whole,

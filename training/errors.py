@@ -9,6 +9,7 @@ TrainingError              stop; the shell exits with `exit_code`
 │   └── OtherDataError     the dataset is not the one that the run was trained on (4)
 ├── DivergedError          the loss is no longer a number (1)
 ├── PausedError            the user stopped the training; the same command goes on (1)
+│   └── HaltedError        the same, but what was done since the last kept epoch is lost (130)
 ├── ExportError            a run cannot be written in another format here (1)
 └── PredictionError        images could not be read (1)
 
@@ -71,6 +72,12 @@ class DivergedError(TrainingError):
 
 class PausedError(TrainingError):
     """The user stopped the training between two checkpoints; the same command goes on."""
+
+
+class HaltedError(PausedError):
+    """The user stopped the training where a step could not be kept, or outside of any."""
+
+    exit_code = 130
 
 
 class ExportError(TrainingError):

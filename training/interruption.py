@@ -6,22 +6,28 @@ import contextlib
 import signal
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
-from training.errors import PausedError
+from training.errors import HaltedError
 
 
 @contextlib.contextmanager
-def resumable() -> Iterator[None]:
-    """Say of a Ctrl-C that comes between the steps what it cost: nothing that was kept.
+def resumable() -> Iterator[Callable[[Path], None]]:
+    """Say of a Ctrl-C that no step could answer what it cost, and how to go on.
+
+    Yields what to tell the folder that `--run` goes on in; the first one told counts.
 
     Raises:
-        PausedError: it came; the same command goes on.
+        HaltedError: it came.
     """
+    begun: list[Path] = []
     try:
-        yield
+        yield begun.append
     except KeyboardInterrupt as error:
-        told = "interrupted: what is done is kept, and the same command goes on"
-        raise PausedError(told) from error
+        where = f" and --run {begun[0]}" if begun else ""
+        raise HaltedError(
+            f"interrupted: epochs that were kept are not lost; go on with the same command{where}"
+        ) from error
 
 
 @contextlib.contextmanager

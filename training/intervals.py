@@ -40,16 +40,17 @@ def nothing(n: int, interval: IntervalKind) -> Figure:
 
 
 def wider(middle: Figure, other: Figure) -> Figure:
-    """The first figure, its interval widened to hold that of the second, too."""
+    """The first figure, its interval widened to hold that of the second, too: with kind and `n`
+    of the wider of the two."""
     if middle.low is None or middle.high is None or other.low is None or other.high is None:
         known = middle if other.low is None else other
-        return replace(middle, low=known.low, high=known.high, interval=known.interval)
+        return replace(known, value=middle.value)
     is_other = other.high - other.low > middle.high - middle.low
     return replace(
-        middle,
+        other if is_other else middle,
+        value=middle.value,
         low=min(middle.low, other.low),
         high=max(middle.high, other.high),
-        interval=other.interval if is_other else middle.interval,
     )
 
 

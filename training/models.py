@@ -51,9 +51,10 @@ class ModelEntry:
         Raises:
             UsageError: there is none; the message names the first option.
         """
+        if self.pretrained is not None:
+            return
         for option in options:
-            if self.pretrained is None:
-                raise UsageError(f"{self.name} has no backbone: leave out {option}")
+            raise UsageError(f"{self.name} has no backbone: leave out {option}")
 
     @property
     def non_trainable(self) -> int:
@@ -77,6 +78,9 @@ class ModelEntry:
         )
         return build(side_px or self.side_px, classes or self.classes, enlarge_px)
 
+
+OF_A_BACKBONE = ("transfer", "thawed_share", "rate_decay")
+"""The fields of a recipe that only a backbone gives a meaning; all networks can go without."""
 
 _APPLICATIONS = "https://storage.googleapis.com/tensorflow/keras-applications"
 _IMAGENET_PX = 96
@@ -250,6 +254,12 @@ MODELS: dict[str, ModelEntry] = {
         ),
     )
 }
+
+
+def meaningless(model: str) -> tuple[str, ...]:
+    """The fields of a recipe that say nothing of a network: it has no backbone."""
+    entry = MODELS.get(model)
+    return OF_A_BACKBONE if entry is not None and entry.pretrained is None else ()
 
 
 def find(name: str) -> ModelEntry:

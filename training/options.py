@@ -9,6 +9,7 @@ import click
 from click.core import ParameterSource
 
 from training import presets
+from training.models import OF_A_BACKBONE
 from training.recipe import CHOICES, TrainRecipe
 
 _WORDS = {
@@ -81,16 +82,13 @@ def _flag(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
-_OF_A_BACKBONE = ("transfer", "thawed_share", "rate_decay")
-
-
 def typed_for_a_backbone() -> list[str]:
     """The options of the command under way that only a backbone gives a meaning, as they were
     typed: what bestiary.toml has for all networks may go without use in some."""
     context = click.get_current_context()
     return [
         _flag(name)
-        for name in _OF_A_BACKBONE
+        for name in OF_A_BACKBONE
         if context.get_parameter_source(name) == ParameterSource.COMMANDLINE
     ]
 

@@ -9,6 +9,7 @@ from typing import Any
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
 from curation.dataset import Dataset
+from training.card import licence_in_words
 from training.charts import charts, reliability_plot
 from training.evaluate import Evaluation
 from training.intervals import Figure
@@ -54,6 +55,7 @@ def write_report(
         run=run.record,
         name=run.root.resolve().name,
         entry=MODELS[run.record.model],
+        licence=licence_in_words(run.record),
         measures=shown.measures,
         figures=_figures([evaluations[split].measures for split in splits]),
         splits=splits,

@@ -392,7 +392,7 @@ _T_95 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
 def interval(accuracies: Sequence[float], *, n: int) -> tuple[float, float]:
     """The 95 % interval of a mean accuracy.
 
-    Of one run, Wilson's on its pictures. Of several, the wider of Student's over the runs and
+    Of one run, Wilson's on its pictures. Of several, what holds both Student's over the runs and
     Wilson's on `n` pictures: those of one run where runs share them, because then more runs alone
     tell little.
     """

@@ -15,7 +15,7 @@ HEADS = ("row", "reported", "ours: last epoch, 95 %", "best validation epoch", "
 WHAT_IT_SAYS = (
     "Accuracy on pictures that were not trained on. The last epoch was chosen by nothing; the best"
     " validation epoch was chosen by the very pictures that it is measured on, and is what the"
-    " study reported. Intervals: 95 %, over the runs and over the pictures, the wider of the two."
+    " study reported. Intervals: 95 %, over the runs and over the pictures, both together."
 )
 
 

@@ -130,8 +130,9 @@ class RunRecord:
             raise ValueError(f"enlarge_px must be a number up to {_MOST_PX}")
 
     def differences(self, other: RunRecord) -> list[str]:
-        """What keeps a run of `other` from going on as one of this."""
+        """What keeps a run of `other` from going on as one of this: nothing that has no meaning."""
         mine, theirs = self.recipe.identity(), other.recipe.identity()
+        unsaid = models.meaningless(self.model)
         return [
             name
             for name in (
@@ -144,7 +145,7 @@ class RunRecord:
                 "portion",
             )
             if not self._agrees(other, name)
-        ] + [name for name in mine if mine[name] != theirs[name]]
+        ] + [name for name in mine if mine[name] != theirs[name] and name not in unsaid]
 
     def _agrees(self, other: RunRecord, name: str) -> bool:
         key = "lock_digest" if name == "dataset" else name
@@ -396,7 +397,8 @@ def _is_unfinished(root: Path, record: RunRecord) -> bool:
         found = Run.open(root).record
     except RunError:
         return False
-    return found.state == "training" and not found.differences(record)
+    is_measured = found.state == "done" and (root / "metrics.json").is_file()
+    return not is_measured and not found.differences(record)
 
 
 def _spoken(name: str) -> str:

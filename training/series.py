@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from training.errors import RunError, UsageError
+from training.models import meaningless
 from training.portions import Portion
 from training.run import Run
 
@@ -127,7 +128,7 @@ class Series:
             RunError: something else lives there, or it cannot be written.
         """
         series = cls(root)
-        if root.is_dir() and any(root.iterdir()) and series.asked() != asked:
+        if root.is_dir() and any(root.iterdir()) and _meant(series.asked()) != _meant(asked):
             raise RunError(
                 f"{root} holds something else than this series: choose another folder with --run"
             )
@@ -182,6 +183,16 @@ def asked_of(model: str, question: Question, recipe: Mapping[str, Any], lock_dig
     return json.loads(_json(document))
 
 
+def _meant(asked: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    """What was asked, less what has no meaning to the network."""
+    recipe = asked.get("recipe") if asked else None
+    if asked is None or not isinstance(recipe, dict):
+        return asked
+    unsaid = meaningless(str(asked.get("model")))
+    said = {name: value for name, value in recipe.items() if name not in unsaid}
+    return {**asked, "recipe": said}
+
+
 def default_root(parent: Path, asked: Mapping[str, Any]) -> Path:
     """Where a series goes that was given no folder: on with the newest unfinished one that
     asks the same, or into the next number."""
@@ -189,7 +200,7 @@ def default_root(parent: Path, asked: Mapping[str, Any]) -> Path:
     taken = list(itertools.takewhile(Path.exists, roots))
     if taken:
         newest = Series(taken[-1])
-        if not newest.is_done and newest.asked() == asked:
+        if not newest.is_done and _meant(newest.asked()) == _meant(asked):
             return newest.root
     return parent / f"{asked['model']}-{asked['kind']}-{len(taken) + 1}"
 

@@ -55,7 +55,7 @@ class Summary:
     """One line each: trial, seed, portion, and its measures."""
     spreads: tuple[Spread, ...]
     accuracy: Figure
-    """The mean of the runs, its interval as wide as both that over the runs and that over the
+    """The mean of the runs, its interval holds both that over the runs and that over the
     pictures."""
     chosen_by: str
     """What chose the epoch in each run, as `metrics.json` has it; `nothing` where nothing did."""
@@ -230,7 +230,7 @@ def in_lines(summary: Summary) -> list[str]:
     ]
     if summary.curve is None:
         first, *others = summary.spreads
-        both = "over runs and pictures, the wider of the two"
+        both = "over runs and pictures, both together"
         lines += ["", _spread_line(first, summary.accuracy, both)]
         lines += [_spread_line(spread, spread.mean, "over runs alone") for spread in others]
         lines.append(f"Over all pictures: accuracy {in_words(summary.pictures)}.")

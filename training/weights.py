@@ -100,11 +100,15 @@ def fetched(entry: ModelEntry, cache: Path) -> Path:
         cache.mkdir(parents=True, exist_ok=True)
         _download(wanted, path)
     except (OSError, requests.RequestException) as error:
-        found = f"not those published in {path}" if is_there else "not in the cache"
+        found = (
+            f"{path} is not the file that Keras publishes, and that"
+            if is_there
+            else f"the ImageNet weights of {entry.name} are not in the cache and"
+        )
         raise WeightsError(
-            f"the ImageNet weights of {entry.name} are {found} and cannot be fetched"
-            f" ({_in_short(error)}): download {wanted.url} elsewhere and either name the file with"
-            f" --weights or put it into {cache}; --weights none begins from random weights"
+            f"{found} cannot be fetched ({_in_short(error)}): download {wanted.url}"
+            f" elsewhere and either name the file with --weights or put it into {cache};"
+            " --weights none begins from random weights"
         ) from error
     return path
 

@@ -19,9 +19,9 @@ from curation.errors import CurationError, DatasetError, LockMismatchError
 from curation.review import read_review
 from tests.training.making import Trained, picture, run_command, shell, write_dataset
 from training.errors import (
+    HaltedError,
     ModelMismatchError,
     OtherDataError,
-    PausedError,
     PicturesError,
     PredictionError,
     RunError,
@@ -290,8 +290,30 @@ def test_ctrl_c_before_the_first_step_says_that_the_same_command_goes_on(
 
     error = _error("train", "cifar-vgg", "--dataset", tmp_path)
 
-    assert isinstance(error, PausedError)
-    assert str(error) == "interrupted: what is done is kept, and the same command goes on"
+    assert isinstance(error, HaltedError)
+    assert error.exit_code == 130
+    assert str(error) == (
+        "interrupted: epochs that were kept are not lost; go on with the same command"
+    )
+
+
+@pytest.mark.parametrize("options", [(), ("--seeds", 2)])
+def test_ctrl_c_later_names_the_folder_to_go_on_in(
+    make_dataset: Callable[..., Dataset],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    options: tuple[object, ...],
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("training.train.train", interrupted)
+    command = ("train", "cifar-cnn", "--dataset", make_dataset(COUNTS).root, *options)
+
+    error = _error(*command, "--run", tmp_path / "some")
+
+    assert isinstance(error, HaltedError)
+    assert str(error).endswith(f"go on with the same command and --run {tmp_path / 'some'}")
 
 
 def test_a_model_that_does_not_fit_the_pictures_says_both_ways_out(

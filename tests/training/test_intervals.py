@@ -15,12 +15,23 @@ def test_of_two_intervals_the_wider_holds_both(shares: list[float], right: int) 
 
     found = wider(runs, pictures)
 
-    assert (found.value, found.n) == (runs.value, runs.n)
+    assert found.value == runs.value
+    assert (found.interval, found.n) in {(one.interval, one.n) for one in (runs, pictures)}
     for one in (runs, pictures):
         if one.low is not None and one.high is not None:
             assert found.low is not None
             assert found.high is not None
             assert found.low <= one.low <= one.high <= found.high
+
+
+def test_the_wider_of_two_intervals_brings_what_it_was_measured_on() -> None:
+    runs, pictures = student(np.array([0.6, 0.61, 0.62])), wilson(52, 85)
+
+    assert (wider(runs, pictures).interval, wider(runs, pictures).n) == ("wilson", 85)
+    alike = wider(student(np.array([0.6, 0.6])), pictures)
+    assert (alike.value, alike.interval, alike.n) == (0.6, "wilson", 85)
+    apart = wider(student(np.array([0.1, 0.9])), pictures)
+    assert (apart.interval, apart.n) == ("student", 2)
 
 
 @pytest.mark.parametrize(

@@ -66,6 +66,39 @@ def test_a_network_that_learnt_nothing_is_no_base_for_advice() -> None:
     assert "shrew" not in curve.advice  # type: ignore[attr-defined]
 
 
+def test_a_network_that_is_worse_than_naming_one_species_learnt_too_little() -> None:
+    curve = _curve([{"mouse": 4, "shrew": n} for n in (1, 2, 4, 8)])
+
+    assert curve.against_majority.verdict == "worse"  # type: ignore[attr-defined]
+    assert "right for no more test pictures" in curve.advice  # type: ignore[attr-defined]
+    assert "learnt too little to advise" in curve.advice  # type: ignore[attr-defined]
+
+
+def test_too_few_pictures_are_not_blamed_on_the_network() -> None:
+    asked = trials(Question(learning_curve=True), seed=0)
+    labels = np.repeat(np.array([0, 1], np.int32), (45, 5))
+    said = Predictions(
+        digests=tuple(f"{place:02}" for place in range(50)),
+        labels=labels,
+        probabilities=np.eye(2, dtype=np.float32)[np.where(np.arange(50) == 0, 1, labels)],
+    )
+
+    curve = drawn([(trial, {"species": list(SPECIES)}) for trial in asked], [said] * 4)
+
+    assert curve.accuracies[-1].value == 0.98
+    assert curve.against_majority.verdict == "cannot tell"
+    assert curve.advice.startswith("These test pictures are too few to tell the network")
+    assert not any(word in curve.advice for word in ("learnt", "longer", *SPECIES))
+
+
+def test_an_even_number_of_seeds_is_no_handicap_against_naming_one_species() -> None:
+    early = [{"mouse": 20, "shrew": 20}] * 6
+    curve = _curve([*early, {"mouse": 40, "shrew": 20}, {"mouse": 20, "shrew": 40}], seeds=2)
+
+    assert curve.against_majority.difference.value == 0.25  # type: ignore[attr-defined]
+    assert "cannot tell of any species" in curve.advice  # type: ignore[attr-defined]
+
+
 def test_of_several_seeds_the_curve_has_the_mean_and_no_vote() -> None:
     asked = trials(Question(learning_curve=True, seeds=2), seed=0)
     by_share = {0.25: (0, 40), 0.5: (0, 40), 0.75: (40, 40), 1.0: (40, 40)}

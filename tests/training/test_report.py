@@ -1,11 +1,16 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
+from pathlib import Path
 
 from tests.training.making import Trained
 from training.charts import charts
+from training.evaluate import evaluate
 from training.history import Epoch
+from training.report import write_report
+from training.run import Run
 
 
 class _Addresses(HTMLParser):
@@ -34,6 +39,21 @@ def test_what_counts_stands_first_where_a_small_screen_cuts(trained: Trained) ->
 
     (heads,) = re.findall(r'<table class="trust">\s*<thead><tr>(.*?)</tr>', page)
     assert re.findall(r"<th>(\w+) \(n = (\d+)\)", heads) == [("test", "14"), ("val", "14")]
+
+
+def test_the_page_does_not_promise_the_licence_of_a_file_of_one_s_own(
+    trained: Trained, tmp_path: Path
+) -> None:
+    run = Run.open(trained.root)
+    evaluations = evaluate(run, trained.dataset, run.load_network(), with_baseline=False)
+    known = {"first_weights_sha256": "ef" * 32, "first_weights_licence": "MIT"}
+    recipe = replace(run.record.recipe, weights="a.h5")
+
+    copy = Run(tmp_path, replace(run.record, recipe=recipe, **known))
+    write_report(copy, trained.dataset, evaluations)
+
+    page = (tmp_path / "report.html").read_text()
+    assert "weights, if the file named is what Keras publishes: MIT</dd>" in page
 
 
 def test_the_report_of_a_plain_recipe_does_not_say_that_pictures_were_varied(

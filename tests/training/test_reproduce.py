@@ -137,7 +137,7 @@ def test_the_table_says_the_same_in_four_forms(tmp_path: Path) -> None:
 
     assert json.loads((tmp_path / "table.json").read_text())[0]["last"] == 0.5
     for name in ("table.md", "table.html"):
-        assert "over the runs and over the pictures, the wider" in (tmp_path / name).read_text()
+        assert "over the runs and over the pictures, both together" in (tmp_path / name).read_text()
     for text in (
         (tmp_path / "table.md").read_text(),
         (tmp_path / "table.html").read_text(),

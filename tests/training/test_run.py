@@ -43,6 +43,14 @@ def test_a_run_may_be_given_more_epochs_but_nothing_else(tmp_path: Path) -> None
         Run.begin(tmp_path / "run", replace(RECORD, lock_digest="cd" * 32))
 
 
+def test_what_only_a_backbone_gives_a_meaning_keeps_no_other_network_from_going_on() -> None:
+    frozen = replace(RECORD, recipe=TrainRecipe(transfer="frozen", rate_decay=0.5))
+
+    assert frozen.differences(RECORD) == []
+    with_one = [replace(one, model="resnet50") for one in (frozen, RECORD)]
+    assert with_one[0].differences(with_one[1]) == ["transfer", "rate_decay"]
+
+
 def test_a_run_that_never_began_is_no_obstacle(tmp_path: Path) -> None:
     Run.begin(tmp_path / "run", RECORD)
 
@@ -58,6 +66,8 @@ def test_without_a_name_the_newest_unfinished_run_of_the_kind_goes_on(tmp_path: 
     other = replace(RECORD, recipe=TrainRecipe(seed=1))
     assert default_root(tmp_path, other) == tmp_path / "cifar-vgg-2"
     (tmp_path / "cifar-vgg-1" / "run.json").write_text(replace(RECORD, state="done").to_json())
+    assert default_root(tmp_path, RECORD) == tmp_path / "cifar-vgg-1", "it is still to be measured"
+    (tmp_path / "cifar-vgg-1" / "metrics.json").write_text("{}")
     assert default_root(tmp_path, RECORD) == tmp_path / "cifar-vgg-2"
 
 

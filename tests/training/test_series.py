@@ -64,6 +64,15 @@ def test_a_series_is_taken_up_only_by_the_same_question(tmp_path: Path) -> None:
     assert default_root(tmp_path, asked) == tmp_path / "cifar-vgg-seeds-2"
 
 
+def test_what_only_a_backbone_gives_a_meaning_keeps_no_series_from_going_on(
+    tmp_path: Path,
+) -> None:
+    Series.begin(tmp_path / "cifar-vgg-seeds-1", _asked(transfer="frozen", rate_decay=0.5))
+
+    assert default_root(tmp_path, _asked()) == tmp_path / "cifar-vgg-seeds-1"
+    assert Series.begin(tmp_path / "cifar-vgg-seeds-1", _asked()).asked() == _asked()
+
+
 def test_a_series_is_no_run_and_says_so(tmp_path: Path) -> None:
     Series.begin(tmp_path / "series", _asked())
 

@@ -68,7 +68,7 @@ def test_a_damaged_file_in_the_cache_is_told_where_none_can_be_fetched(tmp_path:
     (tmp_path / "kept.h5").write_bytes(b"half of the wei")
 
     with pytest.raises(
-        WeightsError, match=r"not those published in .*kept\.h5 and cannot be fetched"
+        WeightsError, match=r"kept\.h5 is not the file that Keras publishes, and that cannot be"
     ):
         weights.fetched(_entry("http://127.0.0.1:9/weights.h5", "0" * 32), tmp_path)
     assert (tmp_path / "kept.h5").read_bytes() == b"half of the wei"
