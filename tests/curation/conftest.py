@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.curation.making import encoded, gathered, jpeg, picture
+from tests.curation.making import EIGHT_OF_EACH, encoded, gathered, jpeg, picture
 
 
 @pytest.fixture(scope="session")
@@ -27,3 +27,9 @@ def make_harvest(tmp_path: Path) -> Callable[[Iterable[tuple[str, bytes]]], Path
         return gathered(tmp_path / "harvest", images)
 
     return make
+
+
+@pytest.fixture
+def harvest(tmp_path):
+    """Eight mice and eight shrews."""
+    return gathered(tmp_path / "harvest", EIGHT_OF_EACH)

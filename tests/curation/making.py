@@ -63,6 +63,13 @@ def jpeg(seed: int, size: tuple[int, int] = (96, 72)) -> bytes:
     return encoded(picture(seed, size))
 
 
+EIGHT_OF_EACH = [
+    *(("mouse", jpeg(number)) for number in range(8)),
+    *(("shrew", jpeg(number)) for number in range(20, 28)),
+]
+"""Enough for three splits."""
+
+
 def gathered(root: Path, images: Iterable[tuple[str, bytes]]) -> Path:
     """A harvest with these images of these species, in this order."""
     with Harvest.create(root) as harvest:

@@ -17,15 +17,9 @@ from curation.review import Decision
 from curation.suspects import Doubt, note_doubts
 from curation.suspicion import who_looked
 from scraper.harvest import Harvest
-from tests.curation.making import curated, gathered, jpeg
+from tests.curation.making import EIGHT_OF_EACH, curated, gathered, jpeg
 
-BODIES = [("mouse", jpeg(n)) for n in range(8)] + [("shrew", jpeg(n)) for n in range(20, 28)]
 RECIPE = CurationRecipe(side_px=64)
-
-
-@pytest.fixture
-def harvest(tmp_path):
-    return gathered(tmp_path / "harvest", BODIES)
 
 
 @pytest.fixture
@@ -72,7 +66,7 @@ def test_the_lock_is_the_same_whether_or_not_a_network_has_looked(harvest, suspe
 
 
 def test_what_is_new_was_not_looked_at_and_that_is_told(suspected, tmp_path):
-    grown = gathered(tmp_path / "grown", [*BODIES, ("mouse", jpeg(40))])
+    grown = gathered(tmp_path / "grown", [*EIGHT_OF_EACH, ("mouse", jpeg(40))])
     again = curated(grown, suspected.root, RECIPE)
     before, after = found(suspected.rows), found(again.dataset.rows)
     assert {key: after[key] for key in before} == before
@@ -102,7 +96,7 @@ def test_a_picture_that_shows_another_species_now_is_doubted_no_more(harvest, su
 
 
 def test_what_was_taken_for_a_species_that_is_gone_was_not_looked_at(suspected, tmp_path):
-    mice = gathered(tmp_path / "mice", [body for body in BODIES if body[0] == "mouse"])
+    mice = gathered(tmp_path / "mice", [body for body in EIGHT_OF_EACH if body[0] == "mouse"])
     again = curated(mice, suspected.root, RECIPE).dataset
     assert {row.likely_species for row in again.rows} == {None}
     assert {row.outlier for row in again.rows} == {None}

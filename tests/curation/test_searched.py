@@ -14,17 +14,11 @@ from curation.recipe import CurationRecipe
 from curation.report import write_report
 from curation.searched import is_outdated, keep_search, last_search, standing
 from curation.suspects import note_doubts
-from tests.curation.making import curated, gathered, jpeg
+from tests.curation.making import curated
 from tests.curation.test_commands import bestiary
 from tests.curation.test_leaks import checked
 
-BODIES = [("mouse", jpeg(n)) for n in range(8)] + [("shrew", jpeg(n)) for n in range(20, 28)]
 RECIPE = CurationRecipe(side_px=64)
-
-
-@pytest.fixture
-def harvest(tmp_path):
-    return gathered(tmp_path / "harvest", BODIES)
 
 
 @pytest.fixture
