@@ -30,7 +30,7 @@ def bestiary(folder: Path) -> Names:
     from curation.findings import found
     from curation.inspect import Inspected, inspect
     from curation.lookalikes import Album
-    from curation.looking import Seen
+    from curation.looking import seen_of
     from curation.recipe import CurationRecipe
     from curation.stars import stars
 
@@ -44,14 +44,7 @@ def bestiary(folder: Path) -> Names:
         result = inspect(body, recipe) if len(twins[digest]) == 1 else None
         if isinstance(result, Inspected) and result.signature is not None:
             album.add(result.signature)
-            seen = Seen(
-                digest=digest,
-                bytes=len(body),
-                coded_bytes=result.coded_bytes,
-                header=result.header,
-                measures=result.measures,
-                signature=result.signature,
-            )
+            seen = seen_of(digest, body, result)
             standings.append(found(seen).standing)
             names.append(digest)
     outcomes = album.star_pairs(recipe, standings, [{""}] * len(names))

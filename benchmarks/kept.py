@@ -29,7 +29,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # Here, `curation` is a benc
 from curation.findings import found
 from curation.inspect import Inspected, inspect
 from curation.lookalikes import Album
-from curation.looking import Seen
+from curation.looking import seen_of
 from curation.recipe import CurationRecipe
 from curation.stars import Standing, stars
 
@@ -148,14 +148,7 @@ def kept(bodies: tuple[bytes, bytes]) -> tuple[int, int] | None:
         if not isinstance(result, Inspected) or result.signature is None:
             return None
         album.add(result.signature)
-        seen = Seen(
-            digest=hashlib.sha256(body).hexdigest(),
-            bytes=len(body),
-            coded_bytes=result.coded_bytes,
-            header=result.header,
-            measures=result.measures,
-            signature=result.signature,
-        )
+        seen = seen_of(hashlib.sha256(body).hexdigest(), body, result)
         standings.append(found(seen).standing)
     outcomes = list(album.star_pairs(RECIPE, standings, [{""}] * 2))
     groups = stars(standings, [pair for outcome in outcomes for pair in outcome.pairs])

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from curation import reasons
 from curation.decode import Header
-from curation.inspect import Dropped, inspect
+from curation.inspect import Dropped, Inspected, inspect
 from curation.quality import Measures
 from curation.recipe import CurationRecipe
 from curation.signature import Signature
@@ -63,6 +63,11 @@ def _look(
     if isinstance(result, Dropped):
         return Seen(digest=digest, reason=result.reason, bytes=len(body), header=result.header)
     _write(rendered, result.jpeg)
+    return seen_of(digest, body, result)
+
+
+def seen_of(digest: str, body: bytes, result: Inspected) -> Seen:
+    """What was found out about an original that can be used, but for its rendered picture."""
     return Seen(
         digest=digest,
         bytes=len(body),

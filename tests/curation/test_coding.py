@@ -13,7 +13,7 @@ from curation.coding import coded_bytes
 from curation.findings import found
 from curation.inspect import Inspected, inspect
 from curation.jpegs import coded_bytes as coded_bytes_of_jpeg
-from curation.looking import Seen
+from curation.looking import seen_of
 from curation.recipe import CurationRecipe
 from curation.stars import Standing
 from tests.curation.making import encoded, grainy
@@ -24,14 +24,7 @@ RECIPE = CurationRecipe(side_px=64)
 def standing(body: bytes) -> Standing:
     result = inspect(body, RECIPE)
     assert isinstance(result, Inspected)
-    seen = Seen(
-        digest=hashlib.sha256(body).hexdigest(),
-        bytes=len(body),
-        coded_bytes=result.coded_bytes,
-        header=result.header,
-        measures=result.measures,
-        signature=result.signature,
-    )
+    seen = seen_of(hashlib.sha256(body).hexdigest(), body, result)
     return found(seen).standing
 
 
