@@ -7,7 +7,7 @@ BIN := .venv/bin
 # The lock's hashes are checked; the project itself is installed from this folder, editable.
 READY := .venv/.ready
 
-EXTRAS := heic jax litert mlflow onnx ray tensorboard
+EXTRAS := deep-jpeg heic jax litert mlflow onnx ray tensorboard
 EXTRAS_BIN := .venv-extras/bin
 # What the tests of these files skip where an extra is not installed.
 EXTRAS_TESTS := tests/curation/test_inspect.py tests/curation/test_ray_workers.py \

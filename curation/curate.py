@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import unicodedata
 from array import array
+from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
@@ -251,15 +252,25 @@ def _require_some(rows: Sequence[Row], harvest: Harvest) -> None:
         return
     why = dropped_by_word(rows)
     listed = ", ".join(f"{count} {word}" for word, count in why.items())
+    unread = _unread(rows)
     raise EmptyHarvestError(
         f"no image of the harvest at {harvest.root} can be used ({listed}):"
-        " gather others with `bestiary scrape`",
+        f" gather others with `bestiary scrape`{f'; not read here: {unread}' if unread else ''}",
         document={"dropped": why},
     )
 
 
+def _unread(rows: Iterable[Row]) -> str:
+    """What there is no decoder for, how often, and where there is one."""
+    found = Counter(row.reason for row in rows if reasons.word(row.reason) == reasons.UNSUPPORTED)
+    kinds = ((count, reason.partition(": ")[2]) for reason, count in found.most_common())
+    return ", ".join(f"{count} × {kind}" for count, kind in kinds if kind)
+
+
 def _warnings(dataset: Dataset, harvest: Harvest) -> Iterator[str]:
     given_up, changed = set[str](), 0
+    if unread := _unread(dataset.rows):
+        yield f"images that are not read here: {unread}"
     for row in dataset.rows:
         if reasons.word(row.reason) in _BY_CHANCE:
             given_up.add(row.digest)

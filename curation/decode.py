@@ -23,7 +23,7 @@ from io import BytesIO
 import numpy as np
 from PIL import Image, UnidentifiedImageError, features
 
-from curation import jpegs, reasons
+from curation import deep_jpegs, jpegs, reasons
 from curation.boxes import is_cut
 from curation.coding import JPEGS, coded_bytes
 from curation.colours import srgb
@@ -41,9 +41,17 @@ Nothing that starts another program (EPS) or hardly has a signature of its own (
 MEASURED_SIDE_PX = 160
 """The shorter side that hashes and measures want; rendering may want more."""
 
-_BYTES_A_PIXEL = {"WEBP": 15, "AVIF": 9, "HEIF": 9, "JPEG": 3}
+_BYTES_A_PIXEL = {
+    "JPEG": 8,
+    deep_jpegs.FORMAT: 15,
+    "WEBP": 16,
+    "AVIF": 9,
+    "HEIF": 8,
+    "JPEG2000": 19,
+    "TIFF": 7,
+}
 _BYTES_OF_OTHERS = 5
-"""Of memory, while a picture is decoded; as measured on pictures of 49 megapixels."""
+"""Of memory, while a picture is decoded; see `Header.decoder_bytes`."""
 _HEAVY_BYTES = 150_000_000
 
 _DECODER_FAILURES = (
@@ -100,10 +108,19 @@ class Header:
     """A decoder makes it smaller on the way: a JPEG that is neither progressive nor lossless."""
 
     @property
+    def decoder_bytes(self) -> int:
+        """Of memory that decoding takes, by its format, at most; next to nothing is 0.
+
+        As measured on pictures of 25 megapixels; see `benchmarks/RESULTS.md`.
+        """
+        if self.is_shrunk:
+            return 0
+        return self.width * self.height * _BYTES_A_PIXEL.get(self.format, _BYTES_OF_OTHERS)
+
+    @property
     def is_heavy(self) -> bool:
         """Whether decoding takes so much memory that it is better not done twice at once."""
-        taken = self.width * self.height * _BYTES_A_PIXEL.get(self.format, _BYTES_OF_OTHERS)
-        return taken > _HEAVY_BYTES and not self.is_shrunk
+        return self.decoder_bytes > _HEAVY_BYTES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,13 +159,16 @@ def libraries() -> dict[str, str]:
     versions = {"numpy": np.__version__, "pillow": features.version("pil")}
     for name in ("libjpeg_turbo", "webp", "avif", "littlecms2"):
         versions[name] = features.version(name)
-    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-        versions["pillow_heif"] = importlib.metadata.version("pillow_heif")
+    for name in ("pillow_heif", deep_jpegs.PACKAGE):
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            versions[name] = importlib.metadata.version(name)
     return {name: str(version or "") for name, version in versions.items()}
 
 
 def _decode(body: bytes, recipe: CurationRecipe, refuse: Callable[[Header], str]) -> Decoded | str:
-    with Image.open(BytesIO(body), formats=_formats()) as image:
+    is_deep = bool(deep_jpegs.bits(body)) and deep_jpegs.can_be_read()
+    shown = jpegs.as_of_8_bits(body) if is_deep else body
+    with Image.open(BytesIO(shown), formats=_formats()) as image:
         header = _header(image, body)
         if refusal := refuse(header):
             return refusal
@@ -160,14 +180,19 @@ def _decode(body: bytes, recipe: CurationRecipe, refuse: Callable[[Header], str]
             return objection
         if image.format == "PNG":
             header = _load_png(image, header)
-        with _quiet_libtiff() if image.format == "TIFF" else contextlib.nullcontext():
-            image.load()
-        coded = coded_bytes(image, body, recipe.background)
-        picture = srgb(image, _spare_factor(image.size, recipe), recipe.background)
+        whole = deep_jpegs.loaded(image, body) if is_deep else _loaded(image)
+        coded = coded_bytes(whole, body, recipe.background)
+        picture = srgb(whole, _spare_factor(image.size, recipe), recipe.background)
     transposition = _TRANSPOSITIONS.get(header.orientation)
     if transposition is not None:  # To mirror is number 0.
         picture = picture.transpose(transposition)
     return Decoded(header=header, picture=picture, coded_bytes=coded)
+
+
+def _loaded(image: Image.Image) -> Image.Image:
+    with _quiet_libtiff() if image.format == "TIFF" else contextlib.nullcontext():
+        image.load()
+    return image
 
 
 @functools.cache
@@ -187,14 +212,16 @@ def _header(image: Image.Image, body: bytes) -> Header:
     if orientation in _SIDEWAYS:
         width, height = height, width
     is_jpeg = image.format in JPEGS  # Of several pictures in one, the first is the photo.
+    is_deep = bool(deep_jpegs.bits(body))
     return Header(
-        format="JPEG" if is_jpeg else image.format or "",
+        format=deep_jpegs.FORMAT if is_deep else "JPEG" if is_jpeg else image.format or "",
         width=width,
         height=height,
         orientation=orientation,
         frames=1 if is_jpeg else int(getattr(image, "n_frames", 1)),
         has_palette=image.mode in _PALETTES,
         is_shrunk=is_jpeg
+        and not is_deep
         and not image.info.get("progressive")
         and not jpegs.outline(body).is_lossless,
     )
@@ -257,6 +284,8 @@ def _load_jpeg(image: Image.Image, body: bytes, recipe: CurationRecipe) -> str:
     """Decode at a reduced scale; say why it cannot be used, if so."""
     if (scans := jpegs.scans(body)) > jpegs.MAX_SCANS:
         return f"{reasons.CORRUPT}: {scans} scans"
+    if deep_jpegs.bits(body):
+        return ""
     wanted = _wanted_size(image.size, recipe)
     if not jpegs.outline(body).is_lossless:
         image.draft(None, wanted)
@@ -295,9 +324,9 @@ def _unidentified(body: bytes) -> str:
         return reasons.TRUNCATED if is_cut(body) else reasons.CORRUPT
     if is_cut(body):
         return reasons.TRUNCATED
-    bits = jpegs.outline(body).precision if body.startswith(b"\xff\xd8") else 0
-    if bits > 8:
-        return f"{reasons.UNSUPPORTED}: JPEG of {bits} bits a sample"
+    if bits := deep_jpegs.bits(body):
+        hint = "" if deep_jpegs.can_be_read() else f" ({deep_jpegs.HINT})"
+        return f"{reasons.UNSUPPORTED}: JPEG of {bits} bits a sample{hint}"
     is_image = body.startswith(_SIGNATURES) or body[8:12] == b"WEBP" or body[4:8] == b"ftyp"
     return reasons.CORRUPT if is_image else reasons.NOT_AN_IMAGE
 

@@ -14,6 +14,9 @@ from curation.recipe import CurationRecipe
 from curation.render import fitted, to_jpeg
 from curation.signature import Signature, phash_of, sign
 
+MOST_DECODER_BYTES = 450_000_000
+"""What needs more memory than this is not decoded: a WebP from 28 megapixels on."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inspected:
@@ -72,6 +75,8 @@ def refusal(header: Header, recipe: CurationRecipe) -> str:
     size = f"{header.width} × {header.height} px"
     if header.width * header.height > recipe.max_pixels:
         return f"{reasons.TOO_LARGE}: {size}"
+    if header.decoder_bytes > MOST_DECODER_BYTES:
+        return f"{reasons.TOO_LARGE}: {size} of {header.format} take too much memory"
     shorter, longer = sorted((header.width, header.height))
     if shorter < recipe.min_side_px:
         return f"{reasons.TOO_SMALL}: {size}"

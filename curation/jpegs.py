@@ -12,6 +12,7 @@ import numpy as np
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 """Markers that begin a frame: SOF0 to SOF15."""
 _LOSSLESS = frozenset({0xC3, 0xC7, 0xCB, 0xCF})
+BEGINNING = b"\xff\xd8"
 _SCAN = 0xDA
 _END = b"\xff\xd9"
 _FILL = 0xFF
@@ -28,6 +29,8 @@ class Outline:
 
     precision: int
     """Bits a sample; 0 where it is not said."""
+    frame: int | None
+    """Where the frame that says so begins."""
     is_lossless: bool
     """A frame that can be decoded, but not at a reduced scale."""
     scan: int | None
@@ -36,16 +39,27 @@ class Outline:
 
 def outline(body: bytes) -> Outline:
     """Walk the segments as far as they lead."""
-    place, frame, precision = 2, 0, 0
-    while place + 5 <= len(body) and body[place] == _FILL:
+    place, frame, scan = 2, None, None
+    while scan is None and place + 5 <= len(body) and body[place] == _FILL:
         marker = body[place + 1]
         if marker == _SCAN:
-            return Outline(precision=precision, is_lossless=frame in _LOSSLESS, scan=place)
+            scan = place
         if marker in _FRAMES:
-            frame, precision = marker, body[place + 4]
+            frame = place
         is_fill = marker == _FILL
         place += 1 if is_fill else 2 + int.from_bytes(body[place + 2 : place + 4])
-    return Outline(precision=precision, is_lossless=frame in _LOSSLESS, scan=None)
+    return Outline(
+        precision=0 if frame is None else body[frame + 4],
+        frame=frame,
+        is_lossless=frame is not None and body[frame + 1] in _LOSSLESS,
+        scan=scan,
+    )
+
+
+def as_of_8_bits(body: bytes) -> bytes:
+    """The same bytes, but for how many bits they say that a sample has."""
+    frame = outline(body).frame
+    return body if frame is None else body[: frame + 4] + b"\x08" + body[frame + 5 :]
 
 
 def coded_bytes(body: bytes) -> int:

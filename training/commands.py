@@ -29,6 +29,7 @@ from training.series_options import series_options
 if TYPE_CHECKING:
     from curation.dataset import Dataset
     from training.portions import Portion
+    from training.run import Run
     from training.series import Question
 
 Result = tuple[dict[str, Any], str]
@@ -214,7 +215,6 @@ def _train(
     from training import train as training
     from training import weights
     from training.conclude import conclude
-    from training.journal import journals
     from training.pictures import require_measurable
     from training.portions import WHOLE
 
@@ -237,6 +237,27 @@ def _train(
     run = training.begin(record, root, runs=RUNS)
     begun(run.root)
     _tell(f"Training {entry.name} in {run.root}: {run.root / 'history.csv'} grows by the epoch.")
+    with run.under_way() as ended_at_batch_size:
+        if ended_at_batch_size:
+            _tell(_WITHOUT_A_WORD.format(ended_at_batch_size))
+        _fit(run, dataset, entry, network)
+        del network  # Measuring takes one anew: no two need fit into memory.
+        return conclude(
+            run,
+            whole,
+            run.load_network(),
+            with_baseline=with_baseline,
+            siblings=siblings,
+            tell=_tell,
+        )
+
+
+def _fit(run: Run, dataset: Dataset, entry: registry.ModelEntry, network: Any) -> None:
+    """Train to the end, or until Ctrl-C; a line on the terminal shows how it goes."""
+    from training import train as training
+    from training.journal import journals
+
+    recipe = run.record.recipe
     line = Line(
         recipe,
         run.checkpoints.progress(),
@@ -247,13 +268,7 @@ def _train(
         columns=shutil.get_terminal_size().columns,
     )
     notes = journals(run.root, {"model": entry.name, **asdict(recipe)}, environment=os.environ)
-    with (
-        contextlib.closing(line),
-        interruption(_tell) as is_interrupted,
-        run.under_way() as ended_at_batch_size,
-    ):
-        if ended_at_batch_size:
-            _tell(_WITHOUT_A_WORD.format(ended_at_batch_size))
+    with contextlib.closing(line), interruption(_tell) as is_interrupted:
         epochs = training.train(
             run,
             dataset,
@@ -267,15 +282,6 @@ def _train(
             line.on_epoch(epoch)
             for note in notes:
                 note(epoch)
-    del network  # Measuring takes one anew: no two need fit into memory.
-    return conclude(
-        run,
-        whole,
-        run.load_network(),
-        with_baseline=with_baseline,
-        siblings=siblings,
-        tell=_tell,
-    )
 
 
 def _rewrite(text: str) -> None:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from training.calibration import Calibration, calibrated
 from training.errors import RunError, UsageError
 from training.predict import probabilities_of
-from training.run import Run, pointed_to
+from training.run import Run, RunRecord, pointed_to
 
 ENSEMBLE_VERSION = 1
 FILE = "ensemble.json"
@@ -149,10 +149,10 @@ def opened(root: Path) -> tuple[list[Run], Views]:
 def _together(runs: Sequence[Run], views: Views, *, temperature: float) -> Classifier:
     first = runs[0].record
     for run in runs[1:]:
-        if (run.record.species, run.record.side_px) != (first.species, first.side_px):
+        if _asked_of(run.record) != _asked_of(first):
             raise UsageError(
-                f"{run.root} knows other species than {runs[0].root}, or takes another side:"
-                " they cannot answer together"
+                f"{run.root} knows other species than {runs[0].root}, or takes pictures made in"
+                " another way (side, --fit, --background): they cannot answer together"
             )
     return Classifier(
         species=first.species,
@@ -162,6 +162,12 @@ def _together(runs: Sequence[Run], views: Views, *, temperature: float) -> Class
         temperature=temperature,
         commonest=first.commonest,
     )
+
+
+def _asked_of(record: RunRecord) -> tuple[object, ...]:
+    """What must be one for all who answer together: the species, and how a photo becomes input."""
+    made = record.curation
+    return record.species, record.side_px, made.side_px, made.fit, made.background
 
 
 def inside(root: Path) -> list[Path]:

@@ -11,7 +11,7 @@
     RUN/report.html     for a person
     RUN/model-card.md   for whoever gets the model
     RUN/checkpoint/     to go on from (`training.checkpoint`)
-    RUN/.under-way      its batch size, while a process trains it
+    RUN/.under-way      its batch size, while a process trains and measures it
     latest              beside RUN: a link, or a line of text, that names the newest
 
 A model is never loaded from what a file says it is: the network is built anew from the
@@ -196,8 +196,12 @@ class Run:
         One that never came to its first checkpoint is no loss.
 
         Raises:
-            RunError: another model, dataset or recipe lives there, or its checkpoint is broken.
+            RunError: another model, dataset or recipe lives there, its checkpoint is broken, or
+                another process trains there.
         """
+        if (root / _MARK).exists():
+            with (root / _MARK).open("a+", encoding="utf-8") as mark:
+                _take_hold(mark, root)  # Let go at once: see `under_way`.
         if (root / "run.json").exists():
             found = cls.open(root)
             other = found.record.differences(record)
@@ -216,7 +220,7 @@ class Run:
 
     @contextlib.contextmanager
     def under_way(self) -> Iterator[int]:
-        """Mark the run as being trained for as long as it is.
+        """Mark the run as being trained, or measured, for as long as it is.
 
         Yields the batch size of a process before this one that ended without a word: it was
         killed, or memory ran out where no backend could say so. 0 where there was none.

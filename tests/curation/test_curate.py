@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import itertools
 import re
 import shutil
@@ -29,6 +30,9 @@ from tests.curation.making import (
     picture,
     tree,
 )
+
+HAS_DEEP_JPEGS = importlib.util.find_spec("imagecodecs") is not None
+AS_OF_12_BITS = b"\xff\xc0\0\x11\x08", b"\xff\xc0\0\x11\x0c"
 
 
 def test_every_record_has_a_row_and_every_dropped_one_a_reason(shrews_and_mice, tmp_path):
@@ -278,6 +282,17 @@ def test_species_that_lose_everything_are_named(make_harvest, tmp_path):
     warnings = curated(make_harvest([*images, ("vole", b"")]), tmp_path / "dataset").warnings
     assert any("no image is left of vole" in warning for warning in warnings)
     assert any("one species only" in warning for warning in warnings)
+
+
+@pytest.mark.skipif(HAS_DEEP_JPEGS, reason="the extra deep-jpeg is installed")
+def test_images_that_an_extra_would_read_are_told_with_its_name(make_harvest, tmp_path):
+    deep = [jpeg(n).replace(*AS_OF_12_BITS) for n in range(2)]
+    told = "2 × JPEG of 12 bits a sample (pip install bestiary[deep-jpeg])"
+    harvest = make_harvest([("vole", deep[0]), ("shrew", deep[1]), ("shrew", jpeg(9))])
+    warnings = curated(harvest, tmp_path / "dataset", ALL_TRAIN).warnings
+    assert f"images that are not read here: {told}" in warnings
+    with pytest.raises(EmptyHarvestError, match=re.escape(f"; not read here: {told}")):
+        curated(gathered(tmp_path / "deep", [("vole", body) for body in deep]), tmp_path / "other")
 
 
 def test_originals_that_changed_or_vanished_are_rows_with_a_reason(make_harvest, tmp_path):

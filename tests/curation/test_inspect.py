@@ -29,7 +29,7 @@ RECIPE = CurationRecipe(side_px=64, min_side_px=16)
 HAS_HEIC = importlib.util.find_spec("pillow_heif") is not None
 NO_HEIC = f"{reasons.UNSUPPORTED}: HEIC (pip install bestiary[heic])"
 BROKEN_HEIC = reasons.CORRUPT if HAS_HEIC else NO_HEIC
-TWELVE_BITS = f"{reasons.UNSUPPORTED}: JPEG of 12 bits a sample"
+HAS_DEEP_JPEGS = importlib.util.find_spec("imagecodecs") is not None
 
 
 def scan_of(body: bytes) -> int:
@@ -73,7 +73,6 @@ def test_a_good_image_has_its_facts_and_a_square_jpeg():
         ),
         (jpeg(1)[:2000] + b"\xff\xd9", reasons.TRUNCATED),
         (jpeg(1)[:-200] + b"\xff\xd9", reasons.TRUNCATED),
-        (jpeg(1).replace(b"\xff\xc0\0\x11\x08", b"\xff\xc0\0\x11\x0c"), TWELVE_BITS),
         (jpeg(1)[:-2] + jpeg(1)[scan_of(jpeg(1)) :] * 300, f"{reasons.CORRUPT}: 301 scans"),
         (b"II*\0" + b"\xff" * 60, reasons.CORRUPT),
         (jpeg(1, (200, 10)), f"{reasons.TOO_SMALL}: 200 × 10 px"),
@@ -118,6 +117,20 @@ def test_texts_and_profiles_that_unpack_to_gigabytes_are_not_unpacked():
 @pytest.mark.parametrize("side", [8_000, 11_000, 60_000])
 def test_a_bomb_is_refused_by_its_header(side):
     assert reasons.word(dropped(png_that_claims(side, side))) == reasons.TOO_LARGE
+
+
+@pytest.mark.parametrize(
+    ("image_format", "is_refused"), [("WEBP", True), ("AVIF", False), ("PNG", False)]
+)
+def test_what_its_decoder_would_keep_four_times_is_refused_by_its_header(image_format, is_refused):
+    options = {"WEBP": {"method": 0}, "AVIF": {"speed": 10}}.get(image_format, {})
+    body = encoded(Image.new("L", (5700, 5000), 90), image_format, **options)
+    if is_refused:
+        assert dropped(body) == (
+            f"{reasons.TOO_LARGE}: 5700 × 5000 px of WEBP take too much memory"
+        )
+    else:
+        assert used(body)
 
 
 @pytest.mark.parametrize("format_", ["JPEG", "PNG", "WEBP", "AVIF", "TIFF"])
@@ -290,6 +303,53 @@ def test_heic_is_read_where_its_decoder_is_installed():
     result = used(encoded(picture(3), "HEIF", quality=95))
     assert result.header.format == "HEIF"
     assert np.abs(rendered(result) - rendered(used(encoded(picture(3), "PNG")))).mean() < 6
+
+
+@pytest.mark.skipif(HAS_DEEP_JPEGS, reason="the extra deep-jpeg is installed")
+def test_a_jpeg_of_more_than_8_bits_says_what_to_install():
+    body = jpeg(1).replace(b"\xff\xc0\0\x11\x08", b"\xff\xc0\0\x11\x0c")
+    assert dropped(body) == (
+        f"{reasons.UNSUPPORTED}: JPEG of 12 bits a sample (pip install bestiary[deep-jpeg])"
+    )
+
+
+def deep_samples(mode, bits):
+    """A picture in so many bits, as libjpeg has it."""
+    samples = np.asarray(picture(3).convert(mode)).astype(np.uint32)
+    return ((samples * (2**bits - 1) + 127) // 255).astype(np.uint16)
+
+
+@pytest.mark.parametrize(
+    ("mode", "bits", "is_lossless"),
+    [("L", 12, False), ("RGB", 12, False), ("CMYK", 12, False), ("RGB", 10, True), ("L", 16, True)],
+)
+def test_jpegs_of_more_than_8_bits_are_read_where_their_decoder_is_installed(
+    mode, bits, is_lossless
+):
+    imagecodecs = pytest.importorskip("imagecodecs", reason="the extra deep-jpeg is not installed")
+    samples = deep_samples(mode, bits)
+    if mode == "CMYK":
+        samples = 2**bits - 1 - samples
+    inks = {"colorspace": "CMYK", "outcolorspace": "CMYK"} if mode == "CMYK" else {}
+    body = imagecodecs.jpeg8_encode(
+        samples, level=98, bitspersample=bits, lossless=is_lossless, **inks
+    )
+    result = used(body)
+    assert (result.header.format, result.header.width, result.header.height) == ("JPEG16", 96, 72)
+    assert result.coded_bytes > 0
+    shallow = encoded(picture(3).convert(mode), "TIFF" if mode == "CMYK" else "PNG")
+    assert np.abs(rendered(result) - rendered(used(shallow))).mean() < 2
+
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    segment = b"Exif\0\0" + exif.tobytes()
+    turned = body[:2] + b"\xff\xe1" + (len(segment) + 2).to_bytes(2) + segment + body[2:]
+    assert (used(turned).header.width, used(turned).header.orientation) == (72, 6)
+
+    assert dropped(body[: len(body) // 2]) == reasons.TRUNCATED
+    assert dropped(body[: len(body) // 2] + b"\xff\xd9") == reasons.TRUNCATED
+    assert dropped(body[:150]) in {reasons.TRUNCATED, reasons.CORRUPT}
+    assert reasons.word(dropped(body, CurationRecipe(max_pixels=96))) == reasons.TOO_LARGE
 
 
 @pytest.mark.parametrize("image_format", ["AVIF", *(["HEIF"] if HAS_HEIC else [])])

@@ -21,6 +21,7 @@ from curation.worker import in_turn
 from tests.curation.making import encoded, picture
 
 LARGE = (7200, 6900)
+LESS_LARGE = (5000, 5000)
 RECIPE = CurationRecipe(side_px=64)
 
 
@@ -64,17 +65,18 @@ def test_heavy_pictures_are_looked_at_one_at_a_time_and_all_are(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("options", "is_left"),
+    ("size", "options", "is_left"),
     [
-        ({"format": "JPEG"}, False),
-        ({"format": "JPEG", "progressive": True}, False),
-        ({"format": "PNG"}, True),
-        ({"format": "WEBP", "method": 0}, True),
-        ({"format": "AVIF", "speed": 10}, True),
+        (LARGE, {"format": "JPEG"}, False),
+        (LARGE, {"format": "JPEG", "progressive": True}, True),
+        (LARGE, {"format": "PNG"}, True),
+        (LESS_LARGE, {"format": "PNG"}, False),
+        (LESS_LARGE, {"format": "WEBP", "method": 0}, True),
+        (LARGE, {"format": "AVIF", "speed": 10}, True),
     ],
 )
-def test_what_is_not_shrunk_while_it_is_decoded_is_left_for_later(tmp_path, options, is_left):
-    body = encoded(Image.new("L", LARGE, 90), **options)
+def test_what_is_not_shrunk_while_it_is_decoded_is_left_for_later(tmp_path, size, options, is_left):
+    body = encoded(Image.new("L", size, 90), **options)
     digest = hashlib.sha256(body).hexdigest()
     (tmp_path / "original").write_bytes(body)
     places = tmp_path / "original", tmp_path / "rendered"

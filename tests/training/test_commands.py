@@ -190,6 +190,27 @@ def test_a_training_that_was_killed_is_told_the_next_time_and_never_again(
     assert "without a word" not in capsys.readouterr().err
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="two processes are not told apart there")
+def test_a_run_that_is_being_measured_is_not_taken_up(tmp_path: Path) -> None:
+    dataset = write_dataset(tmp_path / "dataset", COUNTS)
+    run = tmp_path / "run"
+    command = ("train", "cifar-vgg", "--dataset", dataset.root, "--run", run, "--epochs", 1)
+    going = subprocess.Popen([sys.executable, "-m", "bestiary", "--quiet", *map(str, command)])
+    while (
+        not (run / "run.json").exists() or '"state": "done"' not in (run / "run.json").read_text()
+    ):
+        assert going.poll() is None
+        time.sleep(0.02)
+    assert not (run / "metrics.json").exists()
+
+    error = _error(*command)
+
+    assert isinstance(error, RunError)
+    assert "another process trains in" in str(error)
+    assert going.wait() == 0
+    assert (run / "metrics.json").exists()
+
+
 def test_a_folder_with_another_run_is_left_alone(trained: Trained) -> None:
     error = _error(
         *("train", "cifar-cnn", "--dataset", trained.dataset.root, "--run", trained.root),

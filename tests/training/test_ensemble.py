@@ -97,6 +97,18 @@ def test_a_folder_of_final_models_is_measured_model_by_model(folder: Path, tmp_p
     assert len(told) == 1
 
 
+def test_members_that_take_pictures_made_in_other_ways_do_not_answer_together(
+    folder: Path, tmp_path: Path
+) -> None:
+    root = shutil.copytree(folder, tmp_path / "some")
+    one = Run.open(root / "member-1")
+    other = replace(one.record, curation=replace(one.record.curation, background=(0, 0, 0)))
+    one.write("run.json", other.to_json())
+
+    with pytest.raises(UsageError, match="made in another way"):
+        ensemble.load(root)
+
+
 def test_views_can_be_named(folder: Path, tmp_path: Path) -> None:
     file = _npz(tmp_path / "some.npz", _labelled())
 

@@ -117,6 +117,10 @@ def test_two_processes_do_not_train_one_run(tmp_path: Path) -> None:
         assert before == 0
         with pytest.raises(RunError, match="another process trains in"), run.under_way():
             pass
+        run.write("run.json", replace(RECORD, state="done").to_json())
+        with pytest.raises(RunError, match="another process trains in"):
+            Run.begin(run.root, RECORD)
+        assert Run.open(run.root).record.state == "done"
     assert not (run.root / ".under-way").exists()
 
 
