@@ -43,7 +43,7 @@ MEASURED_SIDE_PX = 160
 
 _BYTES_A_PIXEL = {
     "JPEG": 8,
-    deep_jpegs.FORMAT: 15,
+    deep_jpegs.FORMAT: 16,
     "WEBP": 16,
     "AVIF": 9,
     "HEIF": 8,
@@ -109,9 +109,9 @@ class Header:
 
     @property
     def decoder_bytes(self) -> int:
-        """Of memory that decoding takes, by its format, at most; next to nothing is 0.
+        """Of memory that decoding takes, by its format; next to nothing is 0.
 
-        As measured on pictures of 25 megapixels; see `benchmarks/RESULTS.md`.
+        As measured by `benchmarks/memory.py`, at most or nearly so.
         """
         if self.is_shrunk:
             return 0
