@@ -29,7 +29,7 @@ from curation import lock
 from curation.digests import Digests
 from curation.errors import DatasetError, LockMismatchError
 from curation.recipe import SPLITS, CurationRecipe, Split
-from curation.spool import Spool, in_order
+from curation.spool import Lines, Spool
 
 MANIFEST = "manifest.parquet"
 REPORT = "report.html"
@@ -364,8 +364,8 @@ def files_below(folder: Path) -> Iterator[str]:
     for place, folders, files in os.walk(folder):
         here = Path(place)
         links = [name for name in folders if (here / name).is_symlink()]
-        below = here.relative_to(folder)
-        yield from ((below / name).as_posix() for name in files + links if not is_litter(name))
+        below = "" if here == folder else f"{here.relative_to(folder).as_posix()}/"
+        yield from (f"{below}{name}" for name in files + links if not is_litter(name))
 
 
 def is_litter(name: str) -> bool:
@@ -373,37 +373,37 @@ def is_litter(name: str) -> bool:
     return name in _LITTER or name.startswith("._")
 
 
-def identity(rows: Sequence[Row], recipe: CurationRecipe) -> dict[str, object]:
+def identity(rows: Iterable[Row], recipe: CurationRecipe) -> dict[str, object]:
     """A lock entry but for `libraries`: what a dataset is, recomputed from its manifest."""
+    sources, files, listed = Lines(), Lines(), hashlib.sha256()
+    kept, decided = Counter[tuple[str, str]](), set[str]()
+    for row in rows:  # Once: to make them again takes as long as to digest them.
+        sources.add(f"{row.digest} {row.species}")
+        listed.update(f"{lock.canonical([getattr(row, name) for name in IDENTITY])}\n".encode())
+        if row.file:
+            files.add(f"{row.file_sha256} {row.file}")
+        if row.review:
+            decided.add(lock.canonical([row.digest, row.species, row.review]))
+        if row.kept:
+            kept[row.split or "", row.species] += 1
+    distinct = (line for line, _ in itertools.groupby(sources.in_order()))
     return {
         "recipe": recipe.record(),
         "seed": recipe.seed,
-        "sources_sha256": lock.digest_of_lines(
-            line
-            for line, _ in itertools.groupby(
-                in_order(f"{row.digest} {row.species}" for row in rows)
-            )
-        ),
-        "rows_sha256": lock.digest_of_lines(
-            lock.canonical([getattr(row, name) for name in IDENTITY]) for row in rows
-        ),
-        "files_sha256": lock.digest_of_lines(
-            in_order(f"{row.file_sha256} {row.file}" for row in rows if row.file)
-        ),
-        "review_sha256": _digest_of_review(rows),
-        "counts": counts(rows),
+        "sources_sha256": lock.digest_of_lines(distinct),
+        "rows_sha256": listed.hexdigest(),
+        "files_sha256": lock.digest_of_lines(files.in_order()),
+        "review_sha256": lock.digest_of_lines(sorted(decided)) if decided else None,
+        "counts": _counted(kept),
     }
-
-
-def _digest_of_review(rows: Iterable[Row]) -> str | None:
-    """Over what a person decided, image by image; None where nobody decided anything."""
-    decided = {lock.canonical([row.digest, row.species, row.review]) for row in rows if row.review}
-    return lock.digest_of_lines(sorted(decided)) if decided else None
 
 
 def counts(rows: Iterable[Row]) -> dict[str, dict[str, int]]:
     """Kept images per split and species: every split and every kept species is there."""
-    kept = Counter((row.split, row.species) for row in rows if row.kept)
+    return _counted(Counter((row.split or "", row.species) for row in rows if row.kept))
+
+
+def _counted(kept: Counter[tuple[str, str]]) -> dict[str, dict[str, int]]:
     species = sorted({name for _, name in kept})
     return {split: {name: kept[split, name] for name in species} for split in SPLITS}
 

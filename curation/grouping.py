@@ -42,7 +42,7 @@ def torn_groups(rows: Sequence[Row], by: GroupBy) -> tuple[tuple[str, ...], ...]
     dealt = tickets(rows, by)
     home = ByDigest[Split | None](dealt.digests)
     for row in rows:
-        if row.kept:
+        if row.kept and any(_links(row, by)):
             home[row.digest] = row.split
     return tuple(
         tuple(sorted(ticket.digest for ticket in dealt if ticket.group == group))

@@ -22,7 +22,7 @@ from curation.lock import digest_of_lines
 from curation.nearest import Collection, nearest
 from curation.recipe import SPLITS, CurationRecipe, Split
 from curation.signature import Signature, sign
-from curation.spool import in_order
+from curation.spool import Lines
 
 FACING: tuple[tuple[Split, Split], ...] = (("test", "train"), ("val", "train"), ("test", "val"))
 """The splits that must not share a picture."""
@@ -250,7 +250,7 @@ def check(seen: Sequence[Seen], recipe: CurationRecipe) -> LeakCheck:
         leaks=tuple(leaks),
         nearest=tuple(found[len(leaks) :][:_SHOWN]),
         unreadable=tuple(one.file for one in seen if not one.is_picture),
-        files_sha256=digest_of_lines(in_order(f"{one.sha256} {one.file}" for one in seen)),
+        files_sha256=digest_of_lines(Lines(f"{one.sha256} {one.file}" for one in seen).in_order()),
     )
 
 

@@ -29,9 +29,12 @@ def lock_path(root: Path) -> Path:
     return root.absolute().parent / FILE_NAME
 
 
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
 def canonical(value: object) -> str:
     """The one way to write a value as JSON, for digests: sorted keys, no spaces."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return _CANONICAL.encode(value)
 
 
 def digest_of(value: object) -> str:

@@ -15,7 +15,7 @@ import weakref
 from array import array
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import fields, is_dataclass
 from itertools import islice, pairwise, repeat
 from operator import attrgetter, call
 from typing import Any, Generic, Self, TypeVar, get_args, get_type_hints, overload
@@ -109,11 +109,6 @@ class Spool(Sequence[T]):
             return memoryview(self._file.read(self._starts[past] - self._starts[first]))
 
 
-@dataclass(frozen=True, slots=True)
-class _Line:
-    text: str
-
-
 class Selection(Sequence[T]):
     """Some of the values of a sequence, by their places."""
 
@@ -162,26 +157,40 @@ def by(values: Sequence[T], key: Callable[[T], str]) -> dict[str, Selection[T]]:
     return {name: Selection(values, some) for name, some in places.items()}
 
 
-def in_order(lines: Iterable[str]) -> Iterator[str]:
-    """Lines in the order of their characters, from a file: some 60 bytes each are in memory.
+class Lines:
+    """Lines in a nameless file, to be read in the order of their characters.
 
-    Fast for lines that seldom begin alike.
+    Some 40 bytes each are in memory. Fast for lines that seldom begin alike.
     """
-    heads = bytearray()
 
-    def spooled() -> Iterator[_Line]:
+    def __init__(self, lines: Iterable[str] = ()) -> None:
+        self._file = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 - lives with the lines.
+        self._starts, self._heads = array("Q", [0]), bytearray()
+        weakref.finalize(self, self._file.close)
         for line in lines:
-            heads.extend(line.encode()[:_HEAD].ljust(_HEAD, b"\0"))
-            yield _Line(line)
+            self.add(line)
 
-    every = Spool.of(_Line, spooled())
-    head = np.frombuffer(heads, f"S{_HEAD}")
-    order = np.argsort(head, kind="stable").astype(np.int32)
-    is_first = np.ones(len(order), bool)
-    is_first[1:] = head[order[1:]] != head[order[:-1]]
-    starts = np.append(np.flatnonzero(is_first), len(order)).astype(np.int32)
-    for start, end in pairwise(starts.data):
-        yield from sorted(every[place].text for place in order[start:end].data)
+    def add(self, line: str) -> None:
+        """Take one in; not while they are read."""
+        body = line.encode()
+        self._file.write(body)
+        self._starts.append(self._starts[-1] + len(body))
+        self._heads += body[:_HEAD].ljust(_HEAD, b"\0")
+
+    def in_order(self) -> Iterator[str]:
+        """Yield all of them; alike ones one after the other."""
+        head = np.frombuffer(self._heads, f"S{_HEAD}")
+        order = np.argsort(head, kind="stable").astype(np.int32)
+        is_first = np.ones(len(order), bool)
+        is_first[1:] = head[order[1:]] != head[order[:-1]]
+        starts = np.append(np.flatnonzero(is_first), len(order)).astype(np.int32)
+        for start, end in pairwise(starts.data):
+            yield from sorted(map(self._line, order[start:end].data))
+
+    def _line(self, place: int) -> str:
+        start = self._starts[place]
+        self._file.seek(start)
+        return self._file.read(self._starts[place + 1] - start).decode()
 
 
 def _are_equal(one: Sequence[Any], other: object) -> bool:

@@ -41,8 +41,9 @@ class Checked:
 class _File:
     """A file that must have this digest; `explain` says what became of it if it has not."""
 
-    path: Path
+    root: Path
     shown: str
+    """Below the root, with forward slashes."""
     sha256: str
     explain: Callable[[bytes], Change]
     is_original: bool = False
@@ -90,7 +91,8 @@ def _check(files: Sequence[_File]) -> Checked:
 
 def _difference(file: _File) -> Difference | None:
     try:
-        body = file.path.read_bytes()
+        with open(f"{file.root}/{file.shown}", "rb") as opened:  # noqa: PTH123 - thrice as fast.
+            body = opened.read()
     except OSError as error:
         what = (
             "the original cannot be read ({}): gather it again"
@@ -109,7 +111,7 @@ def _rendered(dataset: Dataset, harvest: Harvest | None) -> Iterator[_File]:
     for row in dataset.rows:
         if row.file is not None:
             yield _File(
-                path=dataset.root / row.file,
+                root=dataset.root,
                 shown=row.file,
                 sha256=row.file_sha256 or "",
                 explain=_of_rendered(row, dataset, harvest),
@@ -132,7 +134,7 @@ def _originals(dataset: Dataset, harvest: Harvest) -> Iterator[_File]:
     for digest in sorted(places):
         row, path = dataset.rows[places[digest]], harvest.path(digest)
         yield _File(
-            path=path,
+            root=harvest.root,
             shown=path.relative_to(harvest.root).as_posix(),
             sha256=digest,
             explain=_of_original(row, dataset),

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from curation import spool
 from curation.dataset import Row
-from curation.spool import Selection, Spool, by, in_order, where
+from curation.spool import Lines, Selection, Spool, by, where
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,4 +124,4 @@ BEGINNINGS = st.sampled_from(["", "a" * 14, "é" * 9, "\0"])
 
 @given(lines=st.lists(st.builds(str.__add__, BEGINNINGS, st.text("ab\0\né\U0001f400", max_size=6))))
 def test_lines_come_in_the_order_of_their_characters(lines: list[str]) -> None:
-    assert list(in_order(lines)) == sorted(lines)
+    assert list(Lines(lines).in_order()) == sorted(lines)
