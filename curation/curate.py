@@ -30,6 +30,7 @@ from curation.lookalikes import Album
 from curation.looking import Seen
 from curation.memory import give_back
 from curation.pairs import Pair, Pairs
+from curation.recalled import recalled
 from curation.recipe import CurationRecipe
 from curation.report import write_report
 from curation.review import Decision, Reviewed, reviewed
@@ -163,7 +164,10 @@ def _decided(
             plain.setdefault(finding.file_sha256, []).append(place)
         yield Looked(digest=finding.digest, reason=finding.reason)
     give_back()
-    for outcome in _compared(album, in_album, findings, species, recipe, apart=review.apart):
+    compared = _compared(
+        originals.store, album, in_album, findings, species, recipe=recipe, apart=review.apart
+    )
+    for outcome in compared:
         pairs.extend(
             replace(pair, first=in_album[pair.first], second=in_album[pair.second])
             for pair in outcome.pairs
@@ -227,23 +231,26 @@ def _require_distinct(species: Iterable[str]) -> None:
 
 
 def _compared(
+    store: Store,
     album: Album,
     in_album: Sequence[int],
     findings: Findings,
     species: SpeciesByDigest,
-    recipe: CurationRecipe,
     *,
+    recipe: CurationRecipe,
     apart: AbstractSet[tuple[str, str]],
 ) -> Iterator[Compared]:
     """Compare the pictures of the album, of which the digests are at those places."""
     digests = Selection(findings.digests, in_album)
     named = {digest for pair in apart for digest in pair}
     number = {digest: nth for nth, digest in enumerate(digests) if digest in named}
-    return album.star_pairs(
+    return recalled(
+        store,
+        album,
         recipe,
         Standings(digests, (finding.standing for finding in findings.at(in_album))),
         [species.at(place) for place in in_album],
-        {(number[one], number[two]) for one, two in apart if {one, two} <= number.keys()},
+        apart={(number[one], number[two]) for one, two in apart if {one, two} <= number.keys()},
     )
 
 

@@ -1,6 +1,6 @@
 """The store: what inspection found, kept so that the next run need not look again.
 
-    .DATASET.inspected/<key>/results.sqlite        one row per digest, about 6 KB
+    .DATASET.inspected/<key>/results.sqlite        one row per digest, about 6 KB; comparisons
     .DATASET.inspected/<key>/rendered/ab/<digest>.jpg
 
 It lies beside the dataset, so that rendered pictures can be hard links of the dataset's
@@ -59,8 +59,13 @@ _NO_BACKUP = "Signature: 8a477f597d28d172789f06886806bc55\n# Kept by Bestiary; s
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS seen (
     digest TEXT PRIMARY KEY, facts TEXT NOT NULL, arrays BLOB NOT NULL, crc INTEGER NOT NULL
-) WITHOUT ROWID
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS compared (
+    place INTEGER PRIMARY KEY, key TEXT UNIQUE NOT NULL, body BLOB NOT NULL, crc INTEGER NOT NULL
+);
 """
+_COMPARISONS = 4
+"""That are kept, the latest."""
 
 
 def shaping(recipe: CurationRecipe) -> CurationRecipe:
@@ -184,6 +189,27 @@ class Store:
                     self._rows.commit()
                     self._committed = time.monotonic()
 
+    def comparison(self, key: str) -> bytes | None:
+        """What was kept of a comparison (`curation.recalled`), if it is sound."""
+        row: tuple[bytes, int] | None = None
+        with self._lock, self._forgiven():
+            if self._rows is not None:
+                select = "SELECT body, crc FROM compared WHERE key = ?"
+                row = self._rows.execute(select, (key,)).fetchone()
+        return row[0] if row and row[1] == _crc(key, "", row[0]) else None
+
+    def keep_comparison(self, key: str, body: bytes) -> None:
+        """Keep what came of a comparison, and forget those of long ago."""
+        with self._lock, self._forgiven():
+            if self._rows is not None:
+                insert = "INSERT OR REPLACE INTO compared (key, body, crc) VALUES (?, ?, ?)"
+                self._rows.execute(insert, (key, body, _crc(key, "", body)))
+                latest = "SELECT place FROM compared ORDER BY place DESC LIMIT ?"
+                self._rows.execute(
+                    f"DELETE FROM compared WHERE place NOT IN ({latest})", (_COMPARISONS,)
+                )
+                self._rows.commit()
+
     def forget_all_but(self, digests: Container[str]) -> None:
         """Delete what is kept of other originals, and the results of other keys."""
         if not self._is_lasting:
@@ -241,7 +267,7 @@ def _opened(path: Path) -> sqlite3.Connection:
         try:
             rows.execute("PRAGMA journal_mode = WAL")
             rows.execute("PRAGMA synchronous = NORMAL")
-            rows.execute(_SCHEMA)
+            rows.executescript(_SCHEMA)
         except sqlite3.DatabaseError:
             rows.close()
             _delete(path)
