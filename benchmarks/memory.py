@@ -30,7 +30,7 @@ from curation.recipe import CurationRecipe
 
 _TICK_S = 0.02
 _COPIES = 4
-_LARGEST = {"webp": 5290, "jpeg 2000": 4860, "avif": 7000}
+_LARGEST = {"webp": 5140, "jpeg 2000, transparent": 4240, "avif, transparent": 6120}
 """Sides of the largest squares that curation takes."""
 
 Writer = Callable[[Image.Image], bytes]
@@ -48,14 +48,14 @@ def _saved(kind: str, mode: str = "RGB", **options: Any) -> Writer:
     return write
 
 
-def _deep(bits: int, *, lossless: bool) -> Writer:
+def _deep(bits: int, mode: str = "RGB") -> Writer:
     def write(image: Image.Image) -> bytes:
         import imagecodecs
 
-        samples = np.asarray(image).astype(np.uint16) << (bits - 8)
-        return bytes(
-            imagecodecs.jpeg8_encode(samples, bitspersample=bits, lossless=lossless, level=80)
-        )
+        samples = np.asarray(image.convert(mode)).astype(np.uint16) << (bits - 8)
+        inks = {"colorspace": "CMYK", "outcolorspace": "CMYK"} if mode == "CMYK" else {}
+        options = {"bitspersample": bits, "lossless": bits > 12, "level": 80}
+        return bytes(imagecodecs.jpeg8_encode(samples, **options, **inks))
 
     return write
 
@@ -73,18 +73,26 @@ _WRITERS: dict[str, Writer] = {
     "jpeg, progressive": _saved("JPEG", quality=70, progressive=True),
     "jpeg, progressive, 4:4:4": _saved("JPEG", quality=70, progressive=True, subsampling=0),
     "jpeg, progressive, four inks": _saved("JPEG", "CMYK", quality=70, progressive=True),
-    "jpeg, 12 bits": _deep(12, lossless=False),
-    "jpeg, 16 bits": _deep(16, lossless=True),
+    "jpeg, 12 bits": _deep(12),
+    "jpeg, 12 bits, four inks": _deep(12, "CMYK"),
+    "jpeg, 16 bits": _deep(16),
+    "jpeg, 16 bits, four inks": _deep(16, "CMYK"),
     "webp": _saved("WEBP", quality=60, method=0),
     "webp, lossless": _saved("WEBP", lossless=True, quality=0, method=0),
     "webp, transparent": _saved("WEBP", "RGBA", quality=60, method=0),
     "avif": _saved("AVIF", speed=10),
+    "avif, 4:4:4": _saved("AVIF", speed=10, subsampling="4:4:4"),
+    "avif, transparent": _saved("AVIF", "RGBA", speed=10),
     "heic": _heic,
     "jpeg 2000": _saved("JPEG2000", **_SMALLER),
+    "jpeg 2000, transparent": _saved("JPEG2000", "RGBA", **_SMALLER),
     "jpeg 2000, tiles": _saved("JPEG2000", tile_size=(512, 512), **_SMALLER),
     "tiff": _saved("TIFF"),
     "tiff, lzw": _saved("TIFF", compression="tiff_lzw"),
     "tiff, lzw, one strip": _saved("TIFF", compression="tiff_lzw", strip_size=2**31 - 1),
+    "tiff, lzw, one strip, transparent": _saved(
+        "TIFF", "RGBA", compression="tiff_lzw", strip_size=2**31 - 1
+    ),
     "tiff, lzw, four inks": _saved("TIFF", "CMYK", compression="tiff_lzw"),
     "png": _saved("PNG", compress_level=1),
     "png, transparent": _saved("PNG", "RGBA", compress_level=1),
@@ -159,7 +167,7 @@ def _curated(name: str, side: int, scratch: Path) -> float:
     """The most megabytes that all processes of `curate` have."""
     folder = scratch / "in/vole"
     folder.mkdir(parents=True)
-    suffix = {"jpeg 2000": "jp2"}.get(name, name)
+    suffix = {"jpeg 2000, transparent": "jp2", "avif, transparent": "avif"}.get(name, name)
     for number in range(_COPIES):
         (folder / f"{number}.{suffix}").write_bytes(_WRITERS[name](_soft(side, number)))
     bestiary = [sys.executable, "-m", "bestiary", "--quiet"]

@@ -269,7 +269,10 @@ def _require_some(rows: Sequence[Row], harvest: Harvest) -> None:
 
 def _unread(rows: Iterable[Row]) -> str:
     """What there is no decoder for, how often, and where there is one."""
-    found = Counter(row.reason for row in rows if reasons.word(row.reason) == reasons.UNSUPPORTED)
+    unread = {
+        row.digest: row.reason for row in rows if reasons.word(row.reason) == reasons.UNSUPPORTED
+    }
+    found = Counter(unread.values())
     kinds = ((count, reason.partition(": ")[2]) for reason, count in found.most_common())
     return ", ".join(f"{count} × {kind}" for count, kind in kinds if kind)
 

@@ -43,12 +43,12 @@ MEASURED_SIDE_PX = 160
 
 _BYTES_A_PIXEL = {
     "JPEG": 8,
-    deep_jpegs.FORMAT: 16,
-    "WEBP": 16,
-    "AVIF": 9,
+    deep_jpegs.FORMAT: 23,
+    "WEBP": 17,
+    "AVIF": 12,
     "HEIF": 8,
-    "JPEG2000": 19,
-    "TIFF": 7,
+    "JPEG2000": 25,
+    "TIFF": 8,
 }
 _BYTES_OF_OTHERS = 5
 """Of memory, while a picture is decoded; see `Header.decoder_bytes`."""
@@ -111,7 +111,7 @@ class Header:
     def decoder_bytes(self) -> int:
         """Of memory that decoding takes, by its format; next to nothing is 0.
 
-        As measured by `benchmarks/memory.py`, at most or nearly so.
+        As `benchmarks/memory.py` measures it, of the dearest kind of each.
         """
         if self.is_shrunk:
             return 0

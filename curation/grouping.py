@@ -41,8 +41,9 @@ def torn_groups(rows: Sequence[Row], by: GroupBy) -> tuple[tuple[str, ...], ...]
     """
     dealt = tickets(rows, by)
     home = ByDigest[Split | None](dealt.digests)
+    bound = {ticket.digest for ticket in dealt if ticket.group is not None}
     for row in rows:
-        if row.kept and any(_links(row, by)):
+        if row.kept and row.digest in bound:
             home[row.digest] = row.split
     return tuple(
         tuple(sorted(ticket.digest for ticket in dealt if ticket.group == group))

@@ -15,7 +15,7 @@ from curation.render import fitted, to_jpeg
 from curation.signature import Signature, phash_of, sign
 
 MOST_DECODER_BYTES = 450_000_000
-"""What needs more memory than this is not decoded: a WebP from 28 megapixels on."""
+"""What needs more memory than this is not decoded: a WebP from 27 megapixels on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

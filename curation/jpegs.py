@@ -64,17 +64,29 @@ def as_of_8_bits(body: bytes) -> bytes:
 
 def coded_bytes(body: bytes) -> int:
     """How many bytes the picture itself takes: without what comes before it, or after its end."""
+    start, end = _span(body)
+    return (len(body) if end is None else end) - start
+
+
+def _span(body: bytes) -> tuple[int, int | None]:
+    """Where the first scan begins, at the end where there is none, and where the picture ends."""
     start = outline(body).scan
     if start is None:
-        return 0
+        return len(body), None
     end = body.find(_END, start)
-    return (end if end >= 0 else len(body)) - start
+    return start, end if end >= 0 else None
 
 
 def scans(body: bytes) -> int:
     """How many scans there are: where entropy-coded data has begun, bytes like a marker are one."""
     data = np.frombuffer(body, np.uint8, offset=outline(body).scan or 0)
     return int(np.count_nonzero((data[:-1] == _FILL) & (data[1:] == _SCAN)))
+
+
+def up_to_its_end(body: bytes) -> bytes | None:
+    """The JPEG without what comes after its picture; None where it has no end."""
+    _, end = _span(body)
+    return None if end is None else body[: end + len(_END)]
 
 
 def prolonged(body: bytes) -> bytes | None:

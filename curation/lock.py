@@ -20,6 +20,7 @@ from curation.errors import DatasetError, LockMismatchError
 
 FILE_NAME = "datasets.lock"
 LOCK_VERSION = 1
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 Entry = Mapping[str, object]
 
@@ -27,9 +28,6 @@ Entry = Mapping[str, object]
 def lock_path(root: Path) -> Path:
     """Where the lock of the dataset at `root` lies: beside it."""
     return root.absolute().parent / FILE_NAME
-
-
-_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 def canonical(value: object) -> str:

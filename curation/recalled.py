@@ -14,7 +14,10 @@ import json
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import astuple
+from dataclasses import fields
+from operator import attrgetter
+
+import numpy as np
 
 from curation.lock import canonical
 from curation.lookalikes import Album
@@ -24,8 +27,11 @@ from curation.stars import Compared, Standing
 from curation.store import Store, sources
 
 _RULES = ("candidate_bits", "crop_bits", "min_likeness")
-_ROOT_MODULE = "curation.lookalikes"
+_ROOT_MODULE = "curation.recalled"
 _PAIR_BYTES = 24
+_AT_ONCE = 4096
+"""Pairs in one outcome."""
+_STANDING = attrgetter(*(field.name for field in fields(Standing)))
 
 
 def recalled(
@@ -38,10 +44,14 @@ def recalled(
     apart: AbstractSet[tuple[int, int]],
 ) -> Iterator[Compared]:
     """`Album.star_pairs`, or at once what the store knows of it: in the end it knows all of it."""
-    key = _key(recipe, standings, species, apart)
+    code = _code()
+    if code is None:
+        yield from album.star_pairs(recipe, standings, species, apart)
+        return
+    key = _key(code, recipe, standings, species, apart)
     known = store.comparison(key)
     if known is not None:
-        yield _read(known)
+        yield from _read(known)
         return
     ends, likeness, unmarked = array("q"), array("d"), dict[int, int]()
     for outcome in album.star_pairs(recipe, standings, species, apart):
@@ -55,6 +65,7 @@ def recalled(
 
 
 def _key(
+    code: str,
     recipe: CurationRecipe,
     standings: Iterable[Standing],
     species: Iterable[AbstractSet[str]],
@@ -65,29 +76,40 @@ def _key(
     The pictures themselves are a function of their digests and of the store's own key.
     """
     rules = [getattr(recipe, name) for name in _RULES]
-    digest = hashlib.sha256(canonical([rules, _code(), sorted(apart)]).encode())
+    digest = hashlib.sha256(canonical([rules, code, sorted(apart)]).encode())
     for standing, names in zip(standings, species, strict=True):
-        digest.update(canonical([astuple(standing), sorted(names)]).encode())
+        digest.update(canonical([*_STANDING(standing), sorted(names)]).encode())
     return digest.hexdigest()
 
 
-def _read(body: bytes) -> Compared:
+def _read(body: bytes) -> Iterator[Compared]:
     head, _, numbers = body.partition(b"\n")
+    unmarked = dict[int, int](json.loads(head))
     count = len(numbers) // _PAIR_BYTES
-    ends, likeness = array("q"), array("d")
-    ends.frombytes(numbers[: 2 * count * ends.itemsize])
-    likeness.frombytes(numbers[2 * count * ends.itemsize :])
-    pairs = (
-        Pair(first=first, second=second, likeness=alike)
-        for first, second, alike in zip(ends[::2], ends[1::2], likeness, strict=True)
-    )
-    return Compared(pairs=tuple(pairs), settled=1, suggested=1, unmarked=dict(json.loads(head)))
+    ends = np.frombuffer(numbers, np.int64, 2 * count).reshape(-1, 2)
+    likeness = np.frombuffer(numbers, np.float64, count, ends.nbytes)
+    for start in range(0, max(1, count), _AT_ONCE):
+        part = slice(start, start + _AT_ONCE)
+        pairs = tuple(
+            Pair(first=first, second=second, likeness=alike)
+            for (first, second), alike in zip(
+                ends[part].tolist(), likeness[part].tolist(), strict=True
+            )
+        )
+        yield Compared(pairs=pairs, settled=len(pairs), suggested=count, unmarked=unmarked)
+        unmarked = {}
 
 
 @functools.cache
-def _code() -> str:
-    """Digest of the source of all that compares, and of what it computes with."""
+def _code() -> str | None:
+    """Digest of the source of all that compares and recalls, and of what it computes with.
+
+    None where there is no source to be read.
+    """
     digest = hashlib.sha256(importlib.metadata.version("scipy").encode())
-    for _, source in sorted(sources(_ROOT_MODULE).items()):
-        digest.update(source)
+    try:
+        for _, source in sorted(sources(_ROOT_MODULE).items()):
+            digest.update(source)
+    except (OSError, SyntaxError):
+        return None
     return digest.hexdigest()

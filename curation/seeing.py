@@ -89,7 +89,7 @@ class _Watch:
     ) -> None:
         self._eyes, self._workers, self._store, self._original = eyes, workers, store, original
         self._recipe, self._shaped = recipe, shaping(recipe)
-        self._turn = threading.Lock()
+        self._turns = _Turns()
         self.is_over = threading.Event()
         """Nobody waits for what is still to be seen."""
 
@@ -102,7 +102,8 @@ class _Watch:
     def _looked(self, digests: list[str]) -> dict[str, Seen]:
         if not digests:
             return {}
-        outcome = self._asked(self._eyes.look, digests)
+        with self._turns.beside():
+            outcome = self._asked(self._eyes.look, digests)
         if isinstance(outcome, GivenUp):
             if len(digests) == 1:
                 return {digests[0]: Seen(digest=digests[0], reason=outcome.because)}
@@ -114,8 +115,8 @@ class _Watch:
         return done | {digest: self._alone(digest) for digest in digests if digest not in done}
 
     def _alone(self, digest: str) -> Seen:
-        """A picture that takes much memory, while no other such one is looked at."""
-        with self._turn:
+        """A picture that takes much memory, while no other is looked at."""
+        with self._turns.alone():
             if self.is_over.is_set():
                 return Seen(digest=digest, reason=reasons.HEAVY)
             outcome = self._asked(self._eyes.alone, [digest])
@@ -129,6 +130,42 @@ class _Watch:
             (digest, self._original(digest), self._store.rendered(digest)) for digest in digests
         ]
         return self._workers.call(partial(in_turn, how), requests, self._shaped)
+
+
+class _Turns:
+    """Many at once beside each other, or one alone, who goes before those that still wait."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._beside, self._waiting, self._is_alone = 0, 0, False
+
+    @contextlib.contextmanager
+    def beside(self) -> Iterator[None]:
+        """Work while others may, too."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._waiting and not self._is_alone)
+            self._beside += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._beside -= 1
+                self._changed.notify_all()
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Work while nobody else does."""
+        with self._changed:
+            self._waiting += 1
+            self._changed.wait_for(lambda: not self._beside and not self._is_alone)
+            self._waiting -= 1
+            self._is_alone = True
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._is_alone = False
+                self._changed.notify_all()
 
 
 def _in_order(

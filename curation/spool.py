@@ -173,6 +173,7 @@ class Lines:
     def add(self, line: str) -> None:
         """Take one in; not while they are read."""
         body = line.encode()
+        self._file.seek(self._starts[-1])
         self._file.write(body)
         self._starts.append(self._starts[-1] + len(body))
         self._heads += body[:_HEAD].ljust(_HEAD, b"\0")

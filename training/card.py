@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict
 
 from curation.dataset import Dataset, Row
 from training.evaluate import Evaluation
@@ -173,8 +172,16 @@ def _training(record: RunRecord) -> Iterator[str]:
         yield f"- first weights of the backbone: SHA-256 `{record.first_weights_sha256}`"
     if record.first_weights_licence:
         yield f"- {licence_in_words(record)}"
-    yield f"- recipe: {_listed(asdict(record.recipe).items())}"
+    yield f"- recipe: {_listed(record.said.items())}"
+    if record.said.get("transfer") == "frozen":
+        yield f"- head: {HEAD_IN_WORDS}"
     yield f"- versions: {_listed(record.versions.items())}"
+
+
+HEAD_IN_WORDS = (
+    "logistic regression on the frozen backbone's features of the pictures and their mirror"
+    " images; of three L2 penalties the one that did best on a third kept apart"
+)
 
 
 def licence_in_words(record: RunRecord) -> str:

@@ -21,7 +21,7 @@ from training import models as registry
 from training import presets
 from training.backend import Device
 from training.interruption import interruption, resumable
-from training.options import recipe_options, typed_for_a_backbone, values
+from training.options import recipe_options, require_steps, typed_for_a_backbone, values
 from training.progress import Line
 from training.recipe import TrainRecipe
 from training.series_options import series_options
@@ -155,6 +155,8 @@ def train(
         entry.require_backbone(typed_for_a_backbone())
         given = {**values(options), "weights": pretrained.meant(entry, weights)}
         chosen = presets.recipe(preset, entry, **given)
+        if chosen.transfer == "frozen" and entry.pretrained is not None:
+            require_steps()
         dataset = Dataset.open(dataset_root)
         recipe = presets.fitted_to(chosen, side_px=dataset.recipe.side_px)
         how: Any = {"with_baseline": not no_baseline, "begun": begun}

@@ -26,6 +26,9 @@ from training.run import Run
 from training.unknown import Separation, separation
 from training.wording import baseline_in_words, in_words
 
+_NAMED = 20
+"""Files that cannot be read are named, up to so many."""
+
 
 def conclude(
     run: Run,
@@ -52,7 +55,13 @@ def conclude(
     evaluations = evaluate(
         run, dealt, network, with_baseline=with_baseline, siblings=siblings, tell=tell
     )
-    apart = None if others is None else _separation(run, evaluations, network, others)
+    apart = None
+    if others is not None:
+        for name in others.unread[:_NAMED]:
+            tell(f"Left out {name}: it cannot be read.")
+        if len(others.unread) > _NAMED:
+            tell(f"And {len(others.unread) - _NAMED} more that cannot be read.")
+        apart = _separation(run, evaluations, network, others)
     document = metrics_document(run, evaluations, separation=apart)
     write_metrics(run, document)
     said = predictions_of(evaluations)
@@ -76,7 +85,7 @@ def _separation(
     return separation(
         known.probabilities,
         as_calibrated(raw, record.calibration),
-        named=others.name,
+        named=others.in_words,
         species=record.species,
         unknown_below=0.0 if record.calibration is None else record.calibration.unknown_below,
         seed=record.recipe.seed,

@@ -167,7 +167,8 @@ def _together(runs: Sequence[Run], views: Views, *, temperature: float) -> Class
 def _asked_of(record: RunRecord) -> tuple[object, ...]:
     """What must be one for all who answer together: the species, and how a photo becomes input."""
     made = record.curation
-    return record.species, record.side_px, made.side_px, made.fit, made.background
+    rendered = made.side_px, made.fit, made.background, made.jpeg_quality
+    return record.species, record.side_px, rendered
 
 
 def inside(root: Path) -> list[Path]:

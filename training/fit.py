@@ -12,6 +12,7 @@ end, at worst as long as an epoch.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -184,7 +185,16 @@ class _Training:
         began_s = time.perf_counter()
         for places in self._batches()[self.progress.step :]:
             self._step(places)
+        with self._divergence_dated():
+            self._stepper.require_numbers()
         return self._ended(began_s)
+
+    @contextlib.contextmanager
+    def _divergence_dated(self) -> Iterator[None]:
+        try:
+            yield
+        except DivergedError as error:
+            raise DivergedError(f"in epoch {self.progress.epochs + 1} {error}") from error
 
     def _batches(self) -> list[NDArray[np.intp]]:
         recipe = self._recipe
@@ -201,10 +211,8 @@ class _Training:
         progress = self.progress
         batch = self._stepper.batch(self._train, places, epoch=progress.epochs, step=progress.step)
         self._stepper.seed(epoch=progress.epochs, step=progress.step)
-        try:
+        with self._divergence_dated():
             loss, accuracy = self._stepper.take(batch)
-        except DivergedError as error:
-            raise DivergedError(f"in epoch {progress.epochs + 1} {error}") from error
         tally = progress.tally.plus(pictures=len(places), loss=loss, accuracy=accuracy)
         self.progress = replace(progress, step=progress.step + 1, tally=tally)
         self._on_step(self.progress)

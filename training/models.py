@@ -82,6 +82,14 @@ class ModelEntry:
 OF_A_BACKBONE = ("transfer", "thawed_share", "rate_decay")
 """The fields of a recipe that only a backbone gives a meaning; all networks can go without."""
 
+OF_STEPS = (
+    *("epochs", "batch_size", "optimizer", "learning_rate", "schedule", "warmup_epochs"),
+    *("weight_decay", "label_smoothing", "clip_norm", "ema", "monitor", "patience"),
+    *("flips", "shift", "colour", "rand_augment", "erasing", "mixup", "cutmix"),
+    *("thawed_share", "rate_decay"),
+)
+"""The fields that say nothing where a head is fitted on a frozen backbone, without steps."""
+
 _APPLICATIONS = "https://storage.googleapis.com/tensorflow/keras-applications"
 _IMAGENET_PX = 96
 """What networks made for 224 px need at least to see more than a blur."""
@@ -256,10 +264,12 @@ MODELS: dict[str, ModelEntry] = {
 }
 
 
-def meaningless(model: str) -> tuple[str, ...]:
-    """The fields of a recipe that say nothing of a network: it has no backbone."""
+def meaningless(model: str, transfer: object) -> tuple[str, ...]:
+    """The fields of a recipe that say nothing: the network has no backbone, or keeps it frozen."""
     entry = MODELS.get(model)
-    return OF_A_BACKBONE if entry is not None and entry.pretrained is None else ()
+    if entry is not None and entry.pretrained is None:
+        return OF_A_BACKBONE
+    return OF_STEPS if transfer == "frozen" else ()
 
 
 def find(name: str) -> ModelEntry:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import click
 from click.core import ParameterSource
 
 from training import presets
-from training.models import OF_A_BACKBONE
+from training.errors import UsageError
+from training.models import OF_A_BACKBONE, OF_STEPS
 from training.recipe import CHOICES, TrainRecipe
 
 _WORDS = {
@@ -85,10 +86,27 @@ def _flag(name: str) -> str:
 def typed_for_a_backbone() -> list[str]:
     """The options of the command under way that only a backbone gives a meaning, as they were
     typed: what bestiary.toml has for all networks may go without use in some."""
+    return _typed(OF_A_BACKBONE)
+
+
+def require_steps() -> None:
+    """Refuse options, as they were typed, that say how steps are taken where none is.
+
+    Raises:
+        UsageError: there are some.
+    """
+    if typed := _typed((*OF_STEPS, "no_augment")):
+        raise UsageError(
+            f"--transfer frozen fits a head at once, on pictures as they are: leave out"
+            f" {', '.join(typed)}, or take --transfer two-phase"
+        )
+
+
+def _typed(names: Iterable[str]) -> list[str]:
     context = click.get_current_context()
     return [
         _flag(name)
-        for name in OF_A_BACKBONE
+        for name in names
         if context.get_parameter_source(name) == ParameterSource.COMMANDLINE
     ]
 

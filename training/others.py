@@ -35,8 +35,20 @@ class OtherPictures:
     name: str
     pixels: NDArray[np.uint8]
     """Shape (n, side, side, 3), rendered as the run's own pictures."""
-    unread: int
-    """Files that are no pictures."""
+    found: int
+    """Files there are; of more than `MOST` some are passed over."""
+    unread: tuple[str, ...]
+    """The names of those that were looked at, and could not be read as pictures."""
+
+    @property
+    def in_words(self) -> str:
+        """Where they come from, and what became of the files that are not among them."""
+        passed = self.found - len(self.pixels) - len(self.unread)
+        notes = [
+            *([f"{len(self.unread)} could not be read"] if self.unread else []),
+            *([f"{passed} were passed over, as {MOST} are enough"] if passed else []),
+        ]
+        return f"{self.name}, of {self.found} files {' and '.join(notes)}" if notes else self.name
 
 
 def read(path: Path, record: RunRecord) -> OtherPictures:
@@ -47,21 +59,27 @@ def read(path: Path, record: RunRecord) -> OtherPictures:
     Raises:
         PicturesError: there is no such folder or zip file, or it holds no picture.
     """
-    pixels, unread = [], 0
-    for body in _bodies(path):
+    pixels, unread, found = [], list[str](), 0
+    for name, body, count in _files(path):
+        found = count
         try:
             pixels.append(scaled(render(body, record.curation), record.side_px))
         except UnusableImageError:
-            unread += 1
+            unread.append(name)
     if not pixels:
         raise PicturesError(f"{path} holds no pictures of other animals that can be read")
-    return OtherPictures(name=path.name, pixels=np.stack(pixels), unread=unread)
+    return OtherPictures(name=path.name, pixels=np.stack(pixels), found=found, unread=tuple(unread))
 
 
-def _bodies(path: Path) -> Iterator[bytes]:
+_File = tuple[str, bytes, int]
+"""A file's name, its bytes, and how many files there are in all."""
+
+
+def _files(path: Path) -> Iterator[_File]:
     try:
         if path.is_dir():
-            yield from (file.read_bytes() for file in _thinned(files_of([path])))
+            files = files_of([path])
+            yield from ((one.name, one.read_bytes(), len(files)) for one in _thinned(files))
         else:
             yield from _unzipped(path)
     # The last two are what `zipfile` says of a compression it does not know, and of a password.
@@ -71,14 +89,18 @@ def _bodies(path: Path) -> Iterator[bytes]:
         ) from error
 
 
-def _unzipped(path: Path) -> Iterator[bytes]:
+def _unzipped(path: Path) -> Iterator[_File]:
     """The pictures in a zip file; nothing is written anywhere."""
     with zipfile.ZipFile(path) as archive:
-        for name in _thinned(sorted(archive.namelist())):
-            if PurePosixPath(name).suffix.lower() in _SUFFIXES:
-                with archive.open(name) as member:
-                    body = member.read(MAX_BYTES + 1)
-                yield body if len(body) <= MAX_BYTES else b""
+        names = [
+            name
+            for name in sorted(archive.namelist())
+            if PurePosixPath(name).suffix.lower() in _SUFFIXES
+        ]
+        for name in _thinned(names):
+            with archive.open(name) as member:
+                body = member.read(MAX_BYTES + 1)
+            yield name, body if len(body) <= MAX_BYTES else b"", len(names)
 
 
 def _thinned(names: Sequence[Name]) -> Sequence[Name]:

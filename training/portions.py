@@ -164,11 +164,12 @@ def _made_folds(rows: Sequence[Row], folds: int, *, seed: int) -> dict[str, int]
 
 
 def _require_groups(rows: Sequence[Row], folds: int) -> None:
-    for species, groups in sorted(_groups(rows).items()):
-        if len(groups) < folds:
-            fewer = f", or take --folds {len(groups)}" if len(groups) > 1 else ""
+    counted = sorted((len(groups), species) for species, groups in _groups(rows).items())
+    for fewest, species in counted[:1]:
+        if fewest < folds:
+            fewer = f", or take --folds {fewest}" if fewest > 1 else ""
             raise PicturesError(
-                f"{species} has only {len(groups)} groups of pictures that are not alike, too few"
+                f"{species} has only {fewest} groups of pictures that are not alike, too few"
                 f" for {folds} folds: gather more{fewer}"
             )
 

@@ -112,7 +112,10 @@ class TrainRecipe:
         if self.mixup + self.cutmix > 1:
             raise UsageError("mixup and cutmix are shares of the batches, and together at most 1")
         if self.monitor == "none" and self.patience:
-            raise UsageError("without a monitor nothing can run out of patience: --patience 0")
+            raise UsageError(
+                "without a monitor nothing can run out of patience: take --monitor accuracy,"
+                " or --patience 0"
+            )
         if self.seed >= 2**32:
             raise UsageError("seed must be below 4294967296")
 

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
 from curation.dataset import Dataset
-from training.card import licence_in_words
+from training.card import HEAD_IN_WORDS, licence_in_words
 from training.charts import charts, reliability_plot
 from training.evaluate import Evaluation
 from training.intervals import Figure
 from training.measure import Measures
 from training.models import MODELS
-from training.recipe import TrainRecipe
 from training.run import Run
 from training.sheets import matrix, mistakes
 from training.slices import by_size, by_source
@@ -71,8 +69,9 @@ def write_report(
             "source": by_source(shown.pictures.rows, right),
         },
         skipped=[skip for one in evaluations.values() for skip in one.pictures.skipped],
-        recipe=asdict(run.record.recipe),
-        is_varied=_is_varied(run.record.recipe),
+        recipe=run.record.said,
+        head=HEAD_IN_WORDS,
+        is_varied=_is_varied(run.record.said),
     )
     run.write("report.html", page)
 
@@ -99,10 +98,10 @@ def render(template: str, **values: Any) -> str:
     return environment.get_template(template).render(**values).replace(" %", "\N{NO-BREAK SPACE}%")
 
 
-def _is_varied(recipe: TrainRecipe) -> bool:
+def _is_varied(recipe: Mapping[str, Any]) -> bool:
     """Whether pictures are shown otherwise than they are."""
     amounts = ("shift", "colour", "rand_augment", "erasing", "mixup", "cutmix")
-    return recipe.flips != "none" or any(getattr(recipe, name) for name in amounts)
+    return recipe.get("flips", "none") != "none" or any(recipe.get(name) for name in amounts)
 
 
 def _figures(measures: Sequence[Measures]) -> list[tuple[str, list[Figure]]]:

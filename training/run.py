@@ -129,10 +129,16 @@ class RunRecord:
         if (self.recipe.enlarge_px or 0) > _MOST_PX:
             raise ValueError(f"enlarge_px must be a number up to {_MOST_PX}")
 
+    @property
+    def said(self) -> dict[str, Any]:
+        """The recipe's fields that have a meaning here."""
+        unsaid = models.meaningless(self.model, self.recipe.transfer)
+        return {name: one for name, one in asdict(self.recipe).items() if name not in unsaid}
+
     def differences(self, other: RunRecord) -> list[str]:
         """What keeps a run of `other` from going on as one of this: nothing that has no meaning."""
         mine, theirs = self.recipe.identity(), other.recipe.identity()
-        unsaid = models.meaningless(self.model)
+        unsaid = models.meaningless(self.model, self.recipe.transfer)
         return [
             name
             for name in (
@@ -197,11 +203,9 @@ class Run:
 
         Raises:
             RunError: another model, dataset or recipe lives there, its checkpoint is broken, or
-                another process trains there.
+                another process trains or measures there.
         """
-        if (root / _MARK).exists():
-            with (root / _MARK).open("a+", encoding="utf-8") as mark:
-                _take_hold(mark, root)  # Let go at once: see `under_way`.
+        _require_free(root)
         if (root / "run.json").exists():
             found = cls.open(root)
             other = found.record.differences(record)
@@ -273,7 +277,10 @@ class Run:
         self.write("history.csv", to_csv(history))
 
     def finish(self, network: Any, *, epochs: int, best_epoch: int) -> None:
-        """Keep the trained network, and say in `run.json` that it is there."""
+        """Keep the trained network, and say in `run.json` that it is there.
+
+        Who is killed from here on was not killed by a training.
+        """
         model_sha256 = self._save("model.keras", network.save, include_optimizer=False)
         self._write_record(
             replace(
@@ -286,6 +293,9 @@ class Run:
                 calibration=None,
             )
         )
+        if (self.root / _MARK).exists():
+            with contextlib.suppress(OSError):
+                (self.root / _MARK).write_text("", "utf-8")
 
     def _save(self, name: str, save: Callable[..., None], **options: bool) -> str:
         """Write a file whole, or not at all; return its SHA-256."""
@@ -391,9 +401,20 @@ def _take_hold(mark: TextIO, root: Path) -> None:
         fcntl.flock(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         raise RunError(
-            f"another process trains in {root}: wait until it ends, or choose another folder"
+            f"another process is at work in {root}: wait until it ends, or choose another folder"
             " with --run"
         ) from error
+
+
+def _require_free(root: Path) -> None:
+    """Make sure that nobody trains or measures there; it may be otherwise a moment later."""
+    if not (root / _MARK).exists():
+        return
+    try:
+        with (root / _MARK).open("a+", encoding="utf-8") as mark:
+            _take_hold(mark, root)
+    except OSError as error:
+        raise RunError(f"cannot write {root / _MARK}: {error}") from error
 
 
 def _is_unfinished(root: Path, record: RunRecord) -> bool:

@@ -188,7 +188,7 @@ def _meant(asked: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
     recipe = asked.get("recipe") if asked else None
     if asked is None or not isinstance(recipe, dict):
         return asked
-    unsaid = meaningless(str(asked.get("model")))
+    unsaid = meaningless(str(asked.get("model")), recipe.get("transfer"))
     said = {name: value for name, value in recipe.items() if name not in unsaid}
     return {**asked, "recipe": said}
 

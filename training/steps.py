@@ -90,11 +90,24 @@ class Stepper:
             self._model.reset_metrics()
             loss, accuracy = self._model.train_on_batch(*batch)
         if not math.isfinite(loss):
-            raise DivergedError(
-                "the loss is not a number any more: try a smaller --learning-rate"
-                f" (it was {self._recipe.learning_rate:g}), or --clip-norm 1"
-            )
+            raise self._diverged("the loss is not a number any more")
         return float(loss), float(accuracy)
+
+    def require_numbers(self) -> None:
+        """Make sure that the last step left numbers behind: no step after it would tell.
+
+        Raises:
+            DivergedError: it did not.
+        """
+        weights = self._model.trainable_variables
+        if not all(np.isfinite(ops.convert_to_numpy(one)).all() for one in weights):
+            raise self._diverged("the weights are not numbers any more")
+
+    def _diverged(self, what: str) -> DivergedError:
+        return DivergedError(
+            f"{what}: try a smaller --learning-rate"
+            f" (it was {self._recipe.learning_rate:g}), or --clip-norm 1"
+        )
 
     @contextlib.contextmanager
     def averaged(self) -> Iterator[None]:

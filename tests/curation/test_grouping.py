@@ -88,6 +88,18 @@ def test_a_leak_is_found_in_a_manifest_alone(by):
     assert {NAMES[digest] for digest in found} == set("ab" if by == "look-alikes" else "abc")
 
 
+def test_an_image_that_only_its_dropped_copy_ties_is_torn_with_it():
+    rows = [
+        row("a", page="https://one.example/1", group="g"),
+        row("b"),
+        replace(row("b", page="https://one.example/1", group="g", kept=False), species="mouse"),
+    ]
+    together = [replace(one, split="train") for one in rows]
+    assert torn_groups(together, "page") == ()
+    torn = [together[0], replace(together[1], split="test"), together[2]]
+    assert len(torn_groups(torn, "page")) == 1
+
+
 def test_groups_of_nothing_and_of_nearly_all_are_warned_of():
     rows = [row("a", page="https://one.example/1"), row("b"), row("c")]
     assert list(warnings(rows, "look-alikes")) == []

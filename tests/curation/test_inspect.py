@@ -346,10 +346,44 @@ def test_jpegs_of_more_than_8_bits_are_read_where_their_decoder_is_installed(
     turned = body[:2] + b"\xff\xe1" + (len(segment) + 2).to_bytes(2) + segment + body[2:]
     assert (used(turned).header.width, used(turned).header.orientation) == (72, 6)
 
-    assert dropped(body[: len(body) // 2]) == reasons.TRUNCATED
-    assert dropped(body[: len(body) // 2] + b"\xff\xd9") == reasons.TRUNCATED
     assert dropped(body[:150]) in {reasons.TRUNCATED, reasons.CORRUPT}
     assert reasons.word(dropped(body, CurationRecipe(max_pixels=96))) == reasons.TOO_LARGE
+
+
+def deep_jpeg(kind):
+    """JPEGs whose decoder makes other things of data that is missing."""
+    imagecodecs = pytest.importorskip("imagecodecs", reason="the extra deep-jpeg is not installed")
+    if kind == "progressive":
+        shallow = encoded(picture(3), "JPEG", progressive=True, quality=95)
+        return shallow.replace(b"\xff\xc2\0\x11\x08", b"\xff\xc2\0\x11\x0c")
+    inks = {"colorspace": "CMYK", "outcolorspace": kind} if kind in {"CMYK", "YCCK"} else {}
+    samples = deep_samples("CMYK" if inks else "RGB", 12)
+    if kind == "grey corner":
+        samples[-16:, -16:] = 2048
+    return imagecodecs.jpeg8_encode(
+        samples, level=98, bitspersample=12, lossless=kind == "lossless", **inks
+    )
+
+
+DEEP_KINDS = ["plain", "progressive", "lossless", "CMYK", "YCCK", "grey corner"]
+
+
+@pytest.mark.parametrize("kind", DEEP_KINDS)
+def test_a_deep_jpeg_that_was_cut_is_truncated(kind):
+    body = deep_jpeg(kind)
+    start = body.rindex(b"\xff\xda")
+    for share in (0.3, 0.5, 0.9, 0.97):
+        part = body[: start + int(share * (len(body) - start))]
+        assert dropped(part) == reasons.TRUNCATED
+        assert dropped(part + b"\xff\xd9") == reasons.TRUNCATED
+
+
+@pytest.mark.parametrize("kind", DEEP_KINDS)
+def test_a_deep_jpeg_may_have_more_after_its_end(kind):
+    body = deep_jpeg(kind)
+    plain = used(body).jpeg
+    for more in (b"\0\0", b"\n", jpeg(5)):
+        assert used(body + more).jpeg == plain
 
 
 @pytest.mark.parametrize("image_format", ["AVIF", *(["HEIF"] if HAS_HEIC else [])])

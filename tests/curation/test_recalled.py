@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -14,10 +15,10 @@ from curation.curate import curate
 from curation.flags import Thresholds
 from curation.lookalikes import Album
 from curation.pairs import Pair
-from curation.recalled import recalled
+from curation.recalled import _code, recalled
 from curation.recipe import CurationRecipe
 from curation.review import Decision
-from curation.stars import Compared
+from curation.stars import Compared, Standing
 from curation.store import Store, place_of
 from scraper.harvest import Harvest
 from tests.curation.making import curated, encoded, gathered, jpeg, picture, tree
@@ -119,12 +120,71 @@ def test_the_latest_few_comparisons_are_known(shrews_and_mice, root, comparisons
 
 
 class Given(Album):
-    """An album of which it is known what comes of comparing its pictures."""
+    """An album of which it is known what comes of comparing its pictures, and how often it was."""
 
     outcomes: list[Compared]
+    asked = 0
 
     def star_pairs(self, *_: object, **__: object) -> Iterator[Compared]:
+        self.asked += 1
         return iter(self.outcomes)
+
+
+STANDING = Standing(digest="ab" * 32, pixels=9, coded_bytes=5)
+BASE = {
+    "recipe": CurationRecipe(),
+    "standings": [STANDING, replace(STANDING, digest="cd" * 32)],
+    "species": [{"mouse"}, {"mouse", "shrew"}],
+    "apart": frozenset(),
+}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"recipe": CurationRecipe(candidate_bits=9)},
+        {"recipe": CurationRecipe(crop_bits=9)},
+        {"recipe": CurationRecipe(min_likeness=0.9)},
+        {"standings": BASE["standings"][::-1]},
+        *(
+            {"standings": [replace(STANDING, **one), BASE["standings"][1]]}
+            for one in (
+                *({"digest": "ef" * 32}, {"pixels": 8}, {"coded_bytes": 4}),
+                *({"has_palette": True}, {"is_soft": True}, {"is_grey": True}),
+            )
+        ),
+        {"species": [{"mouse"}, {"mouse"}]},
+        {"species": [{"mouse", "shrew"}, {"mouse"}]},
+        {"apart": {(0, 1)}},
+        {"code": "of another version"},
+    ],
+)
+def test_all_that_a_comparison_depends_on_compares_anew(tmp_path, monkeypatch, changes):
+    album = Given()
+    album.outcomes = []
+    with Store(tmp_path) as store:
+        for asked in (1, 1):
+            list(recalled(store, album, **BASE))
+            assert album.asked == asked
+        changed = BASE | changes
+        if code := changed.pop("code", None):
+            monkeypatch.setattr("curation.recalled._code", lambda: code)
+        list(recalled(store, album, **changed))
+        assert album.asked == 2
+
+
+def test_what_cannot_be_known_to_be_the_same_is_compared_every_time(tmp_path, monkeypatch):
+    def no_source(_):
+        raise OSError("the code lies in an archive")
+
+    monkeypatch.setattr("curation.recalled.sources", no_source)
+    monkeypatch.setattr("curation.recalled._code", _code.__wrapped__)
+    album = Given()
+    album.outcomes = []
+    with Store(tmp_path) as store:
+        for asked in (1, 2):
+            assert list(recalled(store, album, **BASE)) == []
+            assert album.asked == asked
 
 
 PLACES = st.integers(0, 2**31 - 1)
@@ -148,9 +208,14 @@ def test_what_is_recalled_is_what_was_found(tmp_path_factory, outcomes):
             for _ in range(2)
         )
     assert first == outcomes
-    (known,) = again
-    assert known.pairs == tuple(pair for outcome in outcomes for pair in outcome.pairs)
-    assert known.unmarked == {
-        one: other for outcome in outcomes for one, other in outcome.unmarked.items()
-    }
-    assert known.settled == known.suggested
+    assert pairs_of(again) == pairs_of(first)
+    assert unmarked_of(again) == unmarked_of(first)
+    assert sum(one.settled for one in again) == len(pairs_of(again))
+
+
+def pairs_of(outcomes):
+    return [pair for outcome in outcomes for pair in outcome.pairs]
+
+
+def unmarked_of(outcomes):
+    return {one: other for outcome in outcomes for one, other in outcome.unmarked.items()}

@@ -124,4 +124,8 @@ BEGINNINGS = st.sampled_from(["", "a" * 14, "é" * 9, "\0"])
 
 @given(lines=st.lists(st.builds(str.__add__, BEGINNINGS, st.text("ab\0\né\U0001f400", max_size=6))))
 def test_lines_come_in_the_order_of_their_characters(lines: list[str]) -> None:
-    assert list(Lines(lines).in_order()) == sorted(lines)
+    made = Lines(lines)
+    assert list(made.in_order()) == sorted(lines)
+    for line in lines:
+        made.add(line)
+    assert list(made.in_order()) == sorted(lines * 2)

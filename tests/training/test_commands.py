@@ -18,6 +18,7 @@ from curation.dataset import Dataset
 from curation.errors import CurationError, DatasetError, LockMismatchError
 from curation.review import read_review
 from tests.training.making import Trained, picture, run_command, shell, write_dataset
+from training.conclude import conclude
 from training.errors import (
     HaltedError,
     ModelMismatchError,
@@ -29,6 +30,7 @@ from training.errors import (
     UsageError,
     WeightsError,
 )
+from training.run import Run
 
 COUNTS = {"hamster": (4, 2, 2), "mouse": (3, 1, 1)}
 
@@ -191,24 +193,47 @@ def test_a_training_that_was_killed_is_told_the_next_time_and_never_again(
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="two processes are not told apart there")
-def test_a_run_that_is_being_measured_is_not_taken_up(tmp_path: Path) -> None:
+def test_a_run_that_is_being_measured_is_not_taken_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset = write_dataset(tmp_path / "dataset", COUNTS)
+    command = ("train", "cifar-vgg", "--dataset", dataset.root, "--epochs", 1, "--no-baseline")
+    told: list[str] = []
+
+    def measure(run: Run, *others: Any, **named: Any) -> Any:
+        with pytest.raises(RunError, match="another process is at work in"):
+            Run.begin(run.root, run.record)
+        told.append(Run.open(run.root).record.state)
+        return conclude(run, *others, **named)
+
+    monkeypatch.setattr("training.conclude.conclude", measure)
+    run_command(*command, "--run", tmp_path / "run")
+    assert told == ["done"]
+
+
+def test_a_run_that_was_killed_while_it_was_measured_is_not_told_of_its_batches(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     dataset = write_dataset(tmp_path / "dataset", COUNTS)
     run = tmp_path / "run"
     command = ("train", "cifar-vgg", "--dataset", dataset.root, "--run", run, "--epochs", 1)
     going = subprocess.Popen([sys.executable, "-m", "bestiary", "--quiet", *map(str, command)])
-    while (
-        not (run / "run.json").exists() or '"state": "done"' not in (run / "run.json").read_text()
-    ):
-        assert going.poll() is None
-        time.sleep(0.02)
+    try:
+        while not _is_trained(run):
+            assert going.poll() is None
+            time.sleep(0.02)
+    finally:
+        going.kill()
+        going.wait()
     assert not (run / "metrics.json").exists()
 
-    error = _error(*command)
+    run_command(*command, "--no-baseline")
+    assert "without a word" not in capsys.readouterr().err
 
-    assert isinstance(error, RunError)
-    assert "another process trains in" in str(error)
-    assert going.wait() == 0
-    assert (run / "metrics.json").exists()
+
+def _is_trained(run: Path) -> bool:
+    record, mark = run / "run.json", run / ".under-way"
+    return record.exists() and '"done"' in record.read_text() and mark.read_text() == ""
 
 
 def test_a_folder_with_another_run_is_left_alone(trained: Trained) -> None:
@@ -290,6 +315,16 @@ def test_a_senseless_option_is_a_usage_error(option: str, value: object, told: s
 
     assert isinstance(error, UsageError)
     assert str(error) == told
+
+
+def test_how_steps_are_taken_cannot_be_said_where_none_is(tmp_path: Path) -> None:
+    error = _error(
+        *("train", "mobilenet-v2", "--dataset", tmp_path, "--weights", "none"),
+        *("--transfer", "frozen", "--epochs", 50, "--mixup", 0.5, "--no-augment"),
+    )
+
+    assert isinstance(error, UsageError)
+    assert "leave out --epochs, --mixup, --no-augment, or take --transfer two-phase" in str(error)
 
 
 def test_a_setting_for_backbones_leaves_networks_without_one_alone(tmp_path: Path) -> None:

@@ -128,6 +128,17 @@ def test_a_loss_that_is_no_number_ends_the_training_and_says_what_to_try(tmp_pat
     assert not (tmp_path / "last.npz").exists()
 
 
+def test_weights_that_the_last_step_of_an_epoch_ruined_are_not_kept(tmp_path: Path) -> None:
+    recipe = replace(
+        tiny.RECIPE, optimizer="sgd", learning_rate=9.9, weight_decay=1e38, batch_size=512, epochs=1
+    )
+
+    with pytest.raises(DivergedError, match=r"^in epoch 1 the weights are not numbers any more"):
+        tiny.train(Checkpoints(tmp_path), recipe=recipe)
+
+    assert not (tmp_path / "last.npz").exists()
+
+
 def test_a_checkpoint_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     tiny.train(Checkpoints(tmp_path), recipe=replace(tiny.RECIPE, epochs=1))
     whole = (tmp_path / "last.npz").read_bytes()

@@ -34,8 +34,9 @@ def test_pictures_are_read_from_a_zip_file_or_a_folder_alike(tmp_path: Path) -> 
 
     assert packed.pixels.shape == (3, 32, 32, 3)
     assert (packed.pixels == unpacked.pixels).all()
-    assert (packed.unread, unpacked.unread) == (1, 0)
-    assert packed.name == "foxes.zip"
+    assert (packed.unread, unpacked.unread) == (("train/fox/broken.png",), ())
+    assert packed.in_words == "foxes.zip, of 4 files 1 could not be read"
+    assert unpacked.in_words == "foxes"
 
 
 def test_what_unpacks_to_more_than_a_picture_can_be_is_left_out(tmp_path: Path) -> None:
@@ -46,7 +47,7 @@ def test_what_unpacks_to_more_than_a_picture_can_be_is_left_out(tmp_path: Path) 
 
     found = others.read(path, RECORD)
 
-    assert (len(found.pixels), found.unread) == (1, 1)
+    assert (len(found.pixels), found.unread) == (1, ("b.png",))
 
 
 def test_of_very_many_pictures_every_so_manieth_is_taken(tmp_path: Path) -> None:
@@ -54,9 +55,15 @@ def test_of_very_many_pictures_every_so_manieth_is_taken(tmp_path: Path) -> None
     with zipfile.ZipFile(path, "w") as archive:
         for number in range(2 * others.MOST + 1):
             archive.writestr(f"{number:05}.txt", b"")
-        archive.writestr("00000.png", _picture(9))
+            archive.writestr(f"{number:05}.png", b"" if number else _picture(9))
 
-    assert len(others.read(path, RECORD).pixels) == 1
+    found = others.read(path, RECORD)
+
+    assert (len(found.pixels), found.found) == (1, 4001)
+    assert found.in_words == (
+        "many.zip, of 4001 files 1333 could not be read and 2667 were passed over, as 2000 are"
+        " enough"
+    )
 
 
 @pytest.mark.parametrize("body", [None, b"no zip file"])

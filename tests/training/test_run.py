@@ -48,7 +48,18 @@ def test_what_only_a_backbone_gives_a_meaning_keeps_no_other_network_from_going_
 
     assert frozen.differences(RECORD) == []
     with_one = [replace(one, model="resnet50") for one in (frozen, RECORD)]
-    assert with_one[0].differences(with_one[1]) == ["transfer", "rate_decay"]
+    assert with_one[1].differences(with_one[0]) == ["transfer", "rate_decay"]
+
+
+def test_what_says_how_steps_are_taken_means_nothing_where_a_head_is_fitted() -> None:
+    one, other = (
+        replace(RECORD, model="resnet50", recipe=TrainRecipe(transfer="frozen", epochs=epochs))
+        for epochs in (9, 50)
+    )
+
+    assert one.differences(other) == []
+    assert not {"epochs", "mixup", "learning_rate"} & one.said.keys()
+    assert one.said["transfer"] == "frozen"
 
 
 def test_a_run_that_never_began_is_no_obstacle(tmp_path: Path) -> None:
@@ -115,10 +126,10 @@ def test_two_processes_do_not_train_one_run(tmp_path: Path) -> None:
 
     with run.under_way() as before:
         assert before == 0
-        with pytest.raises(RunError, match="another process trains in"), run.under_way():
+        with pytest.raises(RunError, match="another process is at work in"), run.under_way():
             pass
         run.write("run.json", replace(RECORD, state="done").to_json())
-        with pytest.raises(RunError, match="another process trains in"):
+        with pytest.raises(RunError, match="another process is at work in"):
             Run.begin(run.root, RECORD)
         assert Run.open(run.root).record.state == "done"
     assert not (run.root / ".under-way").exists()
