@@ -143,7 +143,8 @@ def fresh_network(
     """
     import keras
 
-    keras.utils.set_random_seed(recipe.seed)
+    with backend.standard_error_held():  # It imports TensorFlow, too, where that is installed.
+        keras.utils.set_random_seed(recipe.seed)
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(recipe.precision)
     try:

@@ -115,7 +115,15 @@ def test_the_error_of_a_calibrated_network_may_be_none() -> None:
     assert reliability(labels, said, seed=0).ece.low > 0.05
 
 
-@pytest.mark.parametrize("n", [60, 300, 1000])
+def test_a_gap_that_chance_may_have_hidden_counts() -> None:
+    said = np.tile(np.array([[0.505, 0.495]], np.float32), (10, 1))
+    ece = reliability(np.arange(10, dtype=np.int32) % 2, said, seed=0).ece
+    assert ece.value == pytest.approx(0.005, abs=1e-4)
+    assert ece.low == 0
+    assert 0.2 < ece.high < 0.5  # Of ten with five right, from 24 to 76 % may be right.
+
+
+@pytest.mark.parametrize("n", [20, 60, 300, 1000])
 @pytest.mark.parametrize("by", [1.0, 1.3, 3.0])
 def test_the_true_calibration_error_lies_within_its_interval_as_a_rule(n: int, by: float) -> None:
     shares = softmax(np.random.default_rng(1).normal(0, 1.5, (50_000, 4)), axis=1)
