@@ -142,7 +142,7 @@ def _ece(confidence: Floats, right: Floats, places: NDArray[np.int_], *, seed: i
     Measured errors are larger than true ones, since chance, too, moves bins away from the line; so
     are those of a bootstrap, once more. Instead it is asked of which true errors chance would make
     more than this one in 97.5 % of cases, or less: from below of multiples of the bins' gaps, from
-    above of multiples of gaps that chance may have hidden, when half a picture more is as much.
+    above of multiples of gaps that chance may have hidden, when half a picture more is no more.
     """
     n = len(confidence)
     if n == 0:
@@ -155,8 +155,9 @@ def _ece(confidence: Floats, right: Floats, places: NDArray[np.int_], *, seed: i
     noise = np.sqrt(count * share * (1 - share)) / n
     draws = np.random.default_rng(seed).standard_normal((RESAMPLES, BINS)) * noise
     value = float(np.abs(gaps).sum())
-    hidden = np.copysign(np.hypot(gaps, noise), gaps)
-    half = 0.5 * np.count_nonzero(count) / n
+    spread = np.sqrt(np.count_nonzero(count))  # Chance in many bins cannot hide that much in each.
+    hidden = np.copysign(np.hypot(gaps, noise / spread), gaps)
+    half = 0.5 * spread / n
     low = _largest(gaps, draws, up_to=value, in_more_than=0.975)
     high = _largest(hidden, draws, up_to=value + half, in_more_than=0.025)
     return Figure(
