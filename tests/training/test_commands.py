@@ -179,12 +179,7 @@ def test_a_training_that_was_killed_is_told_the_next_time_and_never_again(
     dataset = write_dataset(tmp_path / "dataset", COUNTS)
     run = tmp_path / "run"
     command = ("train", "cifar-vgg", "--dataset", dataset.root, "--run", run, "--epochs", 1)
-    going = subprocess.Popen([sys.executable, "-m", "bestiary", "--quiet", *map(str, command)])
-    while not (run / ".under-way").exists():
-        assert going.poll() is None
-        time.sleep(0.02)
-    going.kill()
-    going.wait()
+    _kill(command, when=(run / ".under-way").exists)
 
     run_command(*command, "--no-baseline")
     assert "ended without a word the last time" in capsys.readouterr().err
@@ -217,18 +212,23 @@ def test_a_run_that_was_killed_while_it_was_measured_is_not_told_of_its_batches(
     dataset = write_dataset(tmp_path / "dataset", COUNTS)
     run = tmp_path / "run"
     command = ("train", "cifar-vgg", "--dataset", dataset.root, "--run", run, "--epochs", 1)
+    _kill(command, when=lambda: _is_trained(run))
+    assert not (run / "metrics.json").exists()
+
+    run_command(*command, "--no-baseline")
+    assert "without a word" not in capsys.readouterr().err
+
+
+def _kill(command: tuple[object, ...], *, when: Callable[[], bool]) -> None:
+    """Start a command, and kill it at a moment before its end."""
     going = subprocess.Popen([sys.executable, "-m", "bestiary", "--quiet", *map(str, command)])
     try:
-        while not _is_trained(run):
+        while not when():
             assert going.poll() is None
             time.sleep(0.02)
     finally:
         going.kill()
         going.wait()
-    assert not (run / "metrics.json").exists()
-
-    run_command(*command, "--no-baseline")
-    assert "without a word" not in capsys.readouterr().err
 
 
 def _is_trained(run: Path) -> bool:
