@@ -145,6 +145,12 @@ ROWS: dict[str, Row] = {
             given={"transfer": "frozen"},
         ),
         Row(
+            name="mobilenet-v2, photos, strong",
+            model="mobilenet-v2",
+            preset="strong",
+            material="photos",
+        ),
+        Row(
             name="scratch-224, strong, photos",
             model="scratch-224",
             preset="strong",
