@@ -126,14 +126,15 @@ def start() -> None:
 
 @contextlib.contextmanager
 def standard_error_held() -> Iterator[None]:
-    """Hold back what is written to file descriptor 2; let it go if the block fails."""
+    """Hold back what is written to file descriptor 2; let it go if the block fails, but not for
+    a Ctrl-C: there is nothing to explain."""
     sys.stderr.flush()
     kept = os.dup(2)
     with tempfile.TemporaryFile() as held:
         os.dup2(held.fileno(), 2)
         try:
             yield
-        except BaseException:
+        except Exception:
             held.seek(0)
             os.write(kept, held.read())
             raise

@@ -157,6 +157,7 @@ def train(
         chosen = presets.recipe(preset, entry, **given)
         if chosen.transfer == "frozen" and entry.pretrained is not None:
             require_steps()
+            question.require_chance(given["weights"] == pretrained.NONE)
         dataset = Dataset.open(dataset_root)
         recipe = presets.fitted_to(chosen, side_px=dataset.recipe.side_px)
         how: Any = {"with_baseline": not no_baseline, "begun": begun}
@@ -217,9 +218,11 @@ def _train(
     from training import train as training
     from training import weights
     from training.conclude import conclude
+    from training.journal import require_journals
     from training.pictures import require_measurable
     from training.portions import WHOLE
 
+    require_journals(os.environ)
     first_weights = weights.file_of(entry, recipe.weights, cache=weights.keras_cache())
     portion = portion or WHOLE
     dataset = portion.of(whole)
@@ -241,7 +244,8 @@ def _train(
     _tell(f"Training {entry.name} in {run.root}: {run.root / 'history.csv'} grows by the epoch.")
     with run.under_way() as ended_at_batch_size:
         if ended_at_batch_size:
-            _tell(_WITHOUT_A_WORD.format(ended_at_batch_size))
+            most = min(ended_at_batch_size, len(dataset.images("train")))
+            _tell(_WITHOUT_A_WORD.format(most))
         _fit(run, dataset, entry, network)
         del network  # Measuring takes one anew: no two need fit into memory.
         return conclude(
@@ -269,7 +273,12 @@ def _fit(run: Run, dataset: Dataset, entry: registry.ModelEntry, network: Any) -
         rewrite=_rewrite if sys.stderr.isatty() and not _is_quiet() else None,
         columns=shutil.get_terminal_size().columns,
     )
-    notes = journals(run.root, {"model": entry.name, **asdict(recipe)}, environment=os.environ)
+    notes = journals(
+        run.root,
+        {"model": entry.name, **asdict(recipe)},
+        environment=os.environ,
+        tell=_tell,
+    )
     with contextlib.closing(line), interruption(_tell) as is_interrupted:
         epochs = training.train(
             run,

@@ -8,7 +8,7 @@ TrainingError              stop; the shell exits with `exit_code`
 ├── RunError               the run folder cannot be used, read or written (1)
 │   └── OtherDataError     the dataset is not the one that the run was trained on (4)
 ├── DivergedError          the loss is no longer a number (1)
-├── PausedError            the user stopped the training; the same command goes on (1)
+├── PausedError            the user stopped the training; the same command goes on (130)
 │   └── HaltedError        the same, but what was done since the last kept epoch is lost (130)
 ├── ExportError            a run cannot be written in another format here (1)
 └── PredictionError        images could not be read (1)
@@ -73,11 +73,11 @@ class DivergedError(TrainingError):
 class PausedError(TrainingError):
     """The user stopped the training between two checkpoints; the same command goes on."""
 
+    exit_code = 130
+
 
 class HaltedError(PausedError):
     """The user stopped the training where a step could not be kept, or outside of any."""
-
-    exit_code = 130
 
 
 class ExportError(TrainingError):

@@ -174,10 +174,14 @@ def preprocessing(
         "steps": [
             "turn upright as EXIF says; first frame of an animation",
             f"transparent pixels on RGB {list(record.curation.background)}",
-            f"square of {record.curation.side_px} px: {record.curation.fit}, bicubic",
-            f"scale to {record.side_px} px, bicubic",
+            f"square of {record.curation.side_px} px: {record.curation.fit}, bicubic (Pillow's"
+            " resize with reducing_gap=2.0)",
+            f"through a JPEG of quality {record.curation.jpeg_quality} without chroma subsampling,"
+            " as the training pictures went; without it probabilities are off by some hundredths",
+            *_rescaled(record),
         ],
         "fit": record.curation.fit,
+        "jpeg_quality": record.curation.jpeg_quality,
         "background": list(record.curation.background),
         "species": list(record.species),
         "networks": len(records),
@@ -187,6 +191,12 @@ def preprocessing(
         "weights_sha256": hashes[0] if len(hashes) == 1 else hashes,
         "lock_digest": locks[0] if len(locks) == 1 else locks,
     }
+
+
+def _rescaled(record: RunRecord) -> list[str]:
+    if record.side_px == record.curation.side_px:
+        return []
+    return [f"scale to {record.side_px} px, bicubic"]
 
 
 def write_notes(folder: Path, notes: Mapping[str, Any]) -> None:

@@ -27,7 +27,7 @@ from training.errors import DivergedError, PausedError
 from training.history import Epoch, Progress, Tally, best, is_stalled
 from training.measure import cross_entropy
 from training.pictures import Pictures, balanced_weights, epoch_batches, steps_in_epoch
-from training.predict import probabilities_of
+from training.predict import BATCH_SIZE, probabilities_of
 from training.recipe import TrainRecipe
 from training.steps import Stepper, out_of_memory_told
 
@@ -78,7 +78,8 @@ def fit(
         recipe: How.
         checkpoints: Where each epoch is kept. What lies there is gone on from.
         on_step: Told the progress after each step.
-        is_interrupted: Asked after each step whether to keep what is done, and stop.
+        is_interrupted: Asked after each step, and each epoch, whether to keep what is done, and
+            stop.
 
     Raises:
         DivergedError: the loss is not a number any more; the epochs before are kept.
@@ -143,10 +144,12 @@ class _Training:
             return
         if phase.learns == "head":
             yield self._head()
+            self._pause_if_asked()
             return
         self._prepare(phase)
         while self.progress.epochs < phase.end and not self._is_stalled():
             yield self._epoch()
+            self._pause_if_asked()
 
     def _is_stalled(self) -> bool:
         history, recipe = self.progress.history, self._recipe
@@ -155,7 +158,7 @@ class _Training:
     def _head(self) -> Epoch:
         """Fit the head; it is done in one go, so there is nothing to go on from."""
         began_s = time.perf_counter()
-        with out_of_memory_told(self._recipe):
+        with out_of_memory_told(BATCH_SIZE, less="a smaller --enlarge, or a smaller network"):
             said = transfer.fit_head(self._network, self._train, weights=self._weights)
         right = said.argmax(axis=1) == self._train.labels
         tally = Tally(
@@ -217,13 +220,18 @@ class _Training:
         self.progress = replace(progress, step=progress.step + 1, tally=tally)
         self._on_step(self.progress)
         if self._is_interrupted():
-            self._pause()
+            self._save()
+            self._pause(f"step {self.progress.step} of epoch {self.progress.epochs + 1}")
 
-    def _pause(self) -> NoReturn:
-        self._save()
+    def _pause_if_asked(self) -> None:
+        """Between epochs: to validate takes a while, too, and a head is fitted in one go."""
+        if self._is_interrupted():
+            self._pause(f"epoch {self.progress.epochs}")
+
+    def _pause(self, last: str) -> NoReturn:
         raise PausedError(
-            f"stopped after step {self.progress.step} of epoch {self.progress.epochs + 1};"
-            f" all of it is kept in {self._checkpoints.folder}: the same command goes on"
+            f"stopped after {last}; all of it is kept in {self._checkpoints.folder}:"
+            " the same command goes on"
         )
 
     def _ended(self, began_s: float) -> Epoch:

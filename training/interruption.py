@@ -1,4 +1,4 @@
-"""Ctrl-C during a training: the step is finished and kept."""
+"""Ctrl-C during a training: what is under way is finished and kept."""
 
 from __future__ import annotations
 
@@ -32,17 +32,23 @@ def resumable() -> Iterator[Callable[[Path], None]]:
 
 @contextlib.contextmanager
 def interruption(tell: Callable[[str], None]) -> Iterator[Callable[[], bool]]:
-    """Turn the first Ctrl-C into an answer to a question; a second one is as harsh as ever."""
+    """Turn the first Ctrl-C into an answer to a question; a second one is as harsh as ever.
+
+    Raises:
+        KeyboardInterrupt: the block ended as if it had not come: what follows must not begin.
+    """
     pressed = threading.Event()
 
     def note(_signal: int, _frame: object) -> None:
         if pressed.is_set():
             raise KeyboardInterrupt
         pressed.set()
-        tell("\nStopping after this step …")
+        tell("\nStopping as soon as this step can be kept …")
 
     before = signal.signal(signal.SIGINT, note)
     try:
         yield pressed.is_set
     finally:
         signal.signal(signal.SIGINT, before)
+    if pressed.is_set():
+        raise KeyboardInterrupt

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from pathlib import Path
 from typing import Any
 
@@ -52,32 +52,71 @@ def tensorboard(folder: Path) -> Journal | None:
     return note
 
 
-def mlflow(run: str, parameters: dict[str, Any]) -> Journal:
-    """Write to the MLflow that MLFLOW_TRACKING_URI names: setting it is asking for it.
+_URI = "MLFLOW_TRACKING_URI"
+_PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "20"}
+"""MLflow's own are seven tries, which take five minutes, of two minutes each."""
 
-    Args:
-        run: What the run is called there.
-        parameters: Written down once.
+
+def require_journals(environment: MutableMapping[str, str]) -> None:
+    """Make sure, before there is a run, that MLflow takes what the environment asks it to.
 
     Raises:
-        TrainingError: MLflow is not installed, or refuses.
+        TrainingError: it is not installed, or refuses.
     """
+    if environment.get(_URI):
+        for name, value in _PATIENCE.items():
+            environment.setdefault(name, value)
+        _client()
+
+
+def _client() -> Any:
+    """MLflow, told where its runs go."""
     try:
         client: Any = importlib.import_module("mlflow")
     except ImportError as error:
         raise TrainingError(
-            "MLFLOW_TRACKING_URI is set and MLflow is not installed: `pip install"
-            " bestiary[mlflow]`, or unset it"
+            f"{_URI} is set and MLflow is not installed: `pip install bestiary[mlflow]`, or unset"
+            " it"
         ) from error
     with _refusal_told():
         client.set_experiment("bestiary")
+    return client
+
+
+def mlflow(run: str, parameters: dict[str, Any], *, tell: Callable[[str], None]) -> Journal:
+    """Write to the MLflow that MLFLOW_TRACKING_URI names: setting it is asking for it.
+
+    One that stops answering in the midst of a training does not end it.
+
+    Args:
+        run: What the run is called there.
+        parameters: Written down once.
+        tell: Told when it takes no more.
+
+    Raises:
+        TrainingError: MLflow is not installed, or refuses.
+    """
+    client = _client()
+    with _refusal_told():
         client.end_run()  # A series has several runs in one process.
         client.start_run(run_name=run)
         client.log_params(parameters)
+    takes = True
 
     def note(epoch: Epoch) -> None:
-        with _refusal_told():
-            client.log_metrics(figures(epoch), step=epoch.epoch)
+        nonlocal takes
+        if not takes:
+            return
+        try:
+            with _refusal_told():
+                client.log_metrics(figures(epoch), step=epoch.epoch)
+        except TrainingError as error:
+            takes = False
+            why = _first_line(error.__cause__ or error)
+            tell(
+                f"MLflow took nothing from epoch {epoch.epoch} on ({why}): the"
+                " training goes on without it, and history.csv has every epoch."
+            )
 
     return note
 
@@ -87,18 +126,25 @@ def _refusal_told() -> Iterator[None]:
     try:
         yield
     except Exception as error:  # MLflow's own and whatever its store's client raises.
-        first = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise TrainingError(
-            f"MLflow does not take what MLFLOW_TRACKING_URI should get ({first}): name a server"
+            f"MLflow does not take what {_URI} should get ({_first_line(error)}): name a server"
             " that runs, like http://127.0.0.1:5000, or unset it; the same command goes on"
         ) from error
 
 
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
 def journals(
-    root: Path, parameters: dict[str, Any], *, environment: Mapping[str, str]
+    root: Path,
+    parameters: dict[str, Any],
+    *,
+    environment: Mapping[str, str],
+    tell: Callable[[str], None],
 ) -> list[Journal]:
     """Those that a run at `root` is written to."""
     found = [tensorboard(root / "tensorboard")]
-    if environment.get("MLFLOW_TRACKING_URI"):
-        found.append(mlflow(root.name, parameters))
+    if environment.get(_URI):
+        found.append(mlflow(root.name, parameters, tell=tell))
     return [journal for journal in found if journal is not None]

@@ -67,6 +67,8 @@ def predict(
     for run in runs:
         run.require_weights()  # Before Keras, which takes seconds to start.
     named = images_of(images)
+    if table is not None:
+        _require_place(table)
     backend.start()
     root, record = runs[0].root, runs[0].record
     if (run_root / ensemble.FILE).is_file():
@@ -203,6 +205,13 @@ def _write(path: Path, text: str) -> None:
         path.write_text(text, "utf-8")
     except OSError as error:
         raise click.ClickException(f"cannot write {path}: {error.strerror}") from error
+
+
+def _require_place(path: Path) -> None:
+    """Make sure, before hours of work, that a file can come to lie there."""
+    if path.is_dir() or not path.parent.is_dir():
+        why = "it is a folder" if path.is_dir() else f"there is no folder {path.parent}"
+        raise click.ClickException(f"cannot write {path}: {why}")
 
 
 def _is_quiet() -> bool:

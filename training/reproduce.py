@@ -316,6 +316,16 @@ def reproduce(
                 yield Skipped(row=row.name, reason=str(error))
 
 
+def done_before(
+    rows: Sequence[Row], seeds: int, *, out: Path, epochs: int | None
+) -> tuple[list[Outcome], int]:
+    """What jobs of these rows came to, if they are done, and how many others lie there: with
+    other epochs, another recipe or another seed than is asked for."""
+    found = [_outcome_of(out, row, seed, epochs) for seed in range(seeds) for row in rows]
+    outcomes = [one for one in found if one]
+    return outcomes, len(list((out / "jobs").glob("*.json"))) - len(outcomes)
+
+
 class NoMaterialError(TrainingError):
     """There are no pictures for a row."""
 

@@ -103,10 +103,10 @@ def reproduce(
                 is_interrupted=is_interrupted,
             )
         return _table(
-            out,
             wanted,
             1 if quick else seeds,
             {"data": data, "photos": photos, "drawn": drawn},
+            out=out,
             weights_choice=choice,
             epochs=epochs,
             is_interrupted=is_interrupted,
@@ -171,7 +171,6 @@ def _final(
 
 
 def _table(
-    out: Path,
     wanted: tuple[str, ...],
     seeds: int,
     places: dict[str, Path | None],
@@ -184,9 +183,10 @@ def _table(
     from training.errors import UsageError
     from training.material import deals
 
+    everything = list(study.ROWS.values())
     rows = [
         row
-        for row in study.ROWS.values()
+        for row in everything
         if not wanted or any(word.casefold() in row.name.casefold() for word in wanted)
     ]
     if not rows:
@@ -194,21 +194,29 @@ def _table(
             f"no row has {' or '.join(wanted)} in its name: leave out --row to see all"
         )
     backend.start()
+    out = how["out"]
+    before, others = study.done_before(everything, seeds, out=out, epochs=how["epochs"])
+    asked = {row.name for row in rows}
+    unasked = [one for one in before if one.row not in asked]  # They stay in the table.
     found: list[study.Outcome | study.Skipped] = []
     jobs: Iterator[study.Outcome | study.Skipped] = study.reproduce(
         rows,
         seeds,
         deals(**{name: place for name, place in places.items() if place is not None}),
-        out=out,
         on_epoch=lambda epochs, epoch: _tell_epoch("", epochs, epoch),
         **how,
     )
     for one in jobs:
         found.append(one)
-        reproduce_table.write(out, study.lines(rows, found))
+        reproduce_table.write(out, study.lines(everything, [*unasked, *found]))
         _tell(_in_words(one))
     lines = study.lines(rows, found)
-    reproduce_table.write(out, lines)
+    reproduce_table.write(out, study.lines(everything, [*unasked, *found]))
+    if others:
+        _tell(
+            f"{out / 'jobs'} has {others} more, of other --epochs, --seeds or recipes: they are"
+            " not in the table."
+        )
     text = f"{reproduce_table.to_text(lines)}\n\nTables: {out / 'table.html'}, table.md, table.json"
     return {"rows": [asdict(line) for line in lines]}, text
 

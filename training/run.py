@@ -27,6 +27,7 @@ import itertools
 import json
 import os
 import sys
+import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -34,7 +35,7 @@ from typing import Any, Literal, Self, TextIO
 
 from curation.errors import CurationError
 from curation.recipe import CurationRecipe
-from training import models
+from training import models, weights
 from training.calibration import Calibration
 from training.checkpoint import Checkpoints
 from training.errors import UNREADABLE, RunError, TrainingError
@@ -126,6 +127,8 @@ class RunRecord:
             raise ValueError("model and species must be names, and species at least two")
         if len(set(self.species)) < len(self.species):
             raise ValueError("no two species may have one name")
+        if not all(unicodedata.category(letter) != "Cc" for name in names for letter in name):
+            raise ValueError("a name may not hold control characters, which a terminal obeys")
         if (self.recipe.enlarge_px or 0) > _MOST_PX:
             raise ValueError(f"enlarge_px must be a number up to {_MOST_PX}")
 
@@ -219,7 +222,7 @@ class Run:
         run = cls(root, record)
         run.checkpoints.progress()  # One that cannot be read ends here, while the run is as it was.
         run._write_record(record)
-        run.write("labels.txt", "".join(f"{name}\n" for name in record.species))
+        run.write("labels.txt", run._labels())
         return run
 
     @contextlib.contextmanager
@@ -326,7 +329,7 @@ class Run:
             enlarge_px=self.record.recipe.enlarge_px,
         )
         try:
-            network.load_weights(self.weights_path)
+            weights.take(network, self.weights_path)
         except UNREADABLE as error:
             raise RunError(
                 f"{self.weights_path} does not fit {self.record.model} as this Bestiary builds it"
@@ -351,6 +354,15 @@ class Run:
             raise RunError(
                 f"{path} is not the file that the training wrote: get it back, or train again"
             )
+        labels = self.root / "labels.txt"
+        if labels.is_file() and labels.read_text("utf-8", "replace") != self._labels():
+            raise RunError(
+                f"{labels} and {self.root / 'run.json'} do not name the same species in the same"
+                " order, and one would be taken for another: get them back, or train again"
+            )
+
+    def _labels(self) -> str:
+        return "".join(f"{name}\n" for name in self.record.species)
 
     def _write_record(self, record: RunRecord) -> None:
         self.write("run.json", record.to_json())

@@ -53,6 +53,18 @@ class Question:
             )
         self.portions(0)
 
+    def require_chance(self, has_chance: bool) -> None:
+        """Make sure that several seeds make several runs.
+
+        Raises:
+            UsageError: nothing in the training depends on the seed.
+        """
+        if self.seeds > 1 and not has_chance:
+            raise UsageError(
+                "a head on frozen features comes out the same from every seed: leave out --seeds,"
+                " or take --transfer two-phase"
+            )
+
     @property
     def is_series(self) -> bool:
         """Whether it takes more than one run."""

@@ -86,7 +86,7 @@ class Stepper:
             DivergedError: the loss is not a number any more.
             TrainingError: memory ran out.
         """
-        with out_of_memory_told(self._recipe):
+        with out_of_memory_told(len(batch[1]), less="a smaller --batch-size"):
             self._model.reset_metrics()
             loss, accuracy = self._model.train_on_batch(*batch)
         if not math.isfinite(loss):
@@ -160,17 +160,26 @@ def _accuracy(targets: Any, output: Any) -> Any:
 
 
 _OUT_OF_MEMORY = {"MemoryError", "ResourceExhaustedError", "OutOfMemoryError"}
+_SAID_OF_IT = (
+    "RESOURCE_EXHAUSTED",
+    "Cannot parse tensor from proto",  # TensorFlow, of constants that it had no room for.
+)
 
 
 @contextlib.contextmanager
-def out_of_memory_told(recipe: TrainRecipe) -> Iterator[None]:
-    """Turn what a backend says when memory runs out into what a person can do about it."""
+def out_of_memory_told(pictures: int, *, less: str) -> Iterator[None]:
+    """Turn what a backend says when memory runs out into what a person can do about it.
+
+    Args:
+        pictures: How many are computed at once.
+        less: What takes less memory.
+    """
     try:
         yield
     except Exception as error:  # Each backend has a type of its own, and they share no base.
-        if type(error).__name__ in _OUT_OF_MEMORY or "RESOURCE_EXHAUSTED" in str(error):
+        words = str(error)
+        if type(error).__name__ in _OUT_OF_MEMORY or any(said in words for said in _SAID_OF_IT):
             raise TrainingError(
-                f"memory ran out with batches of {recipe.batch_size} pictures:"
-                " try a smaller --batch-size"
+                f"memory ran out with batches of {pictures} pictures: try {less}"
             ) from error
         raise

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,11 @@ def file_of(entry: ModelEntry, choice: str, *, cache: Path) -> Path | None:
             f"there is no file {path}: --weights takes a file, a folder of such files, imagenet"
             " or none"
         )
+    if path.suffix == ".keras":
+        raise WeightsError(
+            f"{path} is a whole model, which could run code when it is loaded: --weights takes a"
+            " file of weights alone (.h5)"
+        )
     return path
 
 
@@ -75,12 +81,27 @@ def load(network: Any, entry: ModelEntry, path: Path) -> None:
     """
     assert entry.pretrained is not None
     try:
-        network.get_layer("backbone").load_weights(path)
+        take(network.get_layer("backbone"), path)
     except UNREADABLE as error:
         raise WeightsError(
             f"{path} does not hold the weights of {entry.name} without its top, or is damaged:"
             f" it wants a file like {entry.pretrained.url}"
         ) from error
+
+
+def take(network: Any, path: Path) -> None:
+    """Give a network, or a part of one, the numbers in a file.
+
+    Raises:
+        One of `UNREADABLE`: the file does not hold all of them, or others.
+    """
+    with warnings.catch_warnings():
+        # Of parts that a file lacks Keras only warns, part by part, and leaves them random.
+        warnings.filterwarnings("error", message="(?s).*freshly-initialized")
+        try:
+            network.load_weights(path)
+        except UserWarning as error:
+            raise ValueError("parts of the network are not in it") from error
 
 
 def fetched(entry: ModelEntry, cache: Path) -> Path:

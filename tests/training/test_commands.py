@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -13,16 +14,19 @@ from typing import Any
 import click
 import numpy as np
 import pytest
+from PIL import Image
 
 from curation.dataset import Dataset
 from curation.errors import CurationError, DatasetError, LockMismatchError
 from curation.review import read_review
 from tests.training.making import Trained, picture, run_command, shell, write_dataset
+from training import transfer as transferring
 from training.conclude import conclude
 from training.errors import (
     HaltedError,
     ModelMismatchError,
     OtherDataError,
+    PausedError,
     PicturesError,
     PredictionError,
     RunError,
@@ -353,6 +357,35 @@ def test_ctrl_c_before_the_first_step_says_that_the_same_command_goes_on(
     )
 
 
+@pytest.mark.parametrize("transfer", ["frozen", "two-phase"])
+def test_ctrl_c_while_a_head_is_fitted_ends_a_series_there(
+    make_dataset: Callable[..., Dataset],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    transfer: str,
+) -> None:
+    dataset = make_dataset({"hamster": (8, 4, 4), "mouse": (8, 4, 4)})
+    fit_head = transferring.fit_head
+
+    def pressed(*given: Any, **options: Any) -> Any:
+        signal.raise_signal(signal.SIGINT)
+        return fit_head(*given, **options)
+
+    monkeypatch.setattr(transferring, "fit_head", pressed)
+
+    error = _error(
+        *("train", "mobilenet-v2-035", "--dataset", dataset.root, "--weights", "none"),
+        *("--transfer", transfer, "--seeds", 2, "--run", tmp_path / "series", "--no-baseline"),
+    )
+
+    assert isinstance(error, PausedError)
+    assert error.exit_code == 130
+    assert "stopped after epoch 1; all of it is kept" in str(error)
+    assert (tmp_path / "series" / "seed-0" / "checkpoint" / "last.npz").exists()
+    assert not (tmp_path / "series" / "seed-0" / "metrics.json").exists()
+    assert not (tmp_path / "series" / "seed-1").exists()
+
+
 @pytest.mark.parametrize("options", [(), ("--seeds", 2)])
 def test_ctrl_c_later_names_the_folder_to_go_on_in(
     make_dataset: Callable[..., Dataset],
@@ -576,3 +609,13 @@ def test_other_animals_are_measured_when_they_are_given(trained: Trained, tmp_pa
 
 def test_a_person_s_review_can_begin_with_what_the_network_doubts(trained: Trained) -> None:
     assert read_review(trained.root / "suspects.csv") == ()
+
+
+def test_a_table_that_cannot_come_to_lie_where_it_should_is_told_before_any_work(
+    trained: Trained, tmp_path: Path
+) -> None:
+    Image.new("RGB", (40, 40), "grey").save(tmp_path / "a.png")
+
+    for place, told in (("no/x.csv", "there is no folder"), (".", "it is a folder")):
+        error = _error("predict", trained.root, tmp_path / "a.png", "--csv", tmp_path / place)
+        assert f"cannot write {tmp_path / place}: {told}" in str(error)

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import importlib.util
+import os
+
+import pytest
 
 from training import backend
 from training.devices import BACKENDS, EXTRAS, check
@@ -25,3 +28,17 @@ def test_what_else_could_be_had_is_told_and_is_no_fault() -> None:
 
 def _installed() -> list[str]:
     return [name for name in BACKENDS if importlib.util.find_spec(name) is not None]
+
+
+def test_what_was_held_back_is_not_shown_for_a_ctrl_c(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    def failing(error: type[BaseException]) -> None:
+        with backend.standard_error_held():
+            os.write(2, b"chatter\n")
+            raise error
+
+    for error in (KeyboardInterrupt, ValueError):
+        with pytest.raises(error):
+            failing(error)
+        assert capfd.readouterr().err == ("chatter\n" if error is ValueError else "")

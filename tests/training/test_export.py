@@ -117,6 +117,8 @@ def test_labels_and_preprocessing_lie_beside_the_file_and_in_it(tmp_path: Path) 
     write_notes(tmp_path, given)
 
     notes = json.loads((tmp_path / "preprocessing.json").read_text())
+    assert notes["jpeg_quality"] == CALIBRATED.curation.jpeg_quality
+    assert any("JPEG of quality 92" in step for step in notes["steps"])
     assert (tmp_path / "labels.txt").read_text() == "hamster\nmouse\n"
     assert notes["input"]["shape"] == [1, 32, 32, 3]
     assert (notes["unknown_below"], notes["fit"]) == (0.6, RECORD.curation.fit)

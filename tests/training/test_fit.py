@@ -68,6 +68,24 @@ def test_a_paused_training_goes_on_from_the_very_step(
     assert _figures(checkpoints) == _figures(undisturbed[1])
 
 
+@pytest.mark.parametrize("epochs", [2, 4])
+def test_a_wish_to_stop_that_comes_while_an_epoch_is_closed_is_heard(
+    undisturbed: tuple[str, Checkpoints], tmp_path: Path, epochs: int
+) -> None:
+    checkpoints, seen = Checkpoints(tmp_path), list[Progress]()
+
+    with pytest.raises(PausedError, match=f"after epoch {epochs}; .* the same command goes on"):
+        tiny.train(
+            checkpoints,
+            on_step=seen.append,
+            is_interrupted=lambda: checkpoints.progress().epochs == epochs,
+        )
+
+    assert len(seen) == epochs * 5
+    model, _ = tiny.train(checkpoints)
+    assert tiny.sha256(model) == undisturbed[0]
+
+
 def test_a_finished_training_has_nothing_left_to_do(
     undisturbed: tuple[str, Checkpoints],
 ) -> None:
@@ -159,15 +177,31 @@ def test_a_checkpoint_of_another_network_is_refused(tmp_path: Path) -> None:
         tiny.train(Checkpoints(tmp_path), model=other)
 
 
-def test_memory_that_runs_out_is_told_with_the_batch_size() -> None:
+@pytest.mark.parametrize(
+    "error",
+    [MemoryError(), ValueError("Cannot parse tensor from proto: dtype: DT_FLOAT tensor_shape")],
+)
+def test_memory_that_runs_out_is_told_with_the_batch_size(error: Exception) -> None:
     backend.start()
     from training.steps import out_of_memory_told
 
     with (
-        pytest.raises(TrainingError, match="batches of 32 pictures: try a smaller --batch-size"),
-        out_of_memory_told(TrainRecipe()),
+        pytest.raises(TrainingError, match="batches of 18 pictures: try a smaller --batch-size"),
+        out_of_memory_told(18, less="a smaller --batch-size"),
     ):
+        raise error
+
+
+def test_memory_that_runs_out_in_a_step_is_told_with_the_size_of_the_batch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_room(*_: object) -> None:
         raise MemoryError
+
+    monkeypatch.setattr("keras.Model.train_on_batch", no_room)
+
+    with pytest.raises(TrainingError, match="batches of 18 pictures"):
+        tiny.train(Checkpoints(tmp_path), recipe=replace(tiny.RECIPE, batch_size=4096))
 
 
 @pytest.mark.parametrize(

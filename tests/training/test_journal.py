@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -9,7 +11,7 @@ import pytest
 
 from training.errors import TrainingError
 from training.history import Epoch
-from training.journal import figures, journals, mlflow, tensorboard
+from training.journal import figures, journals, mlflow, require_journals, tensorboard
 
 EPOCH = Epoch(epoch=3, loss=0.5, accuracy=0.75, val_loss=None, learning_rate=1e-3, duration_s=2.0)
 
@@ -40,7 +42,7 @@ def test_without_tensorboard_there_is_no_journal(
     # The part that is asked for first, which an earlier test may have imported.
     monkeypatch.setitem(sys.modules, "tensorboard.compat.proto.event_pb2", None)
 
-    assert journals(tmp_path, {}, environment={}) == []
+    assert journals(tmp_path, {}, environment={}, tell=print) == []
 
 
 def test_mlflow_is_asked_for_by_its_address_and_told_each_epoch(
@@ -53,7 +55,10 @@ def test_mlflow_is_asked_for_by_its_address_and_told_each_epoch(
     monkeypatch.setitem(sys.modules, "mlflow", stand_in)
 
     *_, note = journals(
-        tmp_path / "vgg-1", {"seed": 3}, environment={"MLFLOW_TRACKING_URI": "file:here"}
+        tmp_path / "vgg-1",
+        {"seed": 3},
+        environment={"MLFLOW_TRACKING_URI": "file:here"},
+        tell=print,
     )
     note(EPOCH)
 
@@ -78,7 +83,8 @@ def test_mlflow_that_is_asked_for_and_missing_is_told(monkeypatch: pytest.Monkey
     monkeypatch.setitem(sys.modules, "mlflow", None)
 
     with pytest.raises(TrainingError, match="MLflow is not installed"):
-        mlflow("run", {})
+        require_journals({"MLFLOW_TRACKING_URI": "http://127.0.0.1:9"})
+    require_journals({})
 
 
 def test_mlflow_that_refuses_is_told_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,4 +98,45 @@ def test_mlflow_that_refuses_is_told_with_what_to_do(monkeypatch: pytest.MonkeyP
     with pytest.raises(
         TrainingError, match=r"\(file stores are in maintenance\): name a server that runs"
     ):
-        mlflow("run", {})
+        require_journals({"MLFLOW_TRACKING_URI": "file:here"})
+
+
+def test_a_server_that_is_not_there_is_told_in_seconds() -> None:
+    pytest.importorskip("mlflow", reason="MLflow is an extra")
+    code = (
+        "import os, training.journal as j;"
+        "os.environ['MLFLOW_TRACKING_URI'] = 'http://127.0.0.1:9'; j.require_journals(os.environ)"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
+    )
+
+    assert "name a server that runs" in done.stderr
+
+
+def test_mlflow_that_stops_answering_does_not_end_a_training(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    calls: list[int] = []
+    told: list[str] = []
+
+    def refuse(_figures: object, step: int) -> None:
+        calls.append(step)
+        raise RuntimeError("connection refused\nand so on")
+
+    stand_in = ModuleType("mlflow")
+    for name in ("set_experiment", "end_run", "start_run", "log_params"):
+        setattr(stand_in, name, _teller(name, []))
+    stand_in.log_metrics = refuse  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "mlflow", stand_in)
+    note = mlflow("run", {}, tell=told.append)
+
+    note(EPOCH)
+    note(replace(EPOCH, epoch=4))
+
+    assert calls == [3]
+    assert told == [
+        "MLflow took nothing from epoch 3 on (connection refused): the training goes on without"
+        " it, and history.csv has every epoch."
+    ]

@@ -279,3 +279,25 @@ def test_a_class_that_would_be_all_kept_apart_is_named() -> None:
     )
     with pytest.raises(PicturesError, match="shrew: of each class 100 pictures are kept apart"):
         reproduce.random_deal(some, 0)
+
+
+def test_rows_that_are_not_asked_for_keep_their_place_in_the_table(
+    npz: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "jobs").mkdir()
+    for epochs in (None, 2):
+        one = _outcome(seed=0, recipe=VGG.digest(seed=0, epochs=epochs))
+        suffix = f"-{epochs}epochs" if epochs else ""
+        path = tmp_path / "jobs" / f"1-cifar-vgg--study-0{suffix}.json"
+        path.write_text(json.dumps(asdict(one)))
+
+    document, _ = run_command(
+        *("reproduce", "--data", npz, "--out", tmp_path, "--table", "--row", "cifar-cnn")
+    )
+
+    assert [row["row"] for row in document["rows"]] == ["0 cifar-cnn, study"]
+    table = (tmp_path / "table.md").read_text()
+    assert "| 1 cifar-vgg, study | 66.60 % | 50.0 %" in table
+    assert "| 0 cifar-cnn, study | overfits after epoch 80 | not run" in table
+    done, others = reproduce.done_before([VGG], 5, out=tmp_path, epochs=None)
+    assert (len(done), others) == (1, 1)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 import sys
 from dataclasses import replace
@@ -167,3 +168,25 @@ def test_a_checkpoint_that_cannot_be_read_is_told_and_leaves_the_run_as_it_was(
         Run.begin(run.root, RECORD)
 
     assert (run.root / "run.json").read_text() == done
+
+
+def test_names_that_a_terminal_would_obey_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text(
+        replace(RECORD, species=("\x1b[31mhamster", "mouse")).to_json()
+    )
+
+    with pytest.raises(RunError, match="may not hold control characters"):
+        Run.open(tmp_path)
+
+
+def test_species_in_another_order_than_the_labels_say_are_told(tmp_path: Path) -> None:
+    run = Run.begin(tmp_path, RECORD)
+    run.weights_path.write_bytes(b"numbers")
+    done = replace(RECORD, weights_sha256=hashlib.sha256(b"numbers").hexdigest())
+    (tmp_path / "run.json").write_text(done.to_json())
+    Run.open(tmp_path).require_weights()
+
+    (tmp_path / "run.json").write_text(replace(done, species=("mouse", "hamster")).to_json())
+
+    with pytest.raises(RunError, match="do not name the same species in the same order"):
+        Run.open(tmp_path).require_weights()

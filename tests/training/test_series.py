@@ -102,3 +102,10 @@ def test_a_trial_is_finished_when_its_run_is_done_and_its_own_metrics_are_there(
     assert series.finished(trial) is None, "another network was measured"
     run.write("metrics.json", json.dumps({"weights_sha256": "aa"}))
     assert series.finished(trial) == {"weights_sha256": "aa"}
+
+
+def test_seeds_that_change_nothing_are_refused() -> None:
+    with pytest.raises(UsageError, match="the same from every seed: leave out --seeds"):
+        Question(seeds=2).require_chance(has_chance=False)
+    Question(seeds=2).require_chance(has_chance=True)
+    Question(seeds=1).require_chance(has_chance=False)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+import warnings
 from collections.abc import Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -155,3 +156,25 @@ def test_real_imagenet_weights_fit_the_transfer_network(shared: Path) -> None:
 
     after = network.get_layer("backbone").get_layer("Conv1").kernel.numpy()
     assert not np.array_equal(before, after)
+
+
+def test_a_whole_model_is_no_file_of_weights(tmp_path: Path) -> None:
+    (tmp_path / "foreign.keras").write_bytes(b"anything")
+
+    with pytest.raises(WeightsError, match="could run code when it is loaded: --weights takes"):
+        weights.file_of(MODELS["mobilenet-v2"], str(tmp_path / "foreign.keras"), cache=tmp_path)
+
+
+def test_a_file_that_lacks_parts_of_the_network_is_told_in_one_sentence(tmp_path: Path) -> None:
+    backend.start()
+    entry = MODELS["mobilenet-v2-035"]
+    path = tmp_path / "some.weights.h5"
+    MODELS["cifar-cnn"].build(classes=2).save_weights(path)
+    network = entry.build(side_px=32, classes=2)
+
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        with pytest.raises(WeightsError, match="does not hold the weights of mobilenet-v2-035"):
+            weights.load(network, entry, path)
+
+    assert not [one for one in said if "initialized" in str(one.message)]
