@@ -209,9 +209,10 @@ def _write(path: Path, text: str) -> None:
 
 def _require_place(path: Path) -> None:
     """Make sure, before hours of work, that a file can come to lie there."""
-    if path.is_dir() or not path.parent.is_dir():
-        why = "it is a folder" if path.is_dir() else f"there is no folder {path.parent}"
-        raise click.ClickException(f"cannot write {path}: {why}")
+    from training.errors import UsageError
+
+    if not path.parent.is_dir():
+        raise UsageError(f"cannot write {path}: there is no folder {path.parent}")
 
 
 def _is_quiet() -> bool:
