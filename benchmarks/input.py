@@ -130,7 +130,7 @@ def measure(model: str, dataset: Path | None, *, steps: int, rounds: int) -> dic
     """The ratios of real to held steps: the medians over the rounds."""
     backend.start()
     side_px = SIDES[model]
-    recipe = presets.fitted_to(presets.recipe("strong", find(model)), side_px=side_px)
+    recipe = presets.fitted_to(presets.recipe("strong", find(model)), side_px=side_px, given=())
     with tempfile.TemporaryDirectory() as folder:
         if dataset:
             opened = Dataset.open(dataset)

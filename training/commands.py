@@ -159,7 +159,7 @@ def train(
             require_steps()
             question.require_chance(given["weights"] == pretrained.NONE)
         dataset = Dataset.open(dataset_root)
-        recipe = presets.fitted_to(chosen, side_px=dataset.recipe.side_px)
+        recipe = presets.fitted_to(chosen, side_px=dataset.recipe.side_px, given=given)
         how: Any = {"with_baseline": not no_baseline, "begun": begun}
         if question.is_series:
             return _train_series(question, entry, recipe, dataset, root, **how)

@@ -161,7 +161,7 @@ def _task(
     choice = weights.meant(entry, given.get("weights"))
     return Task(
         entry=entry,
-        recipe=presets.fitted_to(recipe, side_px=train.side_px),
+        recipe=presets.fitted_to(recipe, side_px=train.side_px, given=given),
         first_weights=weights.file_of(entry, choice, cache=weights.keras_cache()),
         source=source,
     )

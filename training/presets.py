@@ -6,7 +6,7 @@ work, and the default. Why a value is what it is stands in benchmarks/RESULTS.md
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -110,8 +110,24 @@ def recipe(name: str, entry: ModelEntry, **given: Any) -> TrainRecipe:
     return TrainRecipe(preset=name, **values)
 
 
-def fitted_to(chosen: TrainRecipe, *, side_px: int) -> TrainRecipe:
-    """The recipe for pictures of a side: they are enlarged only to what is larger."""
+_GENTLE_RATE = 1e-4
+"""Of a backbone on pictures as large as it was made for: three times that makes it forget."""
+
+
+def fitted_to(chosen: TrainRecipe, *, side_px: int, given: Container[str]) -> TrainRecipe:
+    """The recipe for pictures of a side: they are enlarged only to what is larger.
+
+    What is not enlarged looks as the backbone knows it, so it learns at a lower rate then, unless
+    one was given.
+
+    Args:
+        chosen: As `recipe` returned it.
+        side_px: Of the pictures.
+        given: The names of the values that were given in place of the preset's.
+    """
     if chosen.enlarge_px is None or chosen.enlarge_px > side_px:
         return chosen
-    return replace(chosen, enlarge_px=None)
+    rate = chosen.learning_rate
+    if "learning_rate" not in given:
+        rate = min(rate, _GENTLE_RATE)
+    return replace(chosen, enlarge_px=None, learning_rate=rate)

@@ -53,7 +53,7 @@ class Row:
         """How a job of the row trains."""
         given = {**(self.given or {}), "seed": seed, **({"epochs": epochs} if epochs else {})}
         chosen = presets.recipe(self.preset, models.find(self.model), **given)
-        return presets.fitted_to(chosen, side_px=side_px)
+        return presets.fitted_to(chosen, side_px=side_px, given=given)
 
     def digest(self, *, seed: int, epochs: int | None) -> str:
         """Of all that a job of the row does: a figure of another recipe is none of this row."""
@@ -149,6 +149,7 @@ ROWS: dict[str, Row] = {
             model="mobilenet-v2",
             preset="strong",
             material="photos",
+            given={"learning_rate": 1e-4},  # As `train` takes it for pictures of that side.
         ),
         Row(
             name="scratch-224, strong, photos",

@@ -91,8 +91,17 @@ def test_a_short_training_warms_up_for_a_tenth_of_it_unless_told_otherwise() -> 
 def test_pictures_are_enlarged_only_to_what_is_larger() -> None:
     recipe = presets.recipe("strong", find("mobilenet-v2"))
 
-    assert presets.fitted_to(recipe, side_px=32).enlarge_px == recipe.enlarge_px is not None
-    assert presets.fitted_to(recipe, side_px=224).enlarge_px is None
+    enlarged = presets.fitted_to(recipe, side_px=32, given=())
+    large = presets.fitted_to(recipe, side_px=224, given=())
+
+    assert enlarged == recipe
+    assert recipe.enlarge_px is not None
+    assert large.enlarge_px is None
+    assert large.learning_rate < recipe.learning_rate
+    asked = presets.fitted_to(recipe, side_px=224, given={"learning_rate"})
+    assert asked.learning_rate == recipe.learning_rate
+    row = ROWS["mobilenet-v2, photos, strong"]
+    assert row.recipe(seed=0, side_px=224, epochs=None) == large
 
 
 def test_a_row_of_several_runs_has_their_means_and_one_interval() -> None:
