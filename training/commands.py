@@ -145,6 +145,7 @@ def train(
         from curation.dataset import Dataset
         from training import backend
         from training import weights as pretrained
+        from training.journal import require_journals
         from training.series import Question
 
         question = Question(seeds=seeds, folds=folds, learning_curve=learning_curve)
@@ -160,6 +161,7 @@ def train(
             question.require_chance(given["weights"] == pretrained.NONE)
         dataset = Dataset.open(dataset_root)
         recipe = presets.fitted_to(chosen, side_px=dataset.recipe.side_px, given=given)
+        require_journals(os.environ)
         how: Any = {"with_baseline": not no_baseline, "begun": begun}
         if question.is_series:
             return _train_series(question, entry, recipe, dataset, root, **how)
@@ -218,11 +220,9 @@ def _train(
     from training import train as training
     from training import weights
     from training.conclude import conclude
-    from training.journal import require_journals
     from training.pictures import require_measurable
     from training.portions import WHOLE
 
-    require_journals(os.environ)
     first_weights = weights.file_of(entry, recipe.weights, cache=weights.keras_cache())
     portion = portion or WHOLE
     dataset = portion.of(whole)

@@ -66,27 +66,26 @@ def require_journals(environment: MutableMapping[str, str]) -> None:
     if environment.get(_URI):
         for name, value in _PATIENCE.items():
             environment.setdefault(name, value)
-        _client()
+        client = _client()
+        with _refusal_told():
+            client.set_experiment("bestiary")
 
 
 def _client() -> Any:
-    """MLflow, told where its runs go."""
     try:
-        client: Any = importlib.import_module("mlflow")
+        return importlib.import_module("mlflow")
     except ImportError as error:
         raise TrainingError(
             f"{_URI} is set and MLflow is not installed: `pip install bestiary[mlflow]`, or unset"
             " it"
         ) from error
-    with _refusal_told():
-        client.set_experiment("bestiary")
-    return client
 
 
 def mlflow(run: str, parameters: dict[str, Any], *, tell: Callable[[str], None]) -> Journal:
     """Write to the MLflow that MLFLOW_TRACKING_URI names: setting it is asking for it.
 
-    One that stops answering in the midst of a training does not end it.
+    `require_journals` came before. One that stops answering in the midst of a training does not
+    end it.
 
     Args:
         run: What the run is called there.

@@ -620,3 +620,16 @@ def test_a_table_that_cannot_come_to_lie_where_it_should_is_told_before_any_work
 
     assert isinstance(error, UsageError)
     assert f"cannot write {tmp_path / 'no/x.csv'}: there is no folder" in str(error)
+
+
+def test_an_mlflow_that_cannot_be_had_is_told_before_there_is_a_run(
+    make_dataset: Callable[..., Dataset], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "mlflow", None)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    dataset = make_dataset(COUNTS)
+
+    error = _error("train", "cifar-vgg", "--dataset", dataset.root, "--run", tmp_path / "run")
+
+    assert "MLflow is not installed" in str(error)
+    assert not (tmp_path / "run").exists()

@@ -54,12 +54,9 @@ def test_mlflow_is_asked_for_by_its_address_and_told_each_epoch(
         setattr(stand_in, name, _teller(name, told))
     monkeypatch.setitem(sys.modules, "mlflow", stand_in)
 
-    *_, note = journals(
-        tmp_path / "vgg-1",
-        {"seed": 3},
-        environment={"MLFLOW_TRACKING_URI": "file:here"},
-        tell=print,
-    )
+    environment = {"MLFLOW_TRACKING_URI": "file:here"}
+    require_journals(environment)
+    *_, note = journals(tmp_path / "vgg-1", {"seed": 3}, environment=environment, tell=print)
     note(EPOCH)
 
     assert [name for name, _ in told] == [
