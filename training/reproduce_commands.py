@@ -174,6 +174,9 @@ def _table(
     wanted: tuple[str, ...],
     seeds: int,
     places: dict[str, Path | None],
+    *,
+    out: Path,
+    epochs: int | None,
     **how: Any,
 ) -> Result:
     from dataclasses import asdict
@@ -194,8 +197,7 @@ def _table(
             f"no row has {' or '.join(wanted)} in its name: leave out --row to see all"
         )
     backend.start()
-    out = how["out"]
-    before, others = study.done_before(everything, seeds, out=out, epochs=how["epochs"])
+    before, others = study.done_before(everything, seeds, out=out, epochs=epochs)
     asked = {row.name for row in rows}
     unasked = [one for one in before if one.row not in asked]  # They stay in the table.
     found: list[study.Outcome | study.Skipped] = []
@@ -203,7 +205,9 @@ def _table(
         rows,
         seeds,
         deals(**{name: place for name, place in places.items() if place is not None}),
-        on_epoch=lambda epochs, epoch: _tell_epoch("", epochs, epoch),
+        on_epoch=lambda of, epoch: _tell_epoch("", of, epoch),
+        out=out,
+        epochs=epochs,
         **how,
     )
     for one in jobs:
