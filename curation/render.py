@@ -10,6 +10,9 @@ from curation.decode import decode
 from curation.errors import UnusableImageError
 from curation.recipe import CurationRecipe
 
+REDUCING_GAP = 2.0
+"""Pillow's: pictures more than so many times too large are first made smaller in whole steps."""
+
 
 def render(body: bytes, recipe: CurationRecipe) -> Image.Image:
     """Make the RGB picture, `side_px` square, that the dataset would hold of these bytes.
@@ -33,7 +36,9 @@ def fitted(picture: Image.Image, recipe: CurationRecipe) -> Image.Image:
     side = recipe.side_px
     width, height = fitted_size(picture.size, recipe)
     box = crop_box(picture.size) if recipe.fit == "crop" else None
-    small = picture.resize((width, height), Image.Resampling.BICUBIC, box=box, reducing_gap=2.0)
+    small = picture.resize(
+        (width, height), Image.Resampling.BICUBIC, box=box, reducing_gap=REDUCING_GAP
+    )
     if small.size == (side, side):
         return small
     square = Image.new("RGB", (side, side), recipe.background)

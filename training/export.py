@@ -22,6 +22,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from curation.render import REDUCING_GAP
 from training.calibration import Calibration
 from training.errors import ExportError, UsageError
 from training.run import RunRecord
@@ -175,9 +176,9 @@ def preprocessing(
             "turn upright as EXIF says; first frame of an animation",
             f"transparent pixels on RGB {list(record.curation.background)}",
             f"square of {record.curation.side_px} px: {record.curation.fit}, bicubic (Pillow's"
-            " resize with reducing_gap=2.0)",
+            f" resize with reducing_gap={REDUCING_GAP})",
             f"through a JPEG of quality {record.curation.jpeg_quality} without chroma subsampling,"
-            " as the training pictures went; without it probabilities are off by some hundredths",
+            " as the training pictures went: without it answers differ a little",
             *_rescaled(record),
         ],
         "fit": record.curation.fit,
