@@ -338,7 +338,7 @@ class Run:
         return network
 
     def require_weights(self) -> None:
-        """Make sure that the numbers are there, and those that the training wrote; fast.
+        """Make sure that numbers and labels are there, and those that the training wrote; fast.
 
         Raises:
             RunError: they are not.
