@@ -12,6 +12,8 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,6 +54,8 @@ _QUIET_FLAGS: Final = (
 _NO_IMAGES: Final = {"profile.managed_default_content_settings.images": 2}
 _DRIVER_GRACE_S: Final = 10.0
 """What a driver may take beyond the page's own time."""
+_ENDING_GRACE_S: Final = 5.0
+"""What a browser may take to end when it is asked to."""
 _INSTALL: Final = (
     "install Chromium with its driver (Debian, Ubuntu: apt install chromium chromium-driver;"
     " macOS: brew install --cask google-chrome chromedriver; Windows: install Google Chrome),"
@@ -125,7 +129,7 @@ class Window:
             return self._driver.get_screenshot_as_png()
 
     def close(self) -> None:
-        """Quit the browser, also one that no longer listens to its driver."""
+        """Quit the browser, also one that no longer listens to its driver, or to anybody."""
         from selenium.common.exceptions import WebDriverException
         from urllib3.exceptions import HTTPError
 
@@ -135,15 +139,36 @@ class Window:
             self._driver.quit()
         except (WebDriverException, HTTPError, OSError):  # It is gone already, or deaf.
             is_orphan = service is not None
-        if is_orphan:
-            self._end_orphan()
+        number = self._driver.capabilities.get("goog:processID")
+        # A driver may end without its browser, too, and not say so.
+        if service is not None and isinstance(number, int) and (is_orphan or _is_running(number)):
+            _end(number)
 
-    def _end_orphan(self) -> None:
-        """End the browser on this machine that its driver left behind when it died."""
-        process_id = self._driver.capabilities.get("goog:processID")
-        if isinstance(process_id, int):
-            with contextlib.suppress(OSError):  # It ended with its driver, as it should.
-                os.kill(process_id, signal.SIGTERM)
+
+def _end(number: int) -> None:
+    """Ask a browser of this machine to end, and end it where it does not."""
+    with contextlib.suppress(OSError):  # It ended by itself, as it should.
+        os.kill(number, signal.SIGTERM)
+        deadline = time.monotonic() + _ENDING_GRACE_S
+        while _is_running(number):
+            if time.monotonic() > deadline:
+                os.kill(number, signal.SIGKILL)
+                return
+            time.sleep(0.02)
+
+
+def _is_running(number: int) -> bool:
+    """Whether there is such a process; on Windows, which ends what it is told to, never."""
+    if os.name == "nt":
+        return False
+    try:
+        os.kill(number, 0)
+        state = Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:  # No Linux, or gone in between.
+        return sys.platform != "linux"
+    except OSError:
+        return False
+    return state != "Z"  # Whose parent has not taken note of its end.
 
 
 @contextlib.contextmanager
@@ -166,7 +191,8 @@ def window(policy: BrowserPolicy) -> Iterator[Window]:
 def _ended_with_us(driver: WebDriver) -> Iterator[None]:
     """Have somebody end driver and browser if we are killed: they would outlive us.
 
-    It waits for a line that never comes, until the pipe to it breaks.
+    It waits for a line that never comes, until the pipe to it breaks; who does not end when
+    asked to is ended a little later.
     """
     service = getattr(driver, "service", None)
     numbers = [service and service.process.pid, driver.capabilities.get("goog:processID")]
@@ -174,9 +200,14 @@ def _ended_with_us(driver: WebDriver) -> Iterator[None]:
         yield
         return
     doomed = " ".join(map(str, numbers))
-    command = ["/bin/sh", "-c", f"read line; kill {doomed}"]
+    asked, ended = f"kill {doomed}", f"sleep {_ENDING_GRACE_S:g}; kill -9 {doomed}"
+    command = ["/bin/sh", "-c", f"read line; {asked}; {ended}"]
     with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
     ) as heir:
         try:
             yield

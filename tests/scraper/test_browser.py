@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import subprocess
@@ -110,14 +111,23 @@ from scraper.browser import BrowserPolicy, window
 with window(BrowserPolicy()) as opened:
     numbers = opened._driver.service.process.pid, opened._driver.capabilities["goog:processID"]
     print(*numbers, flush=True)
+    {before}
     os.kill(os.getpid(), signal.SIGKILL)
 """
+of_linux = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 
 
 @needs_browser
-@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
-def test_a_scrape_that_is_killed_leaves_no_browser_behind() -> None:
-    command = [sys.executable, "-c", _KILLED]
+@of_linux
+@pytest.mark.parametrize(
+    "before",
+    [
+        pytest.param("", id="the browser ends when asked to"),
+        pytest.param("os.kill(numbers[1], signal.SIGSTOP)", id="the browser hangs"),
+    ],
+)
+def test_a_scrape_that_is_killed_leaves_no_browser_behind(before: str) -> None:
+    command = [sys.executable, "-c", _KILLED.format(before=before)]
     killed = subprocess.run(command, capture_output=True, text=True, check=False)
     left = [int(number) for number in killed.stdout.split()]
 
@@ -125,6 +135,21 @@ def test_a_scrape_that_is_killed_leaves_no_browser_behind() -> None:
     assert len(left) == 2
     deadline = time.monotonic() + 20
     while any(map(is_running, left)):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+@needs_browser
+@of_linux
+def test_a_browser_that_hangs_when_its_driver_dies_is_ended() -> None:
+    with window(BrowserPolicy()) as opened:
+        service = opened._driver.service  # type: ignore[attr-defined]
+        browser = opened._driver.capabilities["goog:processID"]
+        os.kill(browser, signal.SIGSTOP)
+        service.process.kill()
+
+    deadline = time.monotonic() + 5
+    while is_running(browser):
         assert time.monotonic() < deadline
         time.sleep(0.02)
 
