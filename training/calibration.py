@@ -26,8 +26,8 @@ _LOG_TEMPERATURES = (-3.0, 3.0)
 """From a twentieth to twenty."""
 HIGHEST = float(np.exp(_LOG_TEMPERATURES[1]))
 """Temperature that is tried: a network that wants a higher one says next to nothing."""
-_LEAST = float(np.finfo(np.float32).tiny)
-"""Any larger one would say of a network that is all too sure something else than its logits do."""
+LEAST = float(np.finfo(np.float32).tiny)
+"""Probability: any larger one would say of a network that is all too sure something else than its logits do."""
 
 Probabilities = NDArray[np.float32]
 Labels = NDArray[np.int32]
@@ -78,7 +78,7 @@ class Reliability:
 
 def calibrated(probabilities: Probabilities, temperature: float) -> Probabilities:
     """The probabilities after their logits were divided by a temperature, shape (n, classes)."""
-    logits = np.log(np.maximum(probabilities.astype(np.float64), _LEAST)) / temperature
+    logits = np.log(np.maximum(probabilities.astype(np.float64), LEAST)) / temperature
     raised = np.exp(logits - logits.max(axis=1, keepdims=True, initial=-np.inf))
     shares: Probabilities = (raised / raised.sum(axis=1, keepdims=True)).astype(np.float32)
     return shares
@@ -97,7 +97,7 @@ def fitted_temperature(labels: Labels, probabilities: Probabilities) -> float:
         return 1.0
     targets = np.full((n, classes), 1 / (n + classes))
     targets[np.arange(n), labels] = (n + 1) / (n + classes)
-    logits = np.log(np.maximum(probabilities.astype(np.float64), _LEAST))
+    logits = np.log(np.maximum(probabilities.astype(np.float64), LEAST))
 
     def loss(log_temperature: float) -> float:
         scaled = logits / np.exp(log_temperature)

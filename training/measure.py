@@ -6,18 +6,25 @@ species carry a bootstrap's. All of it follows from labels and probabilities alo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from training.calibration import Reliability, reliability
+from training.calibration import LEAST, Reliability, reliability
 from training.comparison import Comparison, compared
-from training.intervals import RESAMPLES, Counts, Figure, Floats, percentiles, wilson
+from training.intervals import RESAMPLES, Counts, Figure, Floats, nothing, percentiles, wilson
 
 BaselineKind = Literal["majority", "patches"]
+Statistic = Callable[[Counts | Floats], Floats]
+"""Of confusion matrices, shape (…, species, species), one value each."""
+
+_MORE = 4
+"""Pictures."""
+_CELLS_AT_ONCE = 2**22
+"""Of resamples, so many are in memory."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,14 +106,14 @@ def measure(
     said = probabilities.argmax(axis=1)
     confusion = confusion_of(labels, said, len(species))
     n, right = len(labels), int(np.trace(confusion))
-    resamples = resampled(confusion, seed=seed)
+    balanced, macro_f1 = bootstrapped(confusion, (balanced_accuracy_of, macro_f1_of), seed=seed)
     answers = {"majority": np.full(n, commonest, np.int32), "patches": patches_said}
     return Measures(
         split=split,
         n=n,
         accuracy=wilson(right, n),
-        balanced_accuracy=_bootstrap(confusion, resamples, balanced_accuracy_of, n=n),
-        macro_f1=_bootstrap(confusion, resamples, macro_f1_of, n=n),
+        balanced_accuracy=balanced,
+        macro_f1=macro_f1,
         top_2=wilson(_in_top_2(labels, probabilities), n),
         loss=cross_entropy(labels, probabilities),
         reliability=reliability(labels, probabilities, seed=seed),
@@ -124,50 +131,32 @@ def confusion_of(labels: NDArray[np.int32], predicted: NDArray[np.intp], species
     return np.bincount(cells, minlength=species * species).reshape(species, species)
 
 
-def resampled(confusion: Counts, *, seed: int) -> Counts:
-    """Confusion matrices of as many pictures drawn anew, shape (RESAMPLES, species, species).
-
-    Drawing pictures with replacement is drawing the cells they fall in. Each row that has a
-    picture has half a one more, spread over its cells: else no resample of a faultless result
-    has a fault, and 5 pictures would prove as much as 5,000. What does not occur stays away.
-    """
-    n = int(confusion.sum())
-    occurs = confusion.sum(axis=1, keepdims=True) > 0
-    smooth = np.where(occurs | (n == 0), confusion + 0.5 / len(confusion), 0)
-    shares = (smooth / smooth.sum()).ravel()
-    draws = (
-        np.random.default_rng(seed).multinomial(n, shares, size=RESAMPLES)
-        if n
-        else (np.zeros((RESAMPLES, confusion.size), np.int64))
-    )
-    return draws.reshape(RESAMPLES, *confusion.shape)
-
-
-def recalls_of(confusion: Counts) -> Floats:
+def recalls_of(confusion: Counts | Floats) -> Floats:
     """Recall of each species, NaN where it does not occur; shape (…, species)."""
     return _ratio(_diagonal(confusion), confusion.sum(axis=-1))
 
 
-def f1s_of(confusion: Counts) -> Floats:
+def f1s_of(confusion: Counts | Floats) -> Floats:
     """F1 of each species, NaN where it neither occurs nor was said; shape (…, species)."""
     return _ratio(2 * _diagonal(confusion), confusion.sum(axis=-1) + confusion.sum(axis=-2))
 
 
-def balanced_accuracy_of(confusion: Counts) -> Floats:
+def balanced_accuracy_of(confusion: Counts | Floats) -> Floats:
     """Mean recall of the species that occur; shape (…)."""
     return _mean_where(recalls_of(confusion), confusion.sum(axis=-1) > 0)
 
 
-def macro_f1_of(confusion: Counts) -> Floats:
+def macro_f1_of(confusion: Counts | Floats) -> Floats:
     """Mean F1 of the species that occur; shape (…)."""
     return _mean_where(f1s_of(confusion), confusion.sum(axis=-1) > 0)
 
 
-def _diagonal(confusion: Counts) -> Counts:
-    return np.diagonal(confusion, axis1=-2, axis2=-1)
+def _diagonal(confusion: Counts | Floats) -> Counts | Floats:
+    species = np.arange(confusion.shape[-1])
+    return confusion[..., species, species]
 
 
-def _ratio(parts: Counts | Floats, wholes: Counts) -> Floats:
+def _ratio(parts: Counts | Floats, wholes: Counts | Floats) -> Floats:
     ratios: Floats = np.full(wholes.shape, np.nan)
     return np.divide(parts, wholes, out=ratios, where=wholes > 0)
 
@@ -178,10 +167,42 @@ def _mean_where(values: Floats, present: NDArray[np.bool_]) -> Floats:
     return _ratio(sums, counts)
 
 
-def _bootstrap(
-    confusion: Counts, resamples: Counts, statistic: Callable[[Counts], Floats], *, n: int
-) -> Figure:
-    return percentiles(float(statistic(confusion)), statistic(resamples), n=n)
+def bootstrapped(
+    confusion: Counts, statistics: Sequence[Statistic], *, seed: int
+) -> tuple[Figure, ...]:
+    """Statistics of a confusion matrix, with the intervals of as many pictures drawn anew.
+
+    Drawing pictures with replacement is drawing the cells they fall in. Four pictures more are
+    spread over the rows that have any, and over their cells (after Agresti and Coull 1998): else
+    no resample of a faultless result has a fault, and 5 pictures would prove as much as 5,000.
+    What they do to the statistic itself, the more the more species there are, is taken off again.
+    """
+    n = int(confusion.sum())
+    if not n:
+        return tuple(nothing(0, "bootstrap") for _ in statistics)
+    occurs = confusion.sum(axis=1, keepdims=True) > 0
+    more = _MORE / (int(occurs.sum()) * len(confusion))
+    smooth: Floats = np.where(occurs, confusion + more, 0.0)
+    drawn = [
+        [statistic(some) for statistic in statistics] for some in _resamples(smooth, n, seed)
+    ]
+    return tuple(
+        _moved(np.concatenate(found), float(of(confusion)), float(of(smooth)), n=n)
+        for of, found in zip(statistics, zip(*drawn, strict=True), strict=True)
+    )
+
+
+def _moved(drawn: Floats, value: float, middle: float, *, n: int) -> Figure:
+    return percentiles(value, np.clip(drawn + (value - middle), 0.0, 1.0), n=n)
+
+
+def _resamples(smooth: Floats, n: int, seed: int) -> Iterator[Counts]:
+    """Confusion matrices of n pictures each, shape (…, species, species), `RESAMPLES` in all."""
+    rng, shares = np.random.default_rng(seed), (smooth / smooth.sum()).ravel()
+    at_once = max(1, _CELLS_AT_ONCE // smooth.size)
+    for first in range(0, RESAMPLES, at_once):
+        draws = rng.multinomial(n, shares, size=min(at_once, RESAMPLES - first))
+        yield draws.reshape(-1, *smooth.shape)
 
 
 def _species_measures(name: str, label: int, confusion: Counts) -> SpeciesMeasures:
@@ -216,7 +237,7 @@ def cross_entropy(labels: NDArray[np.int32], probabilities: NDArray[np.float32])
     if not len(labels):
         return None
     of_truth = probabilities[np.arange(len(labels)), labels].astype(np.float64)
-    return float(-np.log(np.clip(of_truth, 1e-7, 1.0)).mean())
+    return float(-np.log(np.maximum(of_truth, LEAST)).mean())
 
 
 def _baselines(

@@ -7,7 +7,15 @@ from hypothesis import strategies as st
 from sklearn.metrics import f1_score, precision_recall_fscore_support
 
 from training.intervals import wilson
-from training.measure import Measures, confusion_of, measure, resampled
+from training.measure import (
+    Measures,
+    Statistic,
+    balanced_accuracy_of,
+    bootstrapped,
+    confusion_of,
+    macro_f1_of,
+    measure,
+)
 from training.wording import in_words, verdict_in_words
 
 SPECIES = ("hamster", "mouse", "shrew")
@@ -121,11 +129,40 @@ def test_every_interval_is_ordered_and_the_confusions_sum_to_the_pictures(
 
 def test_the_bootstrap_comes_out_the_same_for_the_same_seed() -> None:
     confusion = confusion_of(np.array([0, 1, 2, 2], np.int32), np.array([0, 1, 1, 2]), 3)
+    statistics = (balanced_accuracy_of, macro_f1_of)
 
-    again = resampled(confusion, seed=7)
+    again = bootstrapped(confusion, statistics, seed=7)
 
-    assert (resampled(confusion, seed=7) == again).all()
-    assert (again.sum(axis=(1, 2)) == 4).all()
+    assert bootstrapped(confusion, statistics, seed=7) == again
+
+
+@pytest.mark.parametrize("statistic", [balanced_accuracy_of, macro_f1_of])
+def test_intervals_of_many_species_with_few_pictures_hold_the_truth(statistic: Statistic) -> None:
+    species, each, right, seeds = 20, 10, 0.95, 40
+    truth = np.full((species, species), (1 - right) / (species - 1))
+    np.fill_diagonal(truth, right)
+    rng = np.random.default_rng(3)
+
+    held = 0
+    for seed in range(seeds):
+        confusion = rng.multinomial(each, truth)
+        (figure,) = bootstrapped(confusion, (statistic,), seed=seed)
+        assert figure.low is not None
+        assert figure.high is not None
+        held += figure.low <= float(statistic(truth)) <= figure.high
+
+    assert held >= 0.9 * seeds
+
+
+def test_balanced_accuracy_is_as_sure_as_accuracy_where_species_have_as_many_pictures() -> None:
+    labels = list(range(3)) * 40
+    said = [(label + 1) % 3 if place < 12 else label for place, label in enumerate(labels)]
+
+    measures = _measured(labels, said)
+
+    assert measures.balanced_accuracy.value == pytest.approx(measures.accuracy.value)
+    assert measures.balanced_accuracy.low == pytest.approx(measures.accuracy.low, abs=0.03)
+    assert measures.balanced_accuracy.high == pytest.approx(measures.accuracy.high, abs=0.03)
 
 
 def test_top_2_counts_the_second_guess() -> None:
