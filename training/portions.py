@@ -1,8 +1,8 @@
 """Portions: the parts of one dataset that cross-validation and learning curves train on.
 
-A portion deals the pictures of a dataset anew, in memory; no file moves. Look-alike groups
-stay whole, so that no picture is tested by one that has seen its twin, and every lot follows
-from the dataset and a seed alone.
+A portion deals the pictures of a dataset anew, in memory; no file moves. What curation kept
+together stays whole, look-alikes, and pages or hosts where it was told so: no picture is tested
+by a network that has seen its twin. Every lot follows from the dataset and a seed alone.
 """
 
 from __future__ import annotations
@@ -11,17 +11,22 @@ import hashlib
 import math
 import warnings
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 
 import numpy as np
 
 from curation.dataset import Dataset, Row
-from curation.recipe import Split
+from curation.grouping import tickets
+from curation.recipe import GroupBy, Split
 from training.errors import PicturesError, UsageError
 
 VAL_PART = 8
 """In a fold, about one in so many of the pictures that are not tested choose the epoch."""
+_DEALING = 2
+"""Other rules would deal the same portion otherwise; so nobody takes one for the other."""
+
+GroupOf = Callable[[Row], str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,10 +68,11 @@ class Portion:
         """
         if self.is_whole:
             return dataset
+        rows, by = dataset.rows, dataset.recipe.group_by
         if self.folds is not None:
-            splits = fold_splits(dataset.rows, self.folds, test=self.fold or 1, seed=self.seed)
+            splits = fold_splits(rows, self.folds, test=self.fold or 1, seed=self.seed, by=by)
         else:
-            splits = shared_out(dataset.rows, self.share, seed=self.seed)
+            splits = shared_out(rows, self.share, seed=self.seed, by=by)
         return _Dealt.out(dataset, splits, self)
 
 
@@ -110,29 +116,55 @@ def dealt_digest(lock_digest: str, portion: Portion) -> str:
     """The identity of a portion of the dataset with this lock digest."""
     if portion.is_whole:
         return lock_digest
-    return hashlib.sha256(f"{lock_digest} {sorted(asdict(portion).items())}".encode()).hexdigest()
+    dealt = f"{lock_digest} {_DEALING} {sorted(asdict(portion).items())}"
+    return hashlib.sha256(dealt.encode()).hexdigest()
 
 
-def fold_splits(rows: Sequence[Row], folds: int, *, test: int, seed: int) -> dict[str, Split]:
+def fold_splits(
+    rows: Sequence[Row], folds: int, *, test: int, seed: int, by: GroupBy = "look-alikes"
+) -> dict[str, Split]:
     """Deal the kept pictures: fold `test` tests, an eighth of the others chooses the epoch.
 
     The folds are those that curation noted, where it noted as many; else they are made here,
-    stratified by species, with look-alike groups whole.
+    stratified by species, with groups whole. Every species has a picture to train on; one with
+    few groups may have none that chooses.
 
     Raises:
         PicturesError: a species has fewer groups than there are folds.
     """
     kept = [row for row in rows if row.kept]
-    fold_of = _noted_folds(kept, folds) or _made_folds(kept, folds, seed=seed)
+    group_of = _groups_by(rows, by)
+    fold_of = _noted_folds(kept, folds) or _made_folds(kept, folds, group_of, seed=seed)
     tested = {key for key, fold in fold_of.items() if fold == test}
     others = [row for row in kept if _key(row) not in tested]
-    choosing = _made_folds(others, min(VAL_PART, _fewest_groups(others)), seed=seed + test)
+    choosing = _choosing(others, group_of, seed=seed + test)
     return {
         _key(row): "test"
         if _key(row) in tested
-        else ("val" if choosing[_key(row)] == 1 else "train")
+        else ("val" if group_of(row) in choosing else "train")
         for row in kept
     }
+
+
+def _groups_by(rows: Sequence[Row], by: GroupBy) -> GroupOf:
+    """The group that each kept picture stays with; alone, it is one by itself."""
+    if by == "look-alikes":
+        return lambda row: row.group or row.digest
+    linked = {one.digest: one.group or one.digest for one in tickets(rows, by)}
+    return lambda row: linked[row.digest]
+
+
+def _choosing(rows: Sequence[Row], group_of: GroupOf, *, seed: int) -> set[str]:
+    """The groups that choose: about one in `VAL_PART`, and none that a species trains on alone."""
+    most = max((len(groups) for groups in _groups(rows, group_of).values()), default=0)
+    if most < 2:
+        return set()
+    dealt = _dealt(rows, min(VAL_PART, most), group_of, seed=seed)
+    chosen = {group_of(row) for row in rows if dealt[_key(row)] == 1}
+    for groups in _groups(rows, group_of).values():
+        if groups <= chosen:
+            chosen.discard(min(groups))
+    return chosen
 
 
 def _noted_folds(rows: Sequence[Row], folds: int) -> dict[str, int] | None:
@@ -144,13 +176,17 @@ def _noted_folds(rows: Sequence[Row], folds: int) -> dict[str, int] | None:
     return {key: places[fold] for key, fold in noted.items() if fold is not None}
 
 
-def _made_folds(rows: Sequence[Row], folds: int, *, seed: int) -> dict[str, int]:
+def _made_folds(
+    rows: Sequence[Row], folds: int, group_of: GroupOf, *, seed: int
+) -> dict[str, int]:
+    _require_groups(rows, folds, group_of)
+    return _dealt(rows, folds, group_of, seed=seed)
+
+
+def _dealt(rows: Sequence[Row], folds: int, group_of: GroupOf, *, seed: int) -> dict[str, int]:
     from sklearn.model_selection import StratifiedGroupKFold
 
-    _require_groups(rows, folds)
-    if folds < 2:
-        return dict.fromkeys(map(_key, rows), 0)
-    names, groups = [row.species for row in rows], [_group(row) for row in rows]
+    names, groups = [row.species for row in rows], [group_of(row) for row in rows]
     dealer = StratifiedGroupKFold(folds, shuffle=True, random_state=seed % 2**32)
     with warnings.catch_warnings():
         # Scikit-learn counts pictures where we have counted groups, and warns of less.
@@ -163,36 +199,35 @@ def _made_folds(rows: Sequence[Row], folds: int, *, seed: int) -> dict[str, int]
     }
 
 
-def _require_groups(rows: Sequence[Row], folds: int) -> None:
-    counted = sorted((len(groups), species) for species, groups in _groups(rows).items())
+def _require_groups(rows: Sequence[Row], folds: int, group_of: GroupOf) -> None:
+    counted = sorted((len(groups), species) for species, groups in _groups(rows, group_of).items())
     for fewest, species in counted[:1]:
         if fewest < folds:
             fewer = f", or take --folds {fewest}" if fewest > 1 else ""
             raise PicturesError(
-                f"{species} has only {fewest} groups of pictures that are not alike, too few"
-                f" for {folds} folds: gather more{fewer}"
+                f"{species} has only {fewest} groups of pictures that stay together, too few for"
+                f" {folds} folds: gather more{fewer}"
             )
 
 
-def _fewest_groups(rows: Sequence[Row]) -> int:
-    return min((len(groups) for groups in _groups(rows).values()), default=0)
-
-
-def _groups(rows: Sequence[Row]) -> dict[str, set[str]]:
+def _groups(rows: Sequence[Row], group_of: GroupOf) -> dict[str, set[str]]:
     found: dict[str, set[str]] = defaultdict(set)
     for row in rows:
-        found[row.species].add(_group(row))
+        found[row.species].add(group_of(row))
     return found
 
 
-def shared_out(rows: Sequence[Row], share: float, *, seed: int) -> dict[str, Split]:
+def shared_out(
+    rows: Sequence[Row], share: float, *, seed: int, by: GroupBy = "look-alikes"
+) -> dict[str, Split]:
     """Keep a share of each species' training pictures, groups whole; leave the others as dealt.
 
     A larger share holds all that a smaller one does, and every species keeps a picture.
     """
     kept = [row for row in rows if row.kept and row.split is not None]
     trained = [row for row in kept if row.split == "train"]
-    chosen = {_key(row) for row in _first_of_each(trained, share, seed)}
+    group_of = _groups_by(rows, by)
+    chosen = {_key(row) for row in _first_of_each(trained, share, group_of, seed)}
     return {
         _key(row): row.split
         for row in kept
@@ -200,7 +235,9 @@ def shared_out(rows: Sequence[Row], share: float, *, seed: int) -> dict[str, Spl
     }
 
 
-def _first_of_each(rows: Sequence[Row], share: float, seed: int) -> Iterator[Row]:
+def _first_of_each(
+    rows: Sequence[Row], share: float, group_of: GroupOf, seed: int
+) -> Iterator[Row]:
     wanted = {
         species: math.ceil(share * count - 1e-9)
         for species, count in Counter(row.species for row in rows).items()
@@ -208,7 +245,7 @@ def _first_of_each(rows: Sequence[Row], share: float, seed: int) -> Iterator[Row
     taken: Counter[str] = Counter()
     groups: dict[tuple[str, str], list[Row]] = defaultdict(list)
     for row in rows:
-        groups[row.species, _group(row)].append(row)
+        groups[row.species, group_of(row)].append(row)
     for (species, _), group in sorted(groups.items(), key=lambda one: _lot(one[0][1], seed)):
         if taken[species] < wanted[species]:
             taken[species] += len(group)
@@ -217,10 +254,6 @@ def _first_of_each(rows: Sequence[Row], share: float, seed: int) -> Iterator[Row
 
 def _lot(name: str, seed: int) -> bytes:
     return hashlib.sha256(f"{seed} {name}".encode()).digest()
-
-
-def _group(row: Row) -> str:
-    return row.group or row.digest
 
 
 def _key(row: Row) -> str:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import pytest
 from hypothesis import given, settings
@@ -91,6 +91,52 @@ def test_the_folds_that_curation_noted_are_taken() -> None:
     assert {key for key, split in second.items() if split == "test"} == {
         row.digest for row in rows if row.fold == 1
     }
+
+
+def test_a_species_with_few_pictures_takes_none_from_the_training_of_the_others() -> None:
+    rows = _rows([[1] * 60, [1] * 60, [1] * 3])
+
+    for test in (1, 2, 3):
+        dealt = fold_splits(rows, 3, test=test, seed=0)
+        counts = Counter((row.species, dealt[row.digest]) for row in rows)
+
+        for species in SPECIES[:2]:
+            assert 4 <= counts[species, "val"] <= 6
+            assert counts[species, "train"] >= 34
+        assert counts["shrew", "test"] == 1
+        assert counts["shrew", "train"] >= 1
+
+
+def test_two_groups_of_each_species_still_train() -> None:
+    rows = _rows([[3, 2], [1, 1]])
+
+    for test in (1, 2):
+        dealt = fold_splits(rows, 2, test=test, seed=0)
+
+        assert {row.species for row in rows if dealt[row.digest] == "train"} == set(SPECIES[:2])
+
+
+def test_pages_stay_whole_where_curation_kept_them_so() -> None:
+    rows = tuple(
+        Row(
+            digest=f"{100 * place + number:064x}",
+            species=species,
+            split="train",
+            kept=True,
+            page_url=f"https://example.org/{species}/{number // 4}",
+        )
+        for place, species in enumerate(SPECIES)
+        for number in range(40)
+    )
+
+    def torn(dealt: Mapping[str, str]) -> int:
+        homes = {(row.page_url, dealt.get(row.digest, "none")) for row in rows}
+        return len(homes) - len({page for page, _ in homes})
+
+    assert torn(fold_splits(rows, 5, test=1, seed=0)) > 0
+    assert torn(fold_splits(rows, 5, test=1, seed=0, by="page")) == 0
+    assert torn(shared_out(rows, 0.5, seed=0)) > 0
+    assert torn(shared_out(rows, 0.5, seed=0, by="page")) == 0
 
 
 def test_too_few_groups_for_the_folds_are_told_with_the_species() -> None:
