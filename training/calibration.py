@@ -27,7 +27,8 @@ _LOG_TEMPERATURES = (-3.0, 3.0)
 HIGHEST = float(np.exp(_LOG_TEMPERATURES[1]))
 """Temperature that is tried: a network that wants a higher one says next to nothing."""
 LEAST = float(np.finfo(np.float32).tiny)
-"""Probability: any larger one would say of a network that is all too sure something else than its logits do."""
+"""Probability: any larger one would say of a network that is all too sure something else than its
+logits do."""
 
 Probabilities = NDArray[np.float32]
 Labels = NDArray[np.int32]

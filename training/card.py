@@ -17,11 +17,22 @@ from training.models import MODELS
 from training.run import Run, RunRecord
 from training.unknown import Separation
 from training.weights import IMAGENET
-from training.wording import baseline_in_words, counted, in_words, interval_in_words, percent
+from training.wording import (
+    baseline_in_words,
+    counted,
+    in_words,
+    interval_in_words,
+    left_out_in_words,
+    percent,
+)
 
 _MOST = 12
 """Licences and sources beyond these are put together."""
 _CONFUSIONS = 5
+NOT_CALIBRATED = (
+    "There were no validation pictures: its probabilities are as the network gave them, mostly too"
+    " sure, and it never says unknown."
+)
 
 
 def model_card(
@@ -68,6 +79,8 @@ def _use(record: RunRecord, separation: Separation | None) -> Iterator[str]:
             f"Below a probability of {percent(calibration.unknown_below)} it says *unknown*; of"
             f" the {calibration.n} validation pictures this loses {percent(calibration.lost)}."
         )
+    else:
+        yield NOT_CALIBRATED
     if separation is None:
         yield "How well it tells other animals from these was not measured."
     else:
@@ -96,12 +109,14 @@ def _figures(measures: Measures, *, is_chosen_by: bool) -> Iterator[str]:
         "accuracy": measures.accuracy,
         "balanced accuracy": measures.balanced_accuracy,
         "macro F1": measures.macro_f1,
-        "right among the first two": measures.top_2,
+        **({"right among the first two": measures.top_2} if measures.has_top_2 else {}),
         "expected calibration error": measures.reliability.ece,
     }
     for name, figure in rows.items():
         yield f"| {name} | {percent(figure.value)} | {_interval(figure)} |"
     yield ""
+    if measures.left_out:
+        yield from (left_out_in_words(measures), "")
     yield from (f"- {baseline_in_words(one)}" for one in measures.baselines)
     yield from ("", "| species | n | recall | precision | F1 |", "|---|---|---|---|---|")
     for row in measures.species:

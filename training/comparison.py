@@ -56,6 +56,17 @@ def compared(first_right: NDArray[np.bool_], second_right: NDArray[np.bool_]) ->
     )
 
 
+def against_one_answer(right: NDArray[np.bool_], labels: NDArray[np.int32]) -> Comparison:
+    """Compare a classifier to always naming the species that is commonest among these pictures.
+
+    Args:
+        right: Which pictures it got right, shape (n,).
+        labels: What they show, shape (n,).
+    """
+    commonest = np.bincount(labels).argmax() if len(labels) else 0
+    return compared(right, labels == commonest)
+
+
 def mcnemar(only_first: int, only_second: int) -> float:
     """The p-value of McNemar's exact two-sided test; 1 where nothing differs."""
     from scipy.stats import binomtest

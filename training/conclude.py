@@ -9,10 +9,11 @@ from typing import Any
 from curation.dataset import Dataset
 from training import predictions, suspects
 from training.calibration import HIGHEST
-from training.card import model_card
+from training.card import NOT_CALIBRATED, model_card
 from training.evaluate import (
     Evaluation,
     as_calibrated,
+    chosen_by,
     evaluate,
     metrics_document,
     predictions_of,
@@ -67,10 +68,13 @@ def conclude(
     said = predictions_of(evaluations)
     species = run.record.species
     run.write(predictions.FILE_NAME, predictions.to_csv(said, species))
-    doubted = suspects.worst_first(
-        one for split in said for one in suspects.suspects(split, said[split], species)
-    )
-    run.write(suspects.FILE_NAME, suspects.to_csv(doubted))
+    doubted = None
+    if suspects.can_judge(said.values()):
+        doubted = suspects.worst_first(
+            one for split in said for one in suspects.suspects(split, said[split], species)
+        )
+    path = run.root / suspects.FILE_NAME
+    run.write(suspects.FILE_NAME, suspects.to_csv(doubted or (), before=path))
     run.write("model-card.md", model_card(run, dealt, evaluations, separation=apart))
     write_report(run, dealt, evaluations, network=network, suspects=doubted, separation=apart)
     return {"run": str(run.root), "metrics": document}, _summary(run, evaluations, apart)
@@ -94,7 +98,7 @@ def _separation(
 
 def _summary(run: Run, evaluations: Mapping[str, Evaluation], apart: Separation | None) -> str:
     record = run.record
-    chosen = "the last" if record.recipe.monitor == "none" else "the best"
+    chosen = "the last" if chosen_by(record, evaluations) == "nothing" else "the best"
     lines = [f"{record.model}: epoch {record.best_epoch} of {record.epochs} is {chosen}."]
     for one in evaluations.values():
         lines += ["", *_split_lines(one.measures)]
@@ -105,10 +109,13 @@ def _summary(run: Run, evaluations: Mapping[str, Evaluation], apart: Separation 
             f" {record.calibration.temperature:.2f}; `predict` says unknown below"
             f" {record.calibration.unknown_below:.0%}.",
         ]
-        if record.calibration.temperature > 0.99 * HIGHEST:
+        is_of_use = evaluations["val"].measures.baselines[0].network.verdict == "better"
+        if record.calibration.temperature > 0.99 * HIGHEST and not is_of_use:
             lines.append(
                 "No higher temperature is tried: what the network says is hardly worth a guess."
             )
+    else:
+        lines += ["", NOT_CALIBRATED]
     if apart is not None:
         lines += separation_lines(apart)
     lines += ["", who_chose(record.recipe.monitor, set(evaluations))]

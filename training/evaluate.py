@@ -7,7 +7,7 @@ flatter; the test pictures choose nothing, and are looked at here alone.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from training.measure import Measures, measure
 from training.pictures import Pictures, load, nothing_to_measure
 from training.predict import probabilities_of
 from training.predictions import Predictions
-from training.run import Run
+from training.run import Run, RunRecord
 from training.unknown import Separation, calibration_of
 
 METRICS_VERSION = 2
@@ -204,7 +204,7 @@ def metrics_document(
         "species": list(record.species),
         "epochs": record.epochs,
         "best_epoch": record.best_epoch,
-        "chosen_by": _chosen_by(record.recipe.monitor, evaluations),
+        "chosen_by": chosen_by(record, evaluations),
         "calibration": None if record.calibration is None else asdict(record.calibration),
         "others": None if separation is None else asdict(separation),
         "splits": {
@@ -214,7 +214,9 @@ def metrics_document(
     }
 
 
-def _chosen_by(monitor: str, splits: Mapping[str, object]) -> str:
+def chosen_by(record: RunRecord, splits: Container[str]) -> str:
+    """What chose the epoch whose weights stand; `nothing` where the last one does."""
+    monitor = record.recipe.monitor
     return f"validation {monitor}" if "val" in splits and monitor != "none" else "nothing"
 
 

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from training.comparison import SIGNIFICANCE, Comparison, compared
+from training.comparison import SIGNIFICANCE, Comparison, against_one_answer, compared
 from training.intervals import Figure, Floats, over_pictures, wilson
 from training.predictions import Predictions
 from training.series import Trial
@@ -123,8 +123,7 @@ def _against_majority(said: Sequence[Predictions]) -> Comparison:
     """Of several seeds, the one in the middle: to want most of them right asks more of a network
     than of a baseline."""
     middle = sorted(said, key=lambda one: int(one.right.sum()))[(len(said) - 1) // 2]
-    commonest = np.bincount(middle.labels).argmax() if len(middle.labels) else 0
-    return compared(middle.right, middle.labels == commonest)
+    return against_one_answer(middle.right, middle.labels)
 
 
 def _mean_right(right: Floats) -> Figure:

@@ -63,6 +63,16 @@ class Measures:
     confusion: tuple[tuple[int, ...], ...]
     """Rows: what a picture shows; columns: what was said."""
 
+    @property
+    def has_top_2(self) -> bool:
+        """Whether it says anything to be among the first two: of two species all are."""
+        return len(self.species) > 2
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """Species without a picture here, which means over species leave out."""
+        return tuple(row.species for row in self.species if not row.n) if self.n else ()
+
     def record(self) -> dict[str, Any]:
         """The measures as `metrics.json` holds them."""
         return asdict(self)
@@ -183,9 +193,7 @@ def bootstrapped(
     occurs = confusion.sum(axis=1, keepdims=True) > 0
     more = _MORE / (int(occurs.sum()) * len(confusion))
     smooth: Floats = np.where(occurs, confusion + more, 0.0)
-    drawn = [
-        [statistic(some) for statistic in statistics] for some in _resamples(smooth, n, seed)
-    ]
+    drawn = [[statistic(some) for statistic in statistics] for some in _resamples(smooth, n, seed)]
     return tuple(
         _moved(np.concatenate(found), float(of(confusion)), float(of(smooth)), n=n)
         for of, found in zip(statistics, zip(*drawn, strict=True), strict=True)

@@ -54,7 +54,7 @@ class OtherPictures:
 def read(path: Path, record: RunRecord) -> OtherPictures:
     """Read the pictures in a folder or a zip file, as a run's dataset would hold them.
 
-    Of more than `MOST` pictures every so-manieth is taken.
+    Of more than `MOST` pictures so many are taken, evenly spread.
 
     Raises:
         PicturesError: there is no such folder or zip file, or it holds no picture.
@@ -104,5 +104,5 @@ def _unzipped(path: Path) -> Iterator[_File]:
 
 
 def _thinned(names: Sequence[Name]) -> Sequence[Name]:
-    step = -(-len(names) // MOST)
-    return names[:: max(1, step)]
+    count = min(MOST, len(names))
+    return [names[place * len(names) // count] for place in range(count)]

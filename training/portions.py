@@ -176,9 +176,7 @@ def _noted_folds(rows: Sequence[Row], folds: int) -> dict[str, int] | None:
     return {key: places[fold] for key, fold in noted.items() if fold is not None}
 
 
-def _made_folds(
-    rows: Sequence[Row], folds: int, group_of: GroupOf, *, seed: int
-) -> dict[str, int]:
+def _made_folds(rows: Sequence[Row], folds: int, group_of: GroupOf, *, seed: int) -> dict[str, int]:
     _require_groups(rows, folds, group_of)
     return _dealt(rows, folds, group_of, seed=seed)
 

@@ -8,14 +8,14 @@ from typing import Any
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
 from curation.dataset import Dataset
-from training.card import HEAD_IN_WORDS, licence_in_words
+from training.card import HEAD_IN_WORDS, NOT_CALIBRATED, licence_in_words
 from training.charts import charts, reliability_plot
-from training.evaluate import Evaluation
+from training.evaluate import Evaluation, chosen_by
 from training.intervals import Figure
 from training.measure import Measures
 from training.models import MODELS
 from training.run import Run
-from training.sheets import matrix, mistakes
+from training.sheets import doubts, matrix, mistakes
 from training.slices import by_size, by_source
 from training.suspects import Suspect
 from training.unknown import Separation
@@ -23,6 +23,7 @@ from training.wording import (
     baseline_in_words,
     in_words,
     interval_in_words,
+    left_out_in_words,
     p_in_words,
     percent,
     points,
@@ -39,10 +40,13 @@ def write_report(
     evaluations: Mapping[str, Evaluation],
     *,
     network: Any = None,
-    suspects: Sequence[Suspect] = (),
+    suspects: Sequence[Suspect] | None = (),
     separation: Separation | None = None,
 ) -> None:
-    """Write `report.html`; with a network, it shows where that looked."""
+    """Write `report.html`; with a network, it shows where that looked.
+
+    `suspects` is None where the network knows too little to doubt a label.
+    """
     splits = [split for split in ("test", "val") if split in evaluations]
     shown = evaluations[splits[0]]
     history = run.checkpoints.progress().history
@@ -62,8 +66,16 @@ def write_report(
         charts=charts(history, best_epoch) if len(history) > 1 else (),
         matrix=matrix(shown, dataset.species),
         mistakes=mistakes(shown, dataset.species, network),
-        suspects=suspects[:SUSPECTS],
-        suspect_count=len(suspects),
+        suspects=None if suspects is None else doubts(evaluations, suspects[:SUSPECTS]),
+        suspect_count=len(suspects or ()),
+        judged=sum(one.measures.n for one in evaluations.values()),
+        chosen_by=chosen_by(run.record, evaluations),
+        left_out=[
+            left_out_in_words(evaluations[split].measures)
+            for split in splits
+            if evaluations[split].measures.left_out
+        ],
+        not_calibrated=NOT_CALIBRATED,
         slices={
             "shorter side of the original": by_size(shown.pictures.rows, right),
             "source": by_source(shown.pictures.rows, right),
@@ -110,7 +122,7 @@ def _figures(measures: Sequence[Measures]) -> list[tuple[str, list[Figure]]]:
         "accuracy": lambda one: one.accuracy,
         "balanced accuracy": lambda one: one.balanced_accuracy,
         "macro F1": lambda one: one.macro_f1,
-        "among the first two": lambda one: one.top_2,
+        **({"among the first two": lambda one: one.top_2} if measures[0].has_top_2 else {}),
         "expected calibration error": lambda one: one.reliability.ece,
     }
     rows = [(name, [figure(one) for one in measures]) for name, figure in of.items()]

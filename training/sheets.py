@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from PIL import Image
 from curation.dataset import Row
 from training.evaluate import Evaluation
 from training.explain import grad_cams, overlay
+from training.suspects import Suspect
 from training.wording import percent
 
 MISTAKES = 12
@@ -24,6 +25,7 @@ PICTURED_SPECIES = 12
 
 THUMBNAIL_PX = 160
 _CELL_PX = 56
+_DOUBT_PX = 96
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +53,37 @@ class Mistake:
     probability: str
     digest: str
     page_url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doubt:
+    """A picture whose label is doubted, to be looked at."""
+
+    suspect: Suspect
+    thumbnail: str
+    """A `data:` address."""
+    page_url: str
+
+
+def doubts(evaluations: Mapping[str, Evaluation], suspects: Sequence[Suspect]) -> list[Doubt]:
+    """The suspects with their pictures."""
+    places = {
+        (split, digest): place
+        for split, evaluation in evaluations.items()
+        for place, digest in enumerate(evaluation.digests)
+    }
+    found = []
+    for suspect in suspects:
+        pictures = evaluations[suspect.split].pictures
+        place = places[suspect.split, suspect.digest]
+        found.append(
+            Doubt(
+                suspect=suspect,
+                thumbnail=thumbnail(_image(pictures.pixels[place]), _DOUBT_PX),
+                page_url=_page(pictures.rows[place]),
+            )
+        )
+    return found
 
 
 def matrix(evaluation: Evaluation, species: Sequence[str]) -> list[tuple[str, list[Cell]]]:
@@ -125,8 +158,12 @@ def _mistake(row: Row, picture: Image.Image, *, cam: str, said: str, probability
         said=said,
         probability=percent(probability),
         digest=row.digest,
-        page_url=row.page_url if row.page_url.startswith(("http://", "https://")) else "",
+        page_url=_page(row),
     )
+
+
+def _page(row: Row) -> str:
+    return row.page_url if row.page_url.startswith(("http://", "https://")) else ""
 
 
 def _image(pixels: NDArray[np.uint8]) -> Image.Image:

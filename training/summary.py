@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training import learning_curve, predictions, suspects
-from training.comparison import Comparison, compared
+from training.comparison import Comparison, against_one_answer, compared
 from training.intervals import Counts, Figure, Floats, over_pictures, student, wider, wilson
 from training.learning_curve import LearningCurve
 from training.predictions import Predictions
@@ -63,6 +63,8 @@ class Summary:
     """Accuracy over all runs, with an interval over the pictures: what other pictures of the
     same kind would change."""
     majority: Figure
+    against_majority: Comparison
+    """The network against naming one species always, on the same pictures."""
     against_patches: Comparison | None
     """The network against the baseline without one, on the same pictures."""
     patches: Figure | None
@@ -96,8 +98,11 @@ def _write_out_of_fold(
     """Each picture was tested in one fold: the middle seed's networks speak for all pictures."""
     pooled = _pooled(_middle(said, question.seeds))
     series.write(predictions.FILE_NAME, predictions.to_csv({"test": pooled}, species))
-    doubted = suspects.suspects("out of fold", pooled, species)
-    series.write(suspects.FILE_NAME, suspects.to_csv(doubted))
+    doubted = []
+    if suspects.can_judge([pooled]):
+        doubted = suspects.suspects("out of fold", pooled, species)
+    path = series.root / suspects.FILE_NAME
+    series.write(suspects.FILE_NAME, suspects.to_csv(doubted, before=path))
 
 
 def _pooled(said: Sequence[Predictions]) -> Predictions:
@@ -126,7 +131,8 @@ def summarised(
     metrics = [one for _, one in done]
     whole = [place for place, (trial, _) in enumerate(done) if trial.portion.share == 1]
     measured = [metrics[place]["splits"][split] for place in whole]
-    patches = _against_patches(_middle([said[place] for place in whole], question.seeds))
+    middle = _pooled(_middle([said[place] for place in whole], question.seeds))
+    patches = _against_patches(middle)
     spreads = tuple(_spread(name, measured) for name in MEASURES)
     pictures = _over_pictures([said[place] for place in whole], seed=seed)
     return Summary(
@@ -142,6 +148,7 @@ def summarised(
         chosen_by=metrics[0]["chosen_by"],
         pictures=pictures,
         majority=_majority(measured[:: question.seeds]),
+        against_majority=against_one_answer(middle.right, middle.labels),
         against_patches=None if patches is None else patches[0],
         patches=None if patches is None else patches[1],
         curve=learning_curve.drawn(done, said, split=split) if question.learning_curve else None,
@@ -212,8 +219,7 @@ def _middle(said: Sequence[Predictions], seeds: int) -> Sequence[Predictions]:
     return ranked[(seeds - 1) // 2]
 
 
-def _against_patches(said: Sequence[Predictions]) -> tuple[Comparison, Figure] | None:
-    pooled = _pooled(said)
+def _against_patches(pooled: Predictions) -> tuple[Comparison, Figure] | None:
     if pooled.patches_said is None:
         return None
     right = pooled.patches_said == pooled.labels
@@ -234,14 +240,18 @@ def in_lines(summary: Summary) -> list[str]:
         lines += ["", _spread_line(first, summary.accuracy, both)]
         lines += [_spread_line(spread, spread.mean, "over runs alone") for spread in others]
         lines.append(f"Over all pictures: accuracy {in_words(summary.pictures)}.")
+    one_answer = f"naming one species always: {percent(summary.majority.value)}."
+    lines.append(_verdict_line(summary, summary.against_majority, one_answer))
     if summary.against_patches is not None and summary.patches is not None:
-        told = {"better": "beats", "worse": "is worse than", "cannot tell": "cannot be told from"}
-        middle = ", of the seed in the middle," if summary.seeds > 1 else ""
-        lines.append(
-            f"The network{middle} {told[summary.against_patches.verdict]} the baseline without one:"
-            f" whitened patches and ridge, {percent(summary.patches.value)}."
-        )
+        patches = f"whitened patches and ridge, no network: {percent(summary.patches.value)}."
+        lines.append(_verdict_line(summary, summary.against_patches, patches))
     return lines if summary.curve is None else [*lines, "", *learning_curve.in_lines(summary.curve)]
+
+
+def _verdict_line(summary: Summary, comparison: Comparison, baseline: str) -> str:
+    told = {"better": "beats", "worse": "is worse than", "cannot tell": "cannot be told from"}
+    middle = ", of the seed in the middle," if summary.seeds > 1 else ""
+    return f"The network{middle} {told[comparison.verdict]} {baseline}"
 
 
 _KINDS = {

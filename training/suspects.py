@@ -5,20 +5,25 @@ that species is shown, and where that species is its answer: confident learning 
 al. 2021, arXiv 1911.00068). Only pictures that took no part in training are judged, since a
 network learns wrong labels by heart, too; cross-validation judges all.
 
+Nor does a network doubt anything that is not right more often than naming one species always.
+
 `suspects.csv` is a file such as `bestiary curate --review` reads. The decision is left to the
-person who looks.
+person who looks, and stays in the file when the run is measured again.
 """
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from training.comparison import against_one_answer
+from training.errors import RunError
 from training.predictions import Predictions
 
 FILE_NAME = "suspects.csv"
@@ -70,6 +75,15 @@ def suspects(split: str, found: Predictions, species: Sequence[str]) -> list[Sus
     ]
 
 
+def can_judge(said: Iterable[Predictions]) -> bool:
+    """Whether a network is right more often than naming one species always, by pictures that it
+    was not trained on: else it knows too little to doubt a label."""
+    some = list(said)
+    right = np.concatenate([one.right for one in some])
+    labels = np.concatenate([one.labels for one in some])
+    return against_one_answer(right, labels).verdict == "better"
+
+
 def worst_first(found: Iterable[Suspect]) -> list[Suspect]:
     """Suspects of several splits in one order."""
     return sorted(found, key=lambda one: one.of_label - one.of_other)
@@ -86,10 +100,37 @@ def usual_confidence(
     return np.divide(sums, counts, out=usual, where=counts > 0)
 
 
-def to_csv(found: Sequence[Suspect]) -> str:
-    """The suspects as a file for `bestiary curate --review`, the decisions left empty."""
+def to_csv(found: Sequence[Suspect], before: Path | None = None) -> str:
+    """The suspects as a file for `bestiary curate --review`.
+
+    Decisions are left empty, but for those that a person has written into the file `before`: they
+    stay, also of pictures that are no longer doubted.
+
+    Raises:
+        RunError: that file is not what was written here, so what is in it would be lost.
+    """
+    decided = {cells[0]: cells for cells in _decided(before)} if before is not None else {}
+    doubted = [(one.digest, one.species, "", one.to, one.note) for one in found]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(_HEADER)
-    writer.writerows([one.digest, one.species, "", one.to, one.note] for one in found)
+    writer.writerows(decided.pop(cells[0], cells) for cells in doubted)
+    writer.writerows(decided.values())
     return text.getvalue()
+
+
+def _decided(path: Path) -> Iterator[tuple[str, ...]]:
+    """The lines of a file of suspects that a person has decided on."""
+    try:
+        text = path.read_text("utf-8-sig")
+        delimiter = ";" if ";" in text.partition("\n")[0] else ","  # What some spreadsheets write.
+        header, *lines = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+        if tuple(header) != _HEADER or any(len(cells) not in (0, len(_HEADER)) for cells in lines):
+            raise ValueError(f"its columns are not {','.join(_HEADER)}")
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError, csv.Error) as error:
+        raise RunError(
+            f"{path} may hold decisions of yours and cannot be read ({error}): move it away first"
+        ) from error
+    yield from (tuple(cells) for cells in lines if cells and cells[2].strip())

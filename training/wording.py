@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from training.comparison import Comparison
+from training.comparison import SIGNIFICANCE, Comparison
 from training.intervals import Figure
 from training.measure import Baseline, Measures
 
@@ -36,7 +36,19 @@ def interval_in_words(figure: Figure) -> str:
 
 def p_in_words(p_value: float) -> str:
     """A p-value with as many digits as it bears."""
-    return "p < 0.001" if p_value < 0.001 else f"p = {p_value:.2g}"
+    if p_value < 0.001:
+        return "p < 0.001"
+    is_rounded_onto_the_line = f"{p_value:.2g}" == f"{SIGNIFICANCE:.2g}"
+    return f"p = {p_value:.3g}" if is_rounded_onto_the_line else f"p = {p_value:.2g}"
+
+
+def left_out_in_words(measures: Measures) -> str:
+    """The species that do not count where a mean over species is taken; nothing if all do."""
+    if not measures.left_out:
+        return ""
+    named, no_picture = ", ".join(measures.left_out), f"no {measures.split} picture"
+    has = "has" if len(measures.left_out) == 1 else "have"
+    return f"{named} {has} {no_picture}: means over species are of the others alone."
 
 
 def verdict_in_words(measures: Measures) -> str:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from training.comparison import compared, mcnemar, paired_difference, pictures_needed
-from training.wording import comparison_in_words
+from training.wording import comparison_in_words, p_in_words
 
 rights = st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=80)
 
@@ -90,3 +90,9 @@ def test_in_words_it_says_when_nothing_can_be_told_and_what_it_would_take() -> N
     clear = comparison_in_words(compared(np.ones(40, bool), np.zeros(40, bool)), "a", "b")
     assert clear.startswith("a is better than b")
     assert "takes about" not in clear
+
+
+def test_a_p_value_just_below_the_line_is_not_rounded_onto_it() -> None:
+    assert p_in_words(mcnemar(42, 25)) == "p = 0.0498"
+    assert p_in_words(0.0421) == "p = 0.042"
+    assert p_in_words(0.05) == "p = 0.05"

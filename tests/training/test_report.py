@@ -11,6 +11,7 @@ from training.evaluate import evaluate
 from training.history import Epoch
 from training.report import write_report
 from training.run import Run
+from training.suspects import Suspect
 
 
 class _Addresses(HTMLParser):
@@ -54,6 +55,41 @@ def test_the_page_does_not_promise_the_licence_of_a_file_of_one_s_own(
 
     page = (tmp_path / "report.html").read_text()
     assert "weights, if the file named is what Keras publishes: MIT</dd>" in page
+
+
+def test_the_page_shows_what_is_doubted_and_says_of_how_many(
+    trained: Trained, tmp_path: Path
+) -> None:
+    run = Run.open(trained.root)
+    evaluations = evaluate(run, trained.dataset, run.load_network(), with_baseline=False)
+    digest = evaluations["test"].digests[0]
+    doubted = Suspect(
+        digest=digest, species="hamster", to="mouse", of_label=0.1, of_other=0.9, split="test"
+    )
+
+    copy = Run(tmp_path, run.record)
+    write_report(copy, trained.dataset, evaluations, suspects=[doubted])
+    page = (tmp_path / "report.html").read_text()
+    assert "doubts the label of 1 of the 28 validation and test pictures" in page
+    assert re.search(rf'<img src="data:[^"]+" alt="hamster"[^>]*><code>{digest[:12]}', page)
+
+    write_report(copy, trained.dataset, evaluations, suspects=None)
+    assert "its doubts are worth nothing" in (tmp_path / "report.html").read_text()
+
+
+def test_without_validation_pictures_nothing_chose_and_nothing_was_calibrated(
+    trained: Trained, tmp_path: Path
+) -> None:
+    run = Run.open(trained.root)
+    evaluations = evaluate(run, trained.dataset, run.load_network(), with_baseline=False)
+    recipe = replace(run.record.recipe, monitor="accuracy")
+
+    copy = Run(tmp_path, replace(run.record, recipe=recipe, calibration=None))
+    write_report(copy, trained.dataset, {"test": evaluations["test"]})
+
+    page = (tmp_path / "report.html").read_text()
+    assert ", the last</p>" in page
+    assert "it never says unknown" in page
 
 
 def test_the_report_of_a_plain_recipe_does_not_say_that_pictures_were_varied(

@@ -98,6 +98,19 @@ def test_the_page_of_a_cross_validation_says_what_chose_the_epoch(
     assert told in render("series.html.j2", summary=found, name="folds")
 
 
+def test_a_series_says_that_its_network_knows_no_more_than_one_answer() -> None:
+    said = [_said("abc", [True, True, False]), _said("de", [True, True])]
+    question = Question(folds=2)
+    done = [(t, _metrics(one)) for t, one in zip(trials(question, seed=0), said, strict=True)]
+
+    found = summarised(question, done, said, split="test", seed=0)
+
+    assert found.against_majority.verdict == "cannot tell"
+    assert "cannot be told from naming one species always" in "\n".join(in_lines(found))
+    page = render("series.html.j2", summary=found, name="folds")
+    assert "cannot tell that the network beats naming one species always" in page
+
+
 def test_folds_are_pooled_into_one_proportion_of_all_pictures() -> None:
     said = [_said("abc", [True, True, False]), _said("de", [True, True])]
     question = Question(folds=2)

@@ -3,10 +3,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from curation.review import read_review
+from training.errors import RunError
 from training.predictions import Predictions
-from training.suspects import suspects, to_csv, usual_confidence, worst_first
+from training.suspects import can_judge, suspects, to_csv, usual_confidence, worst_first
 
 SPECIES = ("hamster", "mouse", "shrew")
 
@@ -61,3 +63,41 @@ def test_curation_reads_the_file_and_takes_what_a_person_decided(tmp_path: Path)
     path.write_text(text.replace("hamster,,shrew", "hamster,move,shrew"))
     (decision,) = read_review(path)
     assert (decision.decision, decision.species, decision.to) == ("move", "hamster", "shrew")
+
+
+def test_decisions_stay_when_the_file_is_written_again(tmp_path: Path) -> None:
+    rows = [SURE, SURE, SURE[::-1], SURE[::-1], [0.02, 0.0, 0.98], [0.95, 0.0, 0.05]]
+    found = suspects("test", _predictions([0, 0, 2, 2, 0, 2], rows), SPECIES)
+    path = tmp_path / "suspects.csv"
+    path.write_text(to_csv(found, before=path))
+    decided = path.read_text().replace("hamster,,shrew", "hamster,move,shrew")
+    path.write_text(decided)
+
+    path.write_text(to_csv(found[::-1], before=path))
+    assert sorted(path.read_text().splitlines()) == sorted(decided.splitlines())
+
+    path.write_text(to_csv([], before=path))
+    assert [one.decision for one in read_review(path)] == ["move"]
+
+
+@pytest.mark.parametrize("body", [b"digest;decision\nab;drop\n", b"\xff\xfe\x00", b""])
+def test_what_may_hold_decisions_and_cannot_be_read_is_not_written_over(
+    tmp_path: Path, body: bytes
+) -> None:
+    path = tmp_path / "suspects.csv"
+    path.write_bytes(body)
+
+    with pytest.raises(RunError, match=r"suspects\.csv may hold decisions of yours"):
+        to_csv([], before=path)
+
+
+def test_a_network_that_knows_nothing_is_no_judge() -> None:
+    labels = [0, 1, 2] * 10
+    sure = [[0.9 if place == label else 0.05 for place in range(3)] for label in labels]
+
+    assert can_judge([_predictions(labels, sure)])
+    assert not can_judge([_predictions(labels, [SURE] * 30)])
+    nothing = Predictions(
+        digests=(), labels=np.empty(0, np.int32), probabilities=np.empty((0, 3), np.float32)
+    )
+    assert not can_judge([nothing])
