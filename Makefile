@@ -1,13 +1,14 @@
 # Bestiary's two commands are `make demo` and `make test`; each sets everything up first.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup browser demo test test-extras lint check lock clean
+.PHONY: help setup browser demo test test-extras extra lint check lock clean
 
 BIN := .venv/bin
 # The lock's hashes are checked; the project itself is installed from this folder, editable.
 READY := .venv/.ready
 
 EXTRAS := deep-jpeg heic jax litert mlflow onnx ray tensorboard
+COMMA := ,
 EXTRAS_BIN := .venv-extras/bin
 # What the tests of these files skip where an extra is not installed.
 EXTRAS_TESTS := tests/curation/test_inspect.py tests/curation/test_ray_workers.py \
@@ -19,6 +20,7 @@ help:
 	@echo "make test    set everything up and run the tests"
 	@echo "make test-extras    the tests that need extras, with all but the GPU's installed"
 	@echo "make setup   the set-up alone: .venv/bin/bestiary, and a browser"
+	@echo "make extra EXTRA=onnx,heic    what Bestiary can do without, into .venv"
 	@echo "make check   everything CI runs: the tests, ruff, mypy, import-linter"
 	@echo "make lock    write both locks of requirements anew from pyproject.toml"
 
@@ -49,6 +51,11 @@ test-extras: .venv-extras/.ready
 	$$UV pip sync -q --python $(EXTRAS_BIN)/python --require-hashes requirements-extras.lock && \
 	$$UV pip install -q --python $(EXTRAS_BIN)/python --no-deps --no-build-isolation -e .
 	touch $@
+
+extra: $(READY)
+	@test -n "$(EXTRA)" || { echo "say which: make extra EXTRA=$$(echo $(EXTRAS) gpu | tr ' ' ',')"; exit 2; }
+	UV=$$(tools/get-uv) && $$UV pip install -q --python $(BIN)/python --no-build-isolation \
+	  -c $(if $(filter gpu,$(subst $(COMMA), ,$(EXTRA))),requirements.lock,requirements-extras.lock) -e '.[$(EXTRA)]'
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -362,7 +362,12 @@ def init(ctx: click.Context, species: tuple[str, ...], force: bool) -> tuple[Doc
     if path.exists() and not force:
         raise click.UsageError(f"{path} is there already: edit it, or replace it with --force")
     try:
-        path.write_text(settings_template(ctx, species), encoding="utf-8")
+        unready = path.with_name(f".{path.name}.unready")
+        try:
+            unready.write_text(settings_template(ctx, species), encoding="utf-8")
+            unready.replace(path)
+        finally:
+            unready.unlink(missing_ok=True)
     except OSError as error:
         raise click.ClickException(f"cannot write {path.resolve()}: {error.strerror}") from error
     return {"written": str(path)}, f"Wrote {path}: remove the # before what you want to change."

@@ -93,7 +93,7 @@ def _compared(dataset: Dataset, other: Dataset, workers: int | None) -> tuple[Do
     from curation.report import comparison_page
     from curation.tables import side_by_side
 
-    names = [one.root.absolute().name for one in (dataset, other)]
+    names = [one.root.resolve().name for one in (dataset, other)]
     if names[0] == names[1]:
         names = [str(one.root) for one in (dataset, other)]
     first, second = (
@@ -101,8 +101,8 @@ def _compared(dataset: Dataset, other: Dataset, workers: int | None) -> tuple[Do
         for one, name in zip((dataset, other), names, strict=True)
     )
     comparison = compare(first, second)
-    root = dataset.root.absolute()
-    path = root.with_name(f"{root.name}-against-{other.root.absolute().name}.html")
+    root = dataset.root.resolve()
+    path = root.with_name(f"{root.name}-against-{other.root.resolve().name}.html")
     document: Document = {
         "first": document_of(dataset, first.figures),
         "second": document_of(other, second.figures),
@@ -128,7 +128,7 @@ def _report_written(
     from curation.report import write_report
     from curation.searched import keep_search
 
-    name = dataset.root.absolute().name
+    name = dataset.root.resolve().name
     try:
         if leaks:
             keep_search(dataset, leaks)

@@ -107,7 +107,7 @@ def versions(text: str) -> dict[str, Version]:
     """
     path = Path(text)
     if path.is_dir():
-        return {path.absolute().name: _of_dataset(Dataset.open(path))}
+        return {path.resolve().name: _of_dataset(Dataset.open(path))}
     if path.suffix == Path(MANIFEST).suffix and path.exists():
         return {path.stem: _of_dataset(Dataset.read(path))}
     if path.is_file():

@@ -94,7 +94,7 @@ def curate(
     """
     review = reviewed(_records(harvest), tuple(decisions))
     _require_distinct({record.species for record in review.records})
-    name = root.absolute().name
+    name = root.resolve().name
     lock.read_entry(lock.lock_path(root), name)  # A lock that cannot be read is told at once.
     before = before or _sides_before(root, recipe)
     eyes = workers if isinstance(workers, Eyes) else Eyes(count=workers)

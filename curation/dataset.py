@@ -238,10 +238,10 @@ class Dataset:
             LockMismatchError: there is none.
         """
         path = lock.lock_path(self.root)
-        entry = lock.read_entry(path, self.root.absolute().name)
+        entry = lock.read_entry(path, self.root.resolve().name)
         if entry is None:
             raise LockMismatchError(
-                f"{path} has no entry for {self.root.absolute().name}:"
+                f"{path} has no entry for {self.root.resolve().name}:"
                 " restore the lock from version control, or run `bestiary curate` again"
             )
         return entry
@@ -318,7 +318,7 @@ def open_locked(root: Path) -> Dataset:
     try:
         return Dataset.open(root)
     except DatasetError as error:
-        if lock.read_entry(lock.lock_path(root), root.absolute().name) is None:
+        if lock.read_entry(lock.lock_path(root), root.resolve().name) is None:
             raise
         lost = Difference(path=MANIFEST, kind="manifest", detail=str(error))
         raise LockMismatchError(

@@ -26,8 +26,8 @@ Entry = Mapping[str, object]
 
 
 def lock_path(root: Path) -> Path:
-    """Where the lock of the dataset at `root` lies: beside it."""
-    return root.absolute().parent / FILE_NAME
+    """Where the lock of the dataset at `root` lies: beside it, not beside a link to it."""
+    return root.resolve().parent / FILE_NAME
 
 
 def canonical(value: object) -> str:

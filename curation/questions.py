@@ -70,6 +70,8 @@ def _suspicious(rows: Sequence[Row], at_least: float) -> Iterable[Question]:
 def write_questions(path: Path, questions: Iterable[Question]) -> None:
     """Write questions as a review file without decisions.
 
+    It begins with a mark by which spreadsheets know its letters; without, some make Ã¶ of an ö.
+
     Raises:
         FileExistsError: there is such a file, in which somebody may have decided.
         OSError: it cannot be written.
@@ -77,7 +79,7 @@ def write_questions(path: Path, questions: Iterable[Question]) -> None:
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     unready = Path(name)
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
+        with os.fdopen(descriptor, "w", encoding="utf-8-sig", newline="") as file:
             table = csv.writer(file, lineterminator="\n")
             table.writerow(COLUMNS)
             for one in questions:

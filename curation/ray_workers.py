@@ -36,7 +36,10 @@ class RayWorkers:
         try:
             import ray
         except ImportError as error:
-            raise WorkerError("Ray is not installed: pip install 'bestiary[ray]'") from error
+            raise WorkerError(
+                "Ray is not installed: pip install 'bestiary[ray]', or in a clone"
+                " make extra EXTRA=ray"
+            ) from error
         here = {"include_dashboard": False} if address == "local" else {}
         try:
             ray.init(address=address, log_to_driver=False, configure_logging=False, **here)

@@ -177,7 +177,7 @@ def restore(
         LockMismatchError: it would become another dataset than was wanted, and the lock beside
             it has the one that was: nothing is changed.
     """
-    recipe, name = wanted.manifest.recipe, root.absolute().name
+    recipe, name = wanted.manifest.recipe, root.resolve().name
     digests = {row.digest: row for row in wanted.manifest.rows if row.kept}
     with building_site(root) as site:
         _make_folders(site, digests.values())
@@ -236,7 +236,7 @@ def _require_another(
 ) -> None:
     """Refuse to put another dataset in place of the wanted one, and of what the lock says of it."""
     path = lock.lock_path(root)
-    if lock.read_entry(path, root.absolute().name) != wanted.entry:
+    if lock.read_entry(path, root.resolve().name) != wanted.entry:
         return
     kept = sum(row.kept for row in wanted.manifest.rows)
     raise LockMismatchError(

@@ -256,7 +256,7 @@ class Store:
 
 def place_of(root: Path) -> Path:
     """The folder of a dataset's store."""
-    root = root.absolute()
+    root = root.resolve()
     return root.with_name(f".{root.name}.inspected")
 
 

@@ -170,7 +170,7 @@ def note_doubts(
         write_manifest(unready, rows, dataset.recipe, refused=dataset.refused, network=network)
         unready.replace(path)
         noted = Dataset.open(dataset.root)
-        write_report(noted, name=noted.root.absolute().name, lock_digest=noted.lock_digest)
+        write_report(noted, name=noted.root.resolve().name, lock_digest=noted.lock_digest)
     except OSError as error:
         raise DatasetError(f"cannot write into {dataset.root}: {error.strerror}") from error
     return noted

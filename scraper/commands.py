@@ -360,7 +360,9 @@ def _put_back(
 
 def _warnings(plan: CrawlPlan, source: Source) -> list[str]:
     """What may go wrong with the names; a list or a folder is taken as it is."""
-    return [] if source.is_local else list(warnings_about(plan.species))
+    if source.is_local:
+        return list(getattr(source, "warnings", ()))
+    return list(warnings_about(plan.species))
 
 
 def _species(request: _Request, source: Source) -> tuple[Species, ...]:

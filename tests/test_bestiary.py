@@ -103,6 +103,7 @@ def test_init_does_not_replace_settings_unasked(tmp_path):
 
     assert run("init", cwd=tmp_path).returncode == 2
     assert run("init", "--force", cwd=tmp_path).returncode == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["bestiary.toml"]
 
 
 def test_settings_are_defaults_that_the_command_line_overrides(tmp_path):

@@ -53,8 +53,11 @@ EXTRAS = {
     "litert": ("ai-edge-litert",),
     "tensorboard": ("tensorboard",),
     "mlflow": ("mlflow-skinny",),
+    "heic": ("pillow-heif",),
+    "deep-jpeg": ("imagecodecs",),
+    "ray": ("ray",),
 }
-"""What `pip install 'bestiary[EXTRA]'` brings that training asks for."""
+"""What `pip install 'bestiary[EXTRA]'` brings, but for backends."""
 
 
 def _others() -> Check:
@@ -65,7 +68,10 @@ def _others() -> Check:
     parts = [f"backends for KERAS_BACKEND: {', '.join(backends)}"]
     parts.append(f"extras: {', '.join(there) or 'none'}")
     if missing:
-        parts.append(f"pip install 'bestiary[{','.join(missing)}]' brings the others")
+        parts.append(
+            f"pip install 'bestiary[{','.join(missing)}]', or in a clone make extra"
+            f" EXTRA={','.join(missing)}, brings the others"
+        )
     return Check(name="optional", ok=True, detail="; ".join(parts))
 
 
@@ -94,7 +100,7 @@ def _devices() -> Check:
             name="devices",
             ok=False,
             detail=f"there is an NVIDIA card, and the backend {backend.named()!r} does not see it",
-            how_to_mend="pip install 'bestiary[gpu]'"
+            how_to_mend="pip install 'bestiary[gpu]', or in a clone make extra EXTRA=gpu"
             if backend.named() == "tensorflow"
             else "pip install 'jax[cuda12]'",
         )

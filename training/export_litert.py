@@ -17,7 +17,10 @@ Floats = NDArray[np.float32]
 ENOUGH = 0.97
 """Of the training pictures, an int8 export keeps the answer of so many, or its values stay."""
 
-_MISSING = "running LiteRT takes ai-edge-litert: pip install 'bestiary[litert]'"
+_MISSING = (
+    "running LiteRT takes ai-edge-litert: pip install 'bestiary[litert]', or in a clone"
+    " make extra EXTRA=litert"
+)
 
 
 def write(

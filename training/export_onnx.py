@@ -13,7 +13,10 @@ from training.errors import ExportError
 
 Floats = NDArray[np.float32]
 
-_MISSING = "writing ONNX takes tf2onnx and onnxruntime: pip install 'bestiary[onnx]'"
+_MISSING = (
+    "writing ONNX takes tf2onnx and onnxruntime: pip install 'bestiary[onnx]', or in a clone"
+    " make extra EXTRA=onnx"
+)
 
 
 def write(network: Any, path: Path, *, samples: Iterable[Floats] | None, notes: Any) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from training import models
+from training.errors import PicturesError
 from training.labelled import read_class_folders, read_npz
 from training.pictures import load
 from training.portions import Portion
@@ -28,7 +29,7 @@ def deals(*, data: Path, photos: Path | None = None, drawn: Path | None = None) 
 
     def deal(row: Row, seed: int) -> Deal:
         if row.material == "small mammals":
-            return random_deal(read_npz(_small_mammals(data)), seed)
+            return random_deal(read_npz(small_mammals(data)), seed)
         if row.material == "cifar-10":
             return _cifar_10(data)
         root = datasets[row.material]
@@ -39,8 +40,19 @@ def deals(*, data: Path, photos: Path | None = None, drawn: Path | None = None) 
     return deal
 
 
-def _small_mammals(data: Path) -> Path:
-    return data / SMALL_MAMMALS if data.is_dir() else data
+def small_mammals(data: Path) -> Path:
+    """The file with the five classes of CIFAR-100.
+
+    Raises:
+        PicturesError: it is not there; the message says where it can be had.
+    """
+    path = data / SMALL_MAMMALS if data.is_dir() else data
+    if not path.is_file():
+        raise PicturesError(
+            f"there is no file {path}: name one with --data; `bestiary data cifar100 --classes"
+            " hamster,mouse,rabbit,shrew,squirrel --format npz` makes cifar-100/train.npz"
+        )
+    return path
 
 
 @functools.cache

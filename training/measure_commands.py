@@ -84,6 +84,11 @@ def evaluate(
         backend.start()
         return evaluate_images(run_root or RUNS / LATEST, images, views=views, tell=tell)
     run = Run.open(run_root or RUNS / LATEST)
+    if dataset_root is None and Path(run.record.dataset).is_file():
+        raise click.UsageError(
+            f"{run.root} was trained on {run.record.dataset}, which is no dataset: name pictures to"
+            " measure on with --images"
+        )
     dataset = Dataset.open(dataset_root or Path(run.record.dataset))
     require_same_data(run, dataset)
     apart = None if others is None else other_animals.read(others, run.record)

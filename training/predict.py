@@ -27,6 +27,7 @@ BATCH_SIZE = 32
 SHOWN = 3
 """Species named for each image in words."""
 UNKNOWN = "unknown"
+_OF_THE_SYSTEM = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini"})
 
 Fetch = Callable[[str], bytes]
 """Gets the bytes at an http or https address; raises `PredictionError` with the reason."""
@@ -160,8 +161,8 @@ def is_address(name: str) -> bool:
 def files_of(paths: Iterable[Path]) -> list[Path]:
     """The files themselves, and for each folder the files in it, sorted.
 
-    Hidden ones are passed over, and those whose names end as notes, tables or films do: in a
-    folder of photos they are no photos that went bad.
+    Hidden ones are passed over, and those whose names end as notes, tables or films do, or that
+    are what Windows puts there: in a folder of photos they are no photos that went bad.
     """
     return [
         file
@@ -175,7 +176,8 @@ def _visible_files(folder: Path) -> Iterator[Path]:
         inside = path.relative_to(folder).parts
         if path.is_file() and not any(part.startswith(".") for part in inside):
             kind = mimetypes.guess_type(path.name)[0]
-            if kind is None or kind.startswith("image/"):
+            is_of_system = path.name.lower() in _OF_THE_SYSTEM
+            if not is_of_system and (kind is None or kind.startswith("image/")):
                 yield path
 
 

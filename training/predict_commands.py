@@ -81,11 +81,11 @@ def predict(
         said, length=len(named), file=sys.stderr, hidden=_is_quiet() or len(named) < 50
     ) as bar:
         found = list(bar)
+    text = "\n".join(one.in_words(top) for one in found)
     if table is not None:
-        _write(table, to_csv(found, record.species))
+        _write(table, to_csv(found, record.species), otherwise=text)
     document = {"run": str(root), "images": [one.record(top) for one in found]}
     require_any(found, document)
-    text = "\n".join(one.in_words(top) for one in found)
     try:
         require_all(found, document)
     except PredictionError:
@@ -200,11 +200,17 @@ def _fetch(named: Sequence[str], allowed: Sequence[str]) -> Fetch | None:
     return fetch
 
 
-def _write(path: Path, text: str) -> None:
+def _write(path: Path, text: str, *, otherwise: str) -> None:
+    """Write a file whole, or not at all: then what it would have said is told `otherwise`."""
+    unready = _beside(path)
     try:
-        path.write_text(text, "utf-8")
+        unready.write_text(text, "utf-8")
+        unready.replace(path)
     except OSError as error:
-        raise click.ClickException(f"cannot write {path}: {error.strerror}") from error
+        click.echo(otherwise, err=True)
+        raise _cannot_write(path, error) from error
+    finally:
+        unready.unlink(missing_ok=True)
 
 
 def _require_place(path: Path) -> None:
@@ -213,6 +219,19 @@ def _require_place(path: Path) -> None:
 
     if not path.parent.is_dir():
         raise UsageError(f"cannot write {path}: there is no folder {path.parent}")
+    try:
+        _beside(path).touch()
+        _beside(path).unlink()
+    except OSError as error:
+        raise _cannot_write(path, error) from error
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.unready")
+
+
+def _cannot_write(path: Path, error: OSError) -> click.ClickException:
+    return click.ClickException(f"cannot write {path}: {error.strerror}")
 
 
 def _is_quiet() -> bool:

@@ -133,8 +133,9 @@ def _final(
 ) -> Result:
     from training import backend, final
     from training.labelled import read_npz
+    from training.material import small_mammals
 
-    path = data / SMALL_MAMMALS if data.is_dir() else data
+    path = small_mammals(data)
     train = read_npz(path)
     backend.start()
     document: dict[str, Any] = {"final": str(root), "pictures": len(train), "models": {}}

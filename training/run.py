@@ -186,6 +186,11 @@ class Run:
                 f"{root} is an ensemble, which `predict` takes, and with --images `evaluate`,"
                 " `compare` and `export`: here, name one of the runs in it"
             )
+        if inside := sorted(one.parent.name for one in folder.glob("*/ensemble.json")):
+            raise RunError(
+                f"{root} is a folder of ensembles: name one of them, {', '.join(inside)}, with"
+                " --images"
+            )
         if not path.is_file():
             raise RunError(f"no run at {root}: make one with `bestiary train MODEL`")
         try:

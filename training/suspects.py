@@ -27,6 +27,8 @@ from training.errors import RunError
 from training.predictions import Predictions
 
 FILE_NAME = "suspects.csv"
+_MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
+"""By which spreadsheets know UTF-8; without, some make Ã¶ of an ö."""
 _HEADER = ("digest", "species", "decision", "to", "note")
 
 
@@ -116,7 +118,7 @@ def to_csv(found: Sequence[Suspect], before: Path | None = None) -> str:
     writer.writerow(_HEADER)
     writer.writerows(decided.pop(cells[0], cells) for cells in doubted)
     writer.writerows(decided.values())
-    return text.getvalue()
+    return _MARK + text.getvalue()
 
 
 def _decided(path: Path) -> Iterator[tuple[str, ...]]:

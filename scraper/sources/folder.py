@@ -6,7 +6,7 @@ Broken and empty images are gathered too: curation judges them, and says why.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final, NoReturn
 from urllib.parse import unquote_to_bytes, urlsplit
@@ -20,7 +20,7 @@ from scraper.queries import Query
 from scraper.sniff import image_type, other_kind
 from scraper.sources.offers import Batch
 from scraper.species import Species, species_name, species_names
-from scraper.wording import readable
+from scraper.wording import counted, readable
 
 _PHOTO_SUFFIXES: Final = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".webp", ".bmp")
 _OTHER_SUFFIXES: Final = (".tif", ".tiff", ".avif", ".heic", ".heif", ".jp2", ".jxl", ".ico")
@@ -53,6 +53,18 @@ class FolderSource:
     def species(self) -> tuple[str, ...]:
         """Every species there is a folder for."""
         return tuple(self._folders)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """That pictures lie beside the class folders, where nobody says what they show."""
+        beside = sorted(path.name for path in self.root.iterdir() if _is_picture(path))
+        if not beside:
+            return ()
+        lie = "lies" if len(beside) == 1 else "lie"
+        return (
+            f"{counted(len(beside), 'picture')} {lie} in no class folder, and {_are(beside)} left"
+            f" out: the first is {self.root / beside[0]}",
+        )
 
     def queries(self, species: Species) -> tuple[Query, ...]:
         """The class folder."""
@@ -117,6 +129,14 @@ def _class_folders(root: Path) -> dict[str, Path]:
             )
     species_names(found)  # Says so where two differ in case alone.
     return found
+
+
+def _is_picture(path: Path) -> bool:
+    return _is_visible(path) and path.is_file() and path.suffix.lower() in IMAGE_SUFFIXES
+
+
+def _are(things: Sequence[object]) -> str:
+    return "is" if len(things) == 1 else "are"
 
 
 def _quoted(folder: Path) -> str:

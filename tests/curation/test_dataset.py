@@ -113,3 +113,13 @@ def test_other_entries_of_a_lock_survive(tmp_path):
     assert lock.read_entry(path, "cifar100") == {"url": "https://data.example"}
     assert lock.read_entry(path, "dataset") == {"seed": 2}
     assert [file.name for file in tmp_path.iterdir()] == ["datasets.lock"]
+
+
+def test_behind_a_link_a_dataset_has_the_lock_that_it_has(dataset, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    link = tmp_path / "elsewhere" / "ds"
+    link.symlink_to(dataset.root, target_is_directory=True)
+
+    assert lock.lock_path(link) == lock.lock_path(dataset.root)
+    assert Dataset.open(link).lock_digest == dataset.lock_digest
+    assert kinds(Dataset.open(link)) == []

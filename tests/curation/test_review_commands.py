@@ -74,7 +74,7 @@ def test_a_review_is_written_decided_in_and_applied(harvest, tmp_path):
     assert document == {"written": str(path), "questions": 2, "left_out": 0}
     assert f"bestiary curate --review {path}" in text
 
-    lines = list(csv.reader(path.read_text().splitlines()))
+    lines = list(csv.reader(path.read_text("utf-8-sig").splitlines()))
     assert lines[0] == list(COLUMNS)
     for line in lines[1:]:
         line[2] = "keep" if line[1] == "shrew" else "drop"

@@ -20,6 +20,7 @@ from curation.dataset import Dataset
 from curation.errors import CurationError, DatasetError, LockMismatchError
 from curation.review import read_review
 from tests.training.making import Trained, picture, run_command, shell, write_dataset
+from training import predict_commands
 from training import transfer as transferring
 from training.conclude import conclude
 from training.errors import (
@@ -487,6 +488,7 @@ def test_predict_passes_over_notes_in_a_folder_but_not_a_picture_that_went_bad(
     pictures = sorted(map(str, folder.iterdir()))
     (folder / "notes.txt").write_text("seen at dusk")
     (folder / "places.csv").write_text("a,b")
+    (folder / "Thumbs.db").write_bytes(b"what Windows leaves")
 
     document, _ = run_command("predict", trained.root, folder)
 
@@ -620,6 +622,37 @@ def test_a_table_that_cannot_come_to_lie_where_it_should_is_told_before_any_work
 
     assert isinstance(error, UsageError)
     assert f"cannot write {tmp_path / 'no/x.csv'}: there is no folder" in str(error)
+    long = tmp_path / ("x" * 250)
+    with pytest.raises(click.ClickException, match="cannot write"):
+        run_command("predict", trained.root, tmp_path / "a.png", "--csv", long)
+
+
+def test_a_table_that_cannot_be_written_in_the_end_loses_no_answer(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "x.csv").mkdir()
+
+    with pytest.raises(click.ClickException, match=r"cannot write .*x\.csv"):
+        predict_commands._write(tmp_path / "x.csv", "a,b", otherwise="a.png: shrew 98 %")
+
+    assert capsys.readouterr().err == "a.png: shrew 98 %\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["x.csv"]
+
+
+def test_evaluate_says_what_it_takes_where_pictures_came_from_no_dataset(
+    trained: Trained, tmp_path: Path
+) -> None:
+    (tmp_path / "final" / "scratch").mkdir(parents=True)
+    (tmp_path / "final" / "scratch" / "ensemble.json").write_text("{}")
+    copy, pictures = tmp_path / "member", tmp_path / "pictures.npz"
+    shutil.copytree(trained.root, copy)
+    record = json.loads((copy / "run.json").read_text())
+    (copy / "run.json").write_text(json.dumps({**record, "dataset": str(pictures)}))
+    pictures.write_bytes(b"")
+
+    assert "name one of them, scratch, with --images" in str(_error("evaluate", tmp_path / "final"))
+    with pytest.raises(click.UsageError, match="name pictures to measure on with --images"):
+        run_command("evaluate", copy)
 
 
 def test_an_mlflow_that_cannot_be_had_is_told_before_there_is_a_run(

@@ -58,7 +58,7 @@ def test_curation_reads_the_file_and_takes_what_a_person_decided(tmp_path: Path)
     path = tmp_path / "suspects.csv"
     path.write_text(text)
 
-    assert text.splitlines()[0] == "digest,species,decision,to,note"
+    assert text.splitlines()[0] == "\ufeffdigest,species,decision,to,note"
     assert read_review(path) == (), "nothing was decided yet"
     path.write_text(text.replace("hamster,,shrew", "hamster,move,shrew"))
     (decision,) = read_review(path)

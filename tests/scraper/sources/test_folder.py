@@ -155,3 +155,15 @@ def test_paths_need_not_be_utf_8_to_be_noted(tmp_path: Path) -> None:
     (query,) = FolderSource(root).queries(Species(name="mouse"))
 
     assert query.words == f"{tmp_path}/src\ufffd/mouse"
+
+
+def test_pictures_in_no_class_folder_are_told(tmp_path: Path) -> None:
+    (tmp_path / "mouse").mkdir()
+    (tmp_path / "notes.txt").write_text("none")
+    assert FolderSource(tmp_path).warnings == ()
+
+    (tmp_path / "b.JPG").write_bytes(b"")
+    (tmp_path / "a.png").write_bytes(b"")
+    (warning,) = FolderSource(tmp_path).warnings
+    assert warning.startswith("2 pictures lie in no class folder, and are left out: the first is")
+    assert warning.endswith("a.png")
