@@ -11,7 +11,7 @@ from typing import Literal, get_args
 from training.errors import UsageError
 
 Monitor = Literal["accuracy", "loss", "none"]
-Optimizer = Literal["adam", "adamw", "sgd"]
+Optimizer = Literal["adam", "adamw", "sgd", "muon"]
 Schedule = Literal["constant", "cosine", "one-cycle"]
 Precision = Literal["float32", "mixed_bfloat16"]
 Balance = Literal["weights", "sampling", "none"]
@@ -31,6 +31,7 @@ class TrainRecipe:
     batch_size: int = 32
     """At most; all batches have one size, so that no tiny one is left over."""
     optimizer: Optimizer = "adam"
+    """`muon`: see `training.muon`; what is no convolution learns by AdamW then."""
     learning_rate: float = 1e-3
     """The largest: see `schedule`."""
     schedule: Schedule = "constant"

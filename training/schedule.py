@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+from training.muon import Muon
 from training.recipe import Schedule, TrainRecipe
 
 Variable = Any
@@ -78,7 +79,10 @@ _OPTIMIZERS: dict[str, tuple[type[Any], dict[str, Any]]] = {
     "adam": (keras.optimizers.Adam, {}),
     "adamw": (keras.optimizers.AdamW, {}),
     "sgd": (keras.optimizers.SGD, {"momentum": 0.9, "nesterov": True}),
+    "muon": (Muon, {}),
 }
+_DECAYING = frozenset({"adamw", "muon"})
+"""Whose own default is not 0."""
 _LAYERWISE = {name: type(name, (_Layerwise, kind), {}) for name, (kind, _) in _OPTIMIZERS.items()}
 """Apart, because with torch Keras has a faster step for its own types alone."""
 
@@ -99,7 +103,7 @@ def optimizer(
     made = (_LAYERWISE[recipe.optimizer] if factors else kind)(
         learning_rate=rate,
         **own,
-        weight_decay=recipe.weight_decay or (0.0 if recipe.optimizer == "adamw" else None),
+        weight_decay=recipe.weight_decay or (0.0 if recipe.optimizer in _DECAYING else None),
         global_clipnorm=recipe.clip_norm or None,
         use_ema=bool(recipe.ema),
         # Keras wants a decay above 0 even where it is not used.

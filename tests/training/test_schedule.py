@@ -65,7 +65,7 @@ def _moved(recipe: TrainRecipe, factors: dict[str, float]) -> list[float]:
     return [1 - float(each.numpy().item()) for each in variables]
 
 
-@pytest.mark.parametrize("kind", ["adam", "adamw", "sgd"])
+@pytest.mark.parametrize("kind", ["adam", "adamw", "sgd", "muon"])
 def test_lower_layers_move_by_their_share_of_the_rate(kind: str) -> None:
     backend.start()
     recipe = replace(TrainRecipe(learning_rate=0.01), optimizer=kind)

@@ -27,7 +27,7 @@ from training.recipe import TrainRecipe
 RECIPE = TrainRecipe(
     epochs=4,
     batch_size=4,
-    optimizer="adamw",
+    optimizer="muon",
     learning_rate=0.01,
     schedule="one-cycle",
     warmup_epochs=1,
@@ -45,7 +45,7 @@ RECIPE = TrainRecipe(
     mixup=0.3,
     cutmix=0.3,
 )
-"""All that there is, so that there is a state to lose."""
+"""All that there is, so that there is a state to lose; the head learns by AdamW."""
 
 
 def network() -> Any:
