@@ -63,10 +63,13 @@ _VARIED: tuple[Mapping[str, Any], ...] = (
 """As good as each other one by one, and together better by two in a hundred: they are trained
 differently, and so they are wrong about different pictures."""
 
+_FROM_SCRATCH = {"epochs": 40, "optimizer": "muon", "learning_rate": 5e-3}
+"""By Muon as good after 40 epochs as by AdamW after more than a hundred, and better."""
+
 FINALS: dict[str, Final] = {
     "scratch": Final(
         members=tuple(
-            Member(model="cifar-resnet", given={"seed": seed, "epochs": 85}) for seed in (0, 1, 2)
+            Member(model="cifar-resnet", given={"seed": seed, **_FROM_SCRATCH}) for seed in range(6)
         ),
         views="shifts",
         cpu_minutes=38,
