@@ -53,9 +53,10 @@ test-extras: .venv-extras/.ready
 	touch $@
 
 extra: $(READY)
-	@test -n "$(EXTRA)" || { echo "say which: make extra EXTRA=$$(echo $(EXTRAS) gpu | tr ' ' ',')"; exit 2; }
+	@test -n "$(EXTRA)" -a -z "$(filter-out $(EXTRAS) gpu,$(subst $(COMMA), ,$(EXTRA)))" || \
+	  { echo "say which: make extra EXTRA=$$(echo $(EXTRAS) gpu | tr ' ' ',')"; exit 2; }
 	UV=$$(tools/get-uv) && $$UV pip install -q --python $(BIN)/python --no-build-isolation \
-	  -c $(if $(filter gpu,$(subst $(COMMA), ,$(EXTRA))),requirements.lock,requirements-extras.lock) -e '.[$(EXTRA)]'
+	  -c requirements.lock -c requirements-extras.lock -e '.[$(EXTRA)]'
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -362,10 +362,11 @@ def init(ctx: click.Context, species: tuple[str, ...], force: bool) -> tuple[Doc
     if path.exists() and not force:
         raise click.UsageError(f"{path} is there already: edit it, or replace it with --force")
     try:
-        unready = path.with_name(f".{path.name}.unready")
+        whole = path.resolve()
+        unready = whole.with_name(f".{whole.name}.unready")
         try:
             unready.write_text(settings_template(ctx, species), encoding="utf-8")
-            unready.replace(path)
+            unready.replace(whole)
         finally:
             unready.unlink(missing_ok=True)
     except OSError as error:

@@ -241,10 +241,18 @@ class Dataset:
         entry = lock.read_entry(path, self.root.resolve().name)
         if entry is None:
             raise LockMismatchError(
-                f"{path} has no entry for {self.root.resolve().name}:"
-                " restore the lock from version control, or run `bestiary curate` again"
+                f"{path} has no entry for {self.root.resolve().name}: {self._how_to_mend(path)}"
             )
         return entry
+
+    def _how_to_mend(self, path: Path) -> str:
+        beside, name = self.root.absolute().parent / lock.FILE_NAME, self.root.absolute().name
+        if beside.parent.resolve() != path.parent and beside.is_file():
+            return (
+                f"{beside}, beside the link, is where an earlier Bestiary wrote it: move its entry"
+                f" {name} there, under that name, or run `bestiary curate` again"
+            )
+        return "restore the lock from version control, or run `bestiary curate` again"
 
     @functools.cached_property
     def lock_digest(self) -> str:

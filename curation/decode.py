@@ -332,7 +332,7 @@ def _unidentified(body: bytes) -> str:
 
 
 _HEIF_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"})
-_HEIC_HINT = "HEIC (pip install bestiary[heic], or in a clone make extra EXTRA=heic)"
+_HEIC_HINT = "HEIC (pip install bestiary[heic])"
 _SIGNATURES = (
     *(b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a", b"BM"),
     *(b"II*\0", b"MM\0*", b"\0\0\0\x0cjP  ", b"\xff\x4f\xff\x51"),

@@ -18,7 +18,7 @@ from curation import jpegs
 FORMAT = "JPEG16"
 """What they are called in a manifest, however deep."""
 PACKAGE = "imagecodecs"
-HINT = "pip install bestiary[deep-jpeg], or in a clone make extra EXTRA=deep-jpeg"
+HINT = "pip install bestiary[deep-jpeg]"
 _BAND_PX = 2**20
 
 Samples = NDArray[np.uint16]

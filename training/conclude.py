@@ -53,6 +53,7 @@ def conclude(
         tell: Told what takes a while.
     """
     dealt = run.record.portion.of(dataset)
+    suspects.to_csv((), before=run.root / suspects.FILE_NAME)  # Unreadable, it ends this now.
     evaluations = evaluate(
         run, dealt, network, with_baseline=with_baseline, siblings=siblings, tell=tell
     )

@@ -13,8 +13,10 @@ from typing import Any
 
 from training import backend, ensemble, models, presets, weights
 from training.bare import Meter, Task, train_bare
+from training.errors import RunError
 from training.history import Epoch, Progress
 from training.labelled import Labelled
+from training.recipe import TrainRecipe
 from training.run import Run
 from training.train import epochs_of
 
@@ -64,7 +66,7 @@ _VARIED: tuple[Mapping[str, Any], ...] = (
 differently, and so they are wrong about different pictures."""
 
 _FROM_SCRATCH = {"epochs": 40, "optimizer": "muon", "learning_rate": 5e-3}
-"""By Muon as good after 40 epochs as by AdamW after more than a hundred, and better."""
+"""By AdamW 85 epochs were worse, and dearer (benchmarks/RESULTS.md)."""
 
 FINALS: dict[str, Final] = {
     "scratch": Final(
@@ -123,13 +125,18 @@ def make(
         cpu_minutes: How long it may take; None for its own limit.
         on_step: Told the progress after each step.
         is_interrupted: Asked after each step whether to keep what is done, and stop.
+
+    Raises:
+        RunError: a member that is done was trained otherwise.
     """
     made = FINALS[name]
     limit_s = 60 * (made.cpu_minutes if cpu_minutes is None else cpu_minutes)
     runs: list[Run] = []
     for member in made.members:
         folder = root / member.name
-        if not _is_done(folder):
+        if _is_done(folder):
+            _require_recipe(Run.open(folder), _recipe(member, train, weights_choice, epochs))
+        else:
             if _cost_s(runs) > limit_s:
                 break
             task = _task(member, train, source, weights_choice, epochs)
@@ -153,18 +160,37 @@ def _cost_s(runs: list[Run]) -> float:
     return spent_s + spent_s / len(runs) if runs else 0.0
 
 
-def _task(
-    member: Member, train: Labelled, source: str, weights_choice: str, epochs: int | None
-) -> Task:
+def _recipe(
+    member: Member, train: Labelled, weights_choice: str, epochs: int | None
+) -> TrainRecipe:
     entry = models.find(member.model)
     given = {**member.given, **({"epochs": epochs} if epochs else {})}
     if entry.pretrained is not None:
         given["weights"] = weights_choice
     recipe = presets.recipe("strong", entry, **given)
-    choice = weights.meant(entry, given.get("weights"))
+    return presets.fitted_to(recipe, side_px=train.side_px, given=given)
+
+
+def _require_recipe(run: Run, wanted: TrainRecipe) -> None:
+    mine, other = wanted.identity(), run.record.recipe.identity()
+    for name in mine:
+        if mine[name] != other[name] and name != "weights":
+            raise RunError(
+                f"{run.root} was trained with another {name.replace('_', ' ')}: name another folder"
+                " with --final, or remove that one"
+            )
+
+
+def _task(
+    member: Member, train: Labelled, source: str, weights_choice: str, epochs: int | None
+) -> Task:
+    entry = models.find(member.model)
+    recipe = _recipe(member, train, weights_choice, epochs)
+    is_pretrained = entry.pretrained is not None
+    choice = weights.meant(entry, weights_choice if is_pretrained else None)
     return Task(
         entry=entry,
-        recipe=presets.fitted_to(recipe, side_px=train.side_px, given=given),
+        recipe=recipe,
         first_weights=weights.file_of(entry, choice, cache=weights.keras_cache()),
         source=source,
     )

@@ -19,12 +19,14 @@ import numpy as np
 from curation.dataset import Dataset, Row
 from curation.grouping import tickets
 from curation.recipe import GroupBy, Split
-from training.errors import PicturesError, UsageError
+from training.errors import OtherDataError, PicturesError, UsageError
 
 VAL_PART = 8
 """In a fold, about one in so many of the pictures that are not tested choose the epoch."""
-_DEALING = 2
-"""Other rules would deal the same portion otherwise; so nobody takes one for the other."""
+_MOST_OF_PART = 1.5
+"""A group may be so large that the part it falls into is no eighth; then another one chooses."""
+DEALING = 2
+"""The rules that deal now: by others the same portion would hold other pictures."""
 
 GroupOf = Callable[[Row], str]
 
@@ -40,6 +42,8 @@ class Portion:
     """Of the training pictures of each species."""
     seed: int = 0
     """Of the lots; of no meaning to the whole dataset."""
+    dealing: int = DEALING
+    """The rules by which it was dealt; of no meaning to the whole dataset."""
 
     def __post_init__(self) -> None:
         if self.folds is not None and self.folds < 2:
@@ -65,9 +69,15 @@ class Portion:
 
         Raises:
             PicturesError: a species has fewer groups of pictures than there are folds.
+            OtherDataError: it was dealt by rules that are no longer known.
         """
         if self.is_whole:
             return dataset
+        if self.dealing != DEALING:
+            raise OtherDataError(
+                f"another Bestiary dealt {self.in_words()}, by other rules: which pictures were"
+                " trained on is not known here, so train it anew"
+            )
         rows, by = dataset.rows, dataset.recipe.group_by
         if self.folds is not None:
             splits = fold_splits(rows, self.folds, test=self.fold or 1, seed=self.seed, by=by)
@@ -116,7 +126,7 @@ def dealt_digest(lock_digest: str, portion: Portion) -> str:
     """The identity of a portion of the dataset with this lock digest."""
     if portion.is_whole:
         return lock_digest
-    dealt = f"{lock_digest} {_DEALING} {sorted(asdict(portion).items())}"
+    dealt = f"{lock_digest} {sorted(asdict(portion).items())}"
     return hashlib.sha256(dealt.encode()).hexdigest()
 
 
@@ -126,11 +136,11 @@ def fold_splits(
     """Deal the kept pictures: fold `test` tests, an eighth of the others chooses the epoch.
 
     The folds are those that curation noted, where it noted as many; else they are made here,
-    stratified by species, with groups whole. Every species has a picture to train on; one with
-    few groups may have none that chooses.
+    stratified by species, with groups whole. A species with few groups may have none that
+    chooses.
 
     Raises:
-        PicturesError: a species has fewer groups than there are folds.
+        PicturesError: a species has fewer groups than there are folds, or none to train on.
     """
     kept = [row for row in rows if row.kept]
     group_of = _groups_by(rows, by)
@@ -138,6 +148,12 @@ def fold_splits(
     tested = {key for key, fold in fold_of.items() if fold == test}
     others = [row for row in kept if _key(row) not in tested]
     choosing = _choosing(others, group_of, seed=seed + test)
+    trained = {row.species for row in others if group_of(row) not in choosing}
+    for species in sorted({row.species for row in kept} - trained):
+        raise PicturesError(
+            f"fold {test} of {folds} leaves no picture of {species} to train on: all of them stay"
+            " together with others; gather more"
+        )
     return {
         _key(row): "test"
         if _key(row) in tested
@@ -159,8 +175,12 @@ def _choosing(rows: Sequence[Row], group_of: GroupOf, *, seed: int) -> set[str]:
     most = max((len(groups) for groups in _groups(rows, group_of).values()), default=0)
     if most < 2:
         return set()
-    dealt = _dealt(rows, min(VAL_PART, most), group_of, seed=seed)
-    chosen = {group_of(row) for row in rows if dealt[_key(row)] == 1}
+    parts = min(VAL_PART, most)
+    dealt = _dealt(rows, parts, group_of, seed=seed)
+    sizes = Counter(dealt.values())
+    fitting = [part for part in sorted(sizes) if sizes[part] <= _MOST_OF_PART * len(rows) / parts]
+    part = fitting[0] if fitting else min(sizes, key=lambda one: (sizes[one], one))
+    chosen = {group_of(row) for row in rows if dealt[_key(row)] == part}
     for groups in _groups(rows, group_of).values():
         if groups <= chosen:
             chosen.discard(min(groups))

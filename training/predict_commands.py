@@ -205,12 +205,14 @@ def _write(path: Path, text: str, *, otherwise: str) -> None:
     unready = _beside(path)
     try:
         unready.write_text(text, "utf-8")
-        unready.replace(path)
+        if unready != path:
+            unready.replace(path.resolve())
     except OSError as error:
         click.echo(otherwise, err=True)
         raise _cannot_write(path, error) from error
     finally:
-        unready.unlink(missing_ok=True)
+        if unready != path:
+            unready.unlink(missing_ok=True)
 
 
 def _require_place(path: Path) -> None:
@@ -219,15 +221,21 @@ def _require_place(path: Path) -> None:
 
     if not path.parent.is_dir():
         raise UsageError(f"cannot write {path}: there is no folder {path.parent}")
+    unready = _beside(path)
     try:
-        _beside(path).touch()
-        _beside(path).unlink()
+        if unready != path:
+            unready.touch()
+            unready.unlink()
     except OSError as error:
         raise _cannot_write(path, error) from error
 
 
 def _beside(path: Path) -> Path:
-    return path.with_name(f".{path.name}.unready")
+    """Where a file is written until it is whole; what is a pipe or a device is written itself."""
+    if path.exists() and not path.is_file():
+        return path
+    whole = path.resolve()
+    return whole.with_name(f".{whole.name}.unready")
 
 
 def _cannot_write(path: Path, error: OSError) -> click.ClickException:

@@ -107,7 +107,9 @@ class RunRecord:
         document["species"] = tuple(document["species"])
         document["curation"] = CurationRecipe.from_record(document["curation"])
         document["recipe"] = TrainRecipe(**document["recipe"])
-        document["portion"] = Portion(**document.get("portion", {}))
+        # Runs of before there were other rules do not name theirs.
+        portion = Portion(**{"dealing": 1, **document.get("portion", {})})
+        document["portion"] = WHOLE if portion.is_whole else portion
         if document.get("calibration") is not None:
             document["calibration"] = Calibration(**document["calibration"])
         record = cls(**document)
@@ -188,8 +190,8 @@ class Run:
             )
         if inside := sorted(one.parent.name for one in folder.glob("*/ensemble.json")):
             raise RunError(
-                f"{root} is a folder of ensembles: name one of them, {', '.join(inside)}, with"
-                " --images"
+                f"{root} is a folder of ensembles ({', '.join(inside)}): name one of them, which"
+                " `predict` takes, and with --images `evaluate`, `compare` and `export`"
             )
         if not path.is_file():
             raise RunError(f"no run at {root}: make one with `bestiary train MODEL`")

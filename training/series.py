@@ -23,7 +23,7 @@ from typing import Any, Literal
 
 from training.errors import RunError, UsageError
 from training.models import meaningless
-from training.portions import Portion
+from training.portions import DEALING, Portion
 from training.run import Run
 
 FILE_NAME = "series.json"
@@ -191,6 +191,8 @@ def asked_of(model: str, question: Question, recipe: Mapping[str, Any], lock_dig
         "question": asdict(question),
         "recipe": dict(recipe),
         "lock_digest": lock_digest,
+        # By other rules the same folds and shares would hold other pictures.
+        **({} if question.kind == "seeds" else {"dealing": DEALING}),
     }
     return json.loads(_json(document))
 

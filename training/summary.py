@@ -63,6 +63,7 @@ class Summary:
     """Accuracy over all runs, with an interval over the pictures: what other pictures of the
     same kind would change."""
     majority: Figure
+    """Of always naming the species that is commonest among these pictures."""
     against_majority: Comparison
     """The network against naming one species always, on the same pictures."""
     against_patches: Comparison | None
@@ -147,7 +148,7 @@ def summarised(
         accuracy=wider(spreads[0].mean, pictures),
         chosen_by=metrics[0]["chosen_by"],
         pictures=pictures,
-        majority=_majority(measured[:: question.seeds]),
+        majority=_one_answer(middle),
         against_majority=against_one_answer(middle.right, middle.labels),
         against_patches=None if patches is None else patches[0],
         patches=None if patches is None else patches[1],
@@ -206,10 +207,9 @@ def _digests(said: Sequence[Predictions]) -> NDArray[np.str_]:
     return np.array([digest for one in said for digest in one.digests])
 
 
-def _majority(measured: Sequence[Metrics]) -> Figure:
-    figures = [one["baselines"][0]["accuracy"] for one in measured]
-    n = sum(one["n"] for one in figures)
-    return wilson(round(sum((one["value"] or 0.0) * one["n"] for one in figures)), n)
+def _one_answer(pooled: Predictions) -> Figure:
+    counts = np.bincount(pooled.labels)
+    return wilson(int(counts.max(initial=0)), len(pooled.labels))
 
 
 def _middle(said: Sequence[Predictions], seeds: int) -> Sequence[Predictions]:

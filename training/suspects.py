@@ -106,18 +106,22 @@ def to_csv(found: Sequence[Suspect], before: Path | None = None) -> str:
     """The suspects as a file for `bestiary curate --review`.
 
     Decisions are left empty, but for those that a person has written into the file `before`: they
-    stay, also of pictures that are no longer doubted.
+    stay, ahead of the others, also of pictures that are no longer doubted.
 
     Raises:
         RunError: that file is not what was written here, so what is in it would be lost.
     """
-    decided = {cells[0]: cells for cells in _decided(before)} if before is not None else {}
-    doubted = [(one.digest, one.species, "", one.to, one.note) for one in found]
+    lines = list(_decided(before)) if before is not None else []
+    decided = tuple(cells[0].strip().lower() for cells in lines)  # Or the beginning of a digest.
+    lines += [
+        (one.digest, one.species, "", one.to, one.note)
+        for one in found
+        if not one.digest.startswith(decided)
+    ]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(_HEADER)
-    writer.writerows(decided.pop(cells[0], cells) for cells in doubted)
-    writer.writerows(decided.values())
+    writer.writerows(lines)
     return _MARK + text.getvalue()
 
 
@@ -127,7 +131,8 @@ def _decided(path: Path) -> Iterator[tuple[str, ...]]:
         text = path.read_text("utf-8-sig")
         delimiter = ";" if ";" in text.partition("\n")[0] else ","  # What some spreadsheets write.
         header, *lines = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-        if tuple(header) != _HEADER or any(len(cells) not in (0, len(_HEADER)) for cells in lines):
+        named = tuple(cell.strip().lower() for cell in header)
+        if named != _HEADER or any(len(cells) not in (0, len(_HEADER)) for cells in lines):
             raise ValueError(f"its columns are not {','.join(_HEADER)}")
     except FileNotFoundError:
         return

@@ -38,8 +38,9 @@ def p_in_words(p_value: float) -> str:
     """A p-value with as many digits as it bears."""
     if p_value < 0.001:
         return "p < 0.001"
-    is_rounded_onto_the_line = f"{p_value:.2g}" == f"{SIGNIFICANCE:.2g}"
-    return f"p = {p_value:.3g}" if is_rounded_onto_the_line else f"p = {p_value:.2g}"
+    if p_value < SIGNIFICANCE and f"{p_value:.2g}" == f"{SIGNIFICANCE:.2g}":
+        return f"p = {math.floor(p_value * 10_000) / 10_000}"  # Not rounded onto the line.
+    return f"p = {p_value:.2g}"
 
 
 def left_out_in_words(measures: Measures) -> str:

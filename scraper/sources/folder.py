@@ -6,7 +6,7 @@ Broken and empty images are gathered too: curation judges them, and says why.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NoReturn
 from urllib.parse import unquote_to_bytes, urlsplit
@@ -60,10 +60,12 @@ class FolderSource:
         beside = sorted(path.name for path in self.root.iterdir() if _is_picture(path))
         if not beside:
             return ()
-        lie = "lies" if len(beside) == 1 else "lie"
+        first = readable(str(self.root / beside[0]))
+        if len(beside) == 1:
+            return (f"1 picture lies in no class folder, and is left out: {first}",)
         return (
-            f"{counted(len(beside), 'picture')} {lie} in no class folder, and {_are(beside)} left"
-            f" out: the first is {self.root / beside[0]}",
+            f"{counted(len(beside), 'picture')} lie in no class folder, and are left out: the"
+            f" first is {first}",
         )
 
     def queries(self, species: Species) -> tuple[Query, ...]:
@@ -133,10 +135,6 @@ def _class_folders(root: Path) -> dict[str, Path]:
 
 def _is_picture(path: Path) -> bool:
     return _is_visible(path) and path.is_file() and path.suffix.lower() in IMAGE_SUFFIXES
-
-
-def _are(things: Sequence[object]) -> str:
-    return "is" if len(things) == 1 else "are"
 
 
 def _quoted(folder: Path) -> str:

@@ -123,3 +123,13 @@ def test_behind_a_link_a_dataset_has_the_lock_that_it_has(dataset, tmp_path):
     assert lock.lock_path(link) == lock.lock_path(dataset.root)
     assert Dataset.open(link).lock_digest == dataset.lock_digest
     assert kinds(Dataset.open(link)) == []
+
+
+def test_a_lock_that_an_earlier_bestiary_wrote_beside_the_link_is_named(dataset, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    link = tmp_path / "elsewhere" / "ds"
+    link.symlink_to(dataset.root, target_is_directory=True)
+    lock.lock_path(dataset.root).rename(link.parent / "datasets.lock")
+
+    with pytest.raises(LockMismatchError, match=r"elsewhere/datasets\.lock, beside the link"):
+        _ = Dataset.open(link).lock_digest

@@ -94,5 +94,6 @@ def test_in_words_it_says_when_nothing_can_be_told_and_what_it_would_take() -> N
 
 def test_a_p_value_just_below_the_line_is_not_rounded_onto_it() -> None:
     assert p_in_words(mcnemar(42, 25)) == "p = 0.0498"
+    assert p_in_words(0.04999) == "p = 0.0499"
     assert p_in_words(0.0421) == "p = 0.042"
     assert p_in_words(0.05) == "p = 0.05"

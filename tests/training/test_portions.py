@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curation.dataset import Dataset, Row
-from training.errors import PicturesError, UsageError
+from training.errors import OtherDataError, PicturesError, UsageError
 from training.portions import WHOLE, Portion, fold_splits, shared_out
 
 SPECIES = ("hamster", "mouse", "shrew")
@@ -107,13 +107,63 @@ def test_a_species_with_few_pictures_takes_none_from_the_training_of_the_others(
         assert counts["shrew", "train"] >= 1
 
 
-def test_two_groups_of_each_species_still_train() -> None:
-    rows = _rows([[3, 2], [1, 1]])
-
+@settings(max_examples=40, deadline=None)
+@given(
+    rows=st.tuples(
+        st.lists(st.integers(1, 4), min_size=2, max_size=3),
+        st.lists(st.integers(1, 4), min_size=12, max_size=20),
+    ).map(lambda sizes: _rows(list(sizes))),
+    seed=st.integers(0, 2**40),
+)
+def test_a_species_of_few_groups_keeps_one_to_train_on(rows: tuple[Row, ...], seed: int) -> None:
     for test in (1, 2):
-        dealt = fold_splits(rows, 2, test=test, seed=0)
+        dealt = fold_splits(rows, 2, test=test, seed=seed)
 
         assert {row.species for row in rows if dealt[row.digest] == "train"} == set(SPECIES[:2])
+
+
+def test_a_fold_that_leaves_a_species_nothing_to_train_on_is_told() -> None:
+    rows = tuple(
+        Row(
+            digest=f"{species}{n}",
+            species=species,
+            split="train",
+            kept=True,
+            fold=1 if species == "shrew" else n % 3,
+            group="one" if species == "shrew" else None,
+        )
+        for species in SPECIES
+        for n in range(9)
+    )
+
+    with pytest.raises(PicturesError, match="fold 2 of 3 leaves no picture of shrew to train on"):
+        fold_splits(rows, 3, test=2, seed=0)
+
+
+def test_a_host_of_most_pictures_does_not_choose() -> None:
+    rows = tuple(
+        Row(
+            digest=f"{100 * place + number:064x}",
+            species=species,
+            split="train",
+            kept=True,
+            page_url=f"https://{'big' if number < 60 else f'{species}{number}'}.example/a",
+        )
+        for place, species in enumerate(SPECIES[:2])
+        for number in range(100)
+    )
+
+    for test in (1, 2, 3):
+        dealt = Counter(fold_splits(rows, 5, test=test, seed=0, by="host").values())
+        assert dealt["val"] <= 20
+
+
+def test_what_other_rules_dealt_is_not_dealt_anew(make_dataset: Callable[..., Dataset]) -> None:
+    dataset = make_dataset({"hamster": (9, 3, 3), "mouse": (9, 3, 3)})
+
+    with pytest.raises(OtherDataError, match="another Bestiary dealt fold 1 of 3"):
+        Portion(fold=1, folds=3, dealing=1).of(dataset)
+    assert Portion(dealing=1).of(dataset) is dataset
 
 
 def test_pages_stay_whole_where_curation_kept_them_so() -> None:

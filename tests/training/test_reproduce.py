@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tests.training.making import run_command
 from training import presets, reproduce, reproduce_table
 from training.cifar import SMALL_MAMMALS
-from training.errors import PicturesError, UsageError
+from training.errors import PicturesError, RunError, UsageError
 from training.labelled import Labelled
 from training.models import MODELS, find
 from training.reproduce import ROWS, Outcome, Skipped, interval, lines
@@ -269,6 +269,15 @@ def test_networks_that_there_is_no_time_for_are_left_out_and_named(
     assert patient["models"]["scratch"]["left_out"] == []
     assert len(json.loads((root / "scratch" / "ensemble.json").read_text("utf-8"))["runs"]) == 6
     assert (root / "scratch" / "cifar-resnet-0" / "model.weights.h5").read_bytes() == first
+
+
+def test_members_that_were_trained_otherwise_are_not_mixed_in(tmp_path: Path, few: Path) -> None:
+    root = tmp_path / "final"
+    command = ("reproduce", "--data", few, "--final", root, "--only", "scratch")
+    run_command(*command, "--epochs", 1, "--cpu-minutes", 0)
+
+    with pytest.raises(RunError, match="cifar-resnet-0 was trained with another epochs"):
+        run_command(*command, "--epochs", 2)
 
 
 @pytest.fixture(scope="module")

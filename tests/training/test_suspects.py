@@ -80,6 +80,19 @@ def test_decisions_stay_when_the_file_is_written_again(tmp_path: Path) -> None:
     assert [one.decision for one in read_review(path)] == ["move"]
 
 
+def test_what_a_person_shortened_and_wrote_twice_stays_so(tmp_path: Path) -> None:
+    rows = [SURE, SURE, SURE[::-1], SURE[::-1], [0.02, 0.0, 0.98]]
+    (one,) = suspects("test", _predictions([0, 0, 2, 2, 0], rows), SPECIES)
+    path = tmp_path / "suspects.csv"
+    start = one.digest[:12].upper()
+    lines = [f"{start},,distinct,{number * 8},seen" for number in "12"]
+    path.write_text("Digest,Species,Decision,To,Note\n" + "\n".join(lines) + "\n")
+
+    path.write_text(to_csv([one], before=path))
+
+    assert path.read_text("utf-8-sig").splitlines()[1:] == lines
+
+
 @pytest.mark.parametrize("body", [b"digest;decision\nab;drop\n", b"\xff\xfe\x00", b""])
 def test_what_may_hold_decisions_and_cannot_be_read_is_not_written_over(
     tmp_path: Path, body: bytes
