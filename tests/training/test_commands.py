@@ -650,7 +650,7 @@ def test_evaluate_says_what_it_takes_where_pictures_came_from_no_dataset(
     (copy / "run.json").write_text(json.dumps({**record, "dataset": str(pictures)}))
     pictures.write_bytes(b"")
 
-    assert "name one of them, scratch, with --images" in str(_error("evaluate", tmp_path / "final"))
+    assert "is a folder of ensembles (scratch)" in str(_error("evaluate", tmp_path / "final"))
     with pytest.raises(click.UsageError, match="name pictures to measure on with --images"):
         run_command("evaluate", copy)
 
