@@ -275,7 +275,7 @@ def test_open_questions_are_written_worst_first_and_read_back_as_no_decision(con
     assert "shrew, or mouse? rank 1, hosts pictures.example" in questions[1].note
     path = tmp_path / "review.csv"
     write_questions(path, questions)
-    with path.open() as file:
+    with path.open(encoding="utf-8-sig") as file:
         assert next(csv.reader(file)) == list(COLUMNS)
     assert read_review(path) == ()
     with pytest.raises(FileExistsError):
