@@ -135,7 +135,7 @@ def make(
     for member in made.members:
         folder = root / member.name
         if _is_done(folder):
-            _require_recipe(Run.open(folder), _recipe(member, train, weights_choice, epochs))
+            _require_same(Run.open(folder), member, train, weights_choice, epochs)
         else:
             if _cost_s(runs) > limit_s:
                 break
@@ -171,14 +171,20 @@ def _recipe(
     return presets.fitted_to(recipe, side_px=train.side_px, given=given)
 
 
-def _require_recipe(run: Run, wanted: TrainRecipe) -> None:
-    mine, other = wanted.identity(), run.record.recipe.identity()
-    for name in mine:
-        if mine[name] != other[name] and name != "weights":
-            raise RunError(
-                f"{run.root} was trained with another {name.replace('_', ' ')}: name another folder"
-                " with --final, or remove that one"
-            )
+def _require_same(
+    run: Run, member: Member, train: Labelled, weights_choice: str, epochs: int | None
+) -> None:
+    """Take no member that was trained on something else, or otherwise; where the backbone's first
+    weights came from is not asked, since they are not needed any more."""
+    recipe = _recipe(member, train, weights_choice, epochs)
+    wanted = Task(entry=models.find(member.model), recipe=recipe, first_weights=None, source="")
+    other = set(run.record.differences(wanted.record(train))) - {"weights", "first_weights_sha256"}
+    if other:
+        named = ", ".join(name.replace("_", " ") for name in sorted(other))
+        raise RunError(
+            f"{run.root} was trained with another {named}: name another folder with --final, or"
+            " remove that one"
+        )
 
 
 def _task(
