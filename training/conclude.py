@@ -53,7 +53,7 @@ def conclude(
         tell: Told what takes a while.
     """
     dealt = run.record.portion.of(dataset)
-    suspects.to_csv((), before=run.root / suspects.FILE_NAME)  # Unreadable, it ends this now.
+    decided = suspects.decisions(run.root / suspects.FILE_NAME)
     evaluations = evaluate(
         run, dealt, network, with_baseline=with_baseline, siblings=siblings, tell=tell
     )
@@ -74,8 +74,7 @@ def conclude(
         doubted = suspects.worst_first(
             one for split in said for one in suspects.suspects(split, said[split], species)
         )
-    path = run.root / suspects.FILE_NAME
-    run.write(suspects.FILE_NAME, suspects.to_csv(doubted or (), before=path))
+    run.write(suspects.FILE_NAME, suspects.to_csv(doubted or (), decided))
     run.write("model-card.md", model_card(run, dealt, evaluations, separation=apart))
     write_report(run, dealt, evaluations, network=network, suspects=doubted, separation=apart)
     return {"run": str(run.root), "metrics": document}, _summary(run, evaluations, apart)

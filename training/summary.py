@@ -102,8 +102,8 @@ def _write_out_of_fold(
     doubted = []
     if suspects.can_judge([pooled]):
         doubted = suspects.suspects("out of fold", pooled, species)
-    path = series.root / suspects.FILE_NAME
-    series.write(suspects.FILE_NAME, suspects.to_csv(doubted, before=path))
+    decided = suspects.decisions(series.root / suspects.FILE_NAME)
+    series.write(suspects.FILE_NAME, suspects.to_csv(doubted, decided))
 
 
 def _pooled(said: Sequence[Predictions]) -> Predictions:

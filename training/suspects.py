@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +27,9 @@ from training.errors import RunError
 from training.predictions import Predictions
 
 FILE_NAME = "suspects.csv"
+Line = tuple[str, ...]
+"""Of that file: its cells."""
+
 _MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
 """By which spreadsheets know UTF-8; without, some make Ã¶ of an ö."""
 _HEADER = ("digest", "species", "decision", "to", "note")
@@ -102,21 +105,20 @@ def usual_confidence(
     return np.divide(sums, counts, out=usual, where=counts > 0)
 
 
-def to_csv(found: Sequence[Suspect], before: Path | None = None) -> str:
+def to_csv(found: Sequence[Suspect], decided: Sequence[Line] = ()) -> str:
     """The suspects as a file for `bestiary curate --review`.
 
-    Decisions are left empty, but for those that a person has written into the file `before`: they
-    stay, ahead of the others, also of pictures that are no longer doubted.
-
-    Raises:
-        RunError: that file is not what was written here, so what is in it would be lost.
+    Decisions are left empty, but for those that a person has made (`decisions`): they stay, ahead
+    of the others, also of pictures that are no longer doubted.
     """
-    lines = list(_decided(before)) if before is not None else []
-    decided = tuple(cells[0].strip().lower() for cells in lines)  # Or the beginning of a digest.
-    lines += [
-        (one.digest, one.species, "", one.to, one.note)
-        for one in found
-        if not one.digest.startswith(decided)
+    known = tuple(cells[0].strip().lower() for cells in decided)  # Or the beginning of a digest.
+    lines = [
+        *decided,
+        *(
+            (one.digest, one.species, "", one.to, one.note)
+            for one in found
+            if not one.digest.startswith(known)
+        ),
     ]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -125,8 +127,12 @@ def to_csv(found: Sequence[Suspect], before: Path | None = None) -> str:
     return _MARK + text.getvalue()
 
 
-def _decided(path: Path) -> Iterator[tuple[str, ...]]:
-    """The lines of a file of suspects that a person has decided on."""
+def decisions(path: Path) -> list[Line]:
+    """The lines of a file of suspects that a person has decided on; none where there is no file.
+
+    Raises:
+        RunError: it is not what was written here, so what is in it would be lost.
+    """
     try:
         text = path.read_text("utf-8-sig")
         delimiter = ";" if ";" in text.partition("\n")[0] else ","  # What some spreadsheets write.
@@ -135,9 +141,9 @@ def _decided(path: Path) -> Iterator[tuple[str, ...]]:
         if named != _HEADER or any(len(cells) not in (0, len(_HEADER)) for cells in lines):
             raise ValueError(f"its columns are not {','.join(_HEADER)}")
     except FileNotFoundError:
-        return
+        return []
     except (OSError, ValueError, csv.Error) as error:
         raise RunError(
             f"{path} may hold decisions of yours and cannot be read ({error}): move it away first"
         ) from error
-    yield from (tuple(cells) for cells in lines if cells and cells[2].strip())
+    return [tuple(cells) for cells in lines if cells and cells[2].strip()]

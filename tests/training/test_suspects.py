@@ -8,7 +8,7 @@ import pytest
 from curation.review import read_review
 from training.errors import RunError
 from training.predictions import Predictions
-from training.suspects import can_judge, suspects, to_csv, usual_confidence, worst_first
+from training.suspects import can_judge, decisions, suspects, to_csv, usual_confidence, worst_first
 
 SPECIES = ("hamster", "mouse", "shrew")
 
@@ -69,14 +69,14 @@ def test_decisions_stay_when_the_file_is_written_again(tmp_path: Path) -> None:
     rows = [SURE, SURE, SURE[::-1], SURE[::-1], [0.02, 0.0, 0.98], [0.95, 0.0, 0.05]]
     found = suspects("test", _predictions([0, 0, 2, 2, 0, 2], rows), SPECIES)
     path = tmp_path / "suspects.csv"
-    path.write_text(to_csv(found, before=path))
+    path.write_text(to_csv(found, decisions(path)))
     decided = path.read_text().replace("hamster,,shrew", "hamster,move,shrew")
     path.write_text(decided)
 
-    path.write_text(to_csv(found[::-1], before=path))
+    path.write_text(to_csv(found[::-1], decisions(path)))
     assert sorted(path.read_text().splitlines()) == sorted(decided.splitlines())
 
-    path.write_text(to_csv([], before=path))
+    path.write_text(to_csv([], decisions(path)))
     assert [one.decision for one in read_review(path)] == ["move"]
 
 
@@ -88,7 +88,7 @@ def test_what_a_person_shortened_and_wrote_twice_stays_so(tmp_path: Path) -> Non
     lines = [f"{start},,distinct,{number * 8},seen" for number in "12"]
     path.write_text("Digest,Species,Decision,To,Note\n" + "\n".join(lines) + "\n")
 
-    path.write_text(to_csv([one], before=path))
+    path.write_text(to_csv([one], decisions(path)))
 
     assert path.read_text("utf-8-sig").splitlines()[1:] == lines
 
@@ -101,7 +101,7 @@ def test_what_may_hold_decisions_and_cannot_be_read_is_not_written_over(
     path.write_bytes(body)
 
     with pytest.raises(RunError, match=r"suspects\.csv may hold decisions of yours"):
-        to_csv([], before=path)
+        decisions(path)
 
 
 def test_a_network_that_knows_nothing_is_no_judge() -> None:
