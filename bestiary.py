@@ -358,17 +358,13 @@ def init(ctx: click.Context, species: tuple[str, ...], force: bool) -> tuple[Doc
 
     SPECIES, where given, become the species that `bestiary scrape` gathers.
     """
+    from curation.lock import write_atomically
+
     path = Path(SETTINGS)
     if path.exists() and not force:
         raise click.UsageError(f"{path} is there already: edit it, or replace it with --force")
     try:
-        whole = path.resolve()
-        unready = whole.with_name(f".{whole.name}.unready")
-        try:
-            unready.write_text(settings_template(ctx, species), encoding="utf-8")
-            unready.replace(whole)
-        finally:
-            unready.unlink(missing_ok=True)
+        write_atomically(path.resolve(), [settings_template(ctx, species).encode()])
     except OSError as error:
         raise click.ClickException(f"cannot write {path.resolve()}: {error.strerror}") from error
     return {"written": str(path)}, f"Wrote {path}: remove the # before what you want to change."

@@ -20,6 +20,7 @@ from training.pictures import Pictures, counts_of
 from training.recipe import TrainRecipe
 from training.run import Run, RunRecord
 from training.train import fresh_network, origin_of, versions
+from training.whole import write_whole
 
 NO_PICTURES = slice(0, 0)
 
@@ -123,9 +124,7 @@ class Meter:
     def note(self) -> None:
         """Keep the count."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        unready = self._path.with_suffix(".unready")
-        unready.write_text(json.dumps({"cpu_s": round(self.cpu_s, 1)}) + "\n", "utf-8")
-        unready.replace(self._path)
+        write_whole(self._path, json.dumps({"cpu_s": round(self.cpu_s, 1)}) + "\n")
 
     def _read(self) -> float:
         try:

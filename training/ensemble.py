@@ -22,6 +22,7 @@ from training.calibration import Calibration, calibrated
 from training.errors import RunError, UsageError
 from training.predict import probabilities_of
 from training.run import Run, RunRecord, pointed_to
+from training.whole import write_whole
 
 ENSEMBLE_VERSION = 1
 FILE = "ensemble.json"
@@ -96,9 +97,7 @@ def write(root: Path, runs: Sequence[Run], views: Views) -> None:
         "views": views,
         "runs": [str(run.root.relative_to(root)) for run in runs],
     }
-    unready = root / f".{FILE}"
-    unready.write_text(json.dumps(document, indent=2) + "\n", "utf-8")
-    unready.replace(root / FILE)
+    write_whole(root / FILE, json.dumps(document, indent=2) + "\n")
 
 
 def load(root: Path, views: Views | None = None) -> Classifier:

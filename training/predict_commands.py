@@ -202,17 +202,16 @@ def _fetch(named: Sequence[str], allowed: Sequence[str]) -> Fetch | None:
 
 def _write(path: Path, text: str, *, otherwise: str) -> None:
     """Write a file whole, or not at all: then what it would have said is told `otherwise`."""
-    unready = _beside(path)
+    from training.whole import write_whole
+
     try:
-        unready.write_text(text, "utf-8")
-        if unready != path:
-            unready.replace(path.resolve())
+        if _is_stream(path):
+            path.write_text(text, "utf-8")
+        else:
+            write_whole(path.resolve(), text)
     except OSError as error:
         click.echo(otherwise, err=True)
         raise _cannot_write(path, error) from error
-    finally:
-        if unready != path:
-            unready.unlink(missing_ok=True)
 
 
 def _require_place(path: Path) -> None:
@@ -221,21 +220,20 @@ def _require_place(path: Path) -> None:
 
     if not path.parent.is_dir():
         raise UsageError(f"cannot write {path}: there is no folder {path.parent}")
-    unready = _beside(path)
+    if _is_stream(path):
+        return
+    whole = path.resolve()
+    trial = whole.with_name(f".{whole.name}")
     try:
-        if unready != path:
-            unready.touch()
-            unready.unlink()
+        trial.touch()
+        trial.unlink()
     except OSError as error:
         raise _cannot_write(path, error) from error
 
 
-def _beside(path: Path) -> Path:
-    """Where a file is written until it is whole; what is a pipe or a device is written itself."""
-    if path.exists() and not path.is_file():
-        return path
-    whole = path.resolve()
-    return whole.with_name(f".{whole.name}.unready")
+def _is_stream(path: Path) -> bool:
+    """Whether it is a pipe or a device, which nothing can take the place of."""
+    return path.exists() and not path.is_file()
 
 
 def _cannot_write(path: Path, error: OSError) -> click.ClickException:

@@ -27,6 +27,7 @@ from training.intervals import wilson
 from training.labelled import Labelled, dealt
 from training.pictures import Pictures, counts_of
 from training.recipe import TrainRecipe
+from training.whole import write_whole
 
 Material = Literal["small mammals", "cifar-10", "photos", "drawn"]
 HELD_OUT = 100
@@ -345,9 +346,7 @@ def _job(row: Row, seed: int, deals: Deals, *, out: Path, **how: Any) -> Outcome
     done, folder = out / "jobs" / f"{job}.json", out / "work" / job
     outcome = run_job(row, seed, deals(row, seed), folder=folder, **how)
     done.parent.mkdir(parents=True, exist_ok=True)
-    unready = done.with_suffix(".unready")
-    unready.write_text(json.dumps(asdict(outcome), indent=2) + "\n", "utf-8")
-    unready.replace(done)
+    write_whole(done, json.dumps(asdict(outcome), indent=2) + "\n")
     shutil.rmtree(folder, ignore_errors=True)
     return outcome
 

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from training.reproduce import Line
+from training.whole import write_whole
 
 HEADS = ("row", "reported", "ours: last epoch, 95 %", "best validation epoch", "runs", "CPU s")
 
@@ -27,9 +28,7 @@ def write(out: Path, lines: Sequence[Line]) -> None:
         ("table.md", to_markdown(lines)),
         ("table.html", to_html(lines)),
     ):
-        unready = out / f".{name}"
-        unready.write_text(text, "utf-8")
-        unready.replace(out / name)
+        write_whole(out / name, text)
 
 
 def cells(line: Line) -> tuple[str, ...]:

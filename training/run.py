@@ -42,6 +42,7 @@ from training.errors import UNREADABLE, RunError, TrainingError
 from training.history import History, to_csv
 from training.portions import WHOLE, Portion
 from training.recipe import TrainRecipe
+from training.whole import write_whole
 
 RUN_VERSION = 2
 _MARK = ".under-way"
@@ -274,11 +275,9 @@ class Run:
 
     def write(self, name: str, text: str) -> None:
         """Write one of the run's files whole, or not at all."""
-        unready = self.root / f".{name}"
         try:
             self.root.mkdir(parents=True, exist_ok=True)
-            unready.write_text(text, "utf-8")
-            unready.replace(self.root / name)
+            write_whole(self.root / name, text)
         except OSError as error:
             raise RunError(f"cannot write {self.root / name}: {error}") from error
 

@@ -25,6 +25,7 @@ from training.errors import RunError, UsageError
 from training.models import meaningless
 from training.portions import DEALING, Portion
 from training.run import Run
+from training.whole import write_whole
 
 FILE_NAME = "series.json"
 SUMMARY = "summary.json"
@@ -162,11 +163,9 @@ class Series:
 
     def write(self, name: str, text: str) -> None:
         """Write one of the series' files whole, or not at all."""
-        unready = self.root / f".{name}"
         try:
             self.root.mkdir(parents=True, exist_ok=True)
-            unready.write_text(text, "utf-8")
-            unready.replace(self.root / name)
+            write_whole(self.root / name, text)
         except OSError as error:
             raise RunError(f"cannot write {self.root / name}: {error}") from error
 
