@@ -115,8 +115,8 @@ def _figures(measures: Measures, *, is_chosen_by: bool) -> Iterator[str]:
     for name, figure in rows.items():
         yield f"| {name} | {percent(figure.value)} | {_interval(figure)} |"
     yield ""
-    if measures.left_out:
-        yield from (left_out_in_words(measures), "")
+    if line := left_out_in_words(measures):
+        yield from (line, "")
     yield from (f"- {baseline_in_words(one)}" for one in measures.baselines)
     yield from ("", "| species | n | recall | precision | F1 |", "|---|---|---|---|---|")
     for row in measures.species:

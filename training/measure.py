@@ -22,7 +22,7 @@ Statistic = Callable[[Counts | Floats], Floats]
 """Of confusion matrices, shape (…, species, species), one value each."""
 
 _MORE = 4
-"""Pictures."""
+"""Pictures that a bootstrap draws from besides those there are."""
 _CELLS_AT_ONCE = 2**22
 """Of resamples, so many are in memory."""
 

@@ -71,9 +71,7 @@ def write_report(
         judged=sum(one.measures.n for one in evaluations.values()),
         chosen_by=chosen_by(run.record, evaluations),
         left_out=[
-            left_out_in_words(evaluations[split].measures)
-            for split in splits
-            if evaluations[split].measures.left_out
+            line for split in splits if (line := left_out_in_words(evaluations[split].measures))
         ],
         not_calibrated=NOT_CALIBRATED,
         slices={
