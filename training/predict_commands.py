@@ -217,16 +217,14 @@ def _write(path: Path, text: str, *, otherwise: str) -> None:
 def _require_place(path: Path) -> None:
     """Make sure, before hours of work, that a file can come to lie there."""
     from training.errors import UsageError
+    from training.whole import try_to_write
 
     if not path.parent.is_dir():
         raise UsageError(f"cannot write {path}: there is no folder {path.parent}")
     if _is_stream(path):
         return
-    whole = path.resolve()
-    trial = whole.with_name(f".{whole.name}")
     try:
-        trial.touch()
-        trial.unlink()
+        try_to_write(path.resolve())
     except OSError as error:
         raise _cannot_write(path, error) from error
 

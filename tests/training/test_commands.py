@@ -622,9 +622,10 @@ def test_a_table_that_cannot_come_to_lie_where_it_should_is_told_before_any_work
 
     assert isinstance(error, UsageError)
     assert f"cannot write {tmp_path / 'no/x.csv'}: there is no folder" in str(error)
-    long = tmp_path / ("x" * 250)
+    long = tmp_path / ("x" * 255)
     with pytest.raises(click.ClickException, match="cannot write"):
         run_command("predict", trained.root, tmp_path / "a.png", "--csv", long)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
 
 
 def test_a_table_that_cannot_be_written_in_the_end_loses_no_answer(
