@@ -46,8 +46,13 @@ def _steps(shape: tuple[int, ...], gradient: np.ndarray) -> tuple[np.ndarray, np
     for kind in ("muon", "adamw"):
         variable = keras.Variable(np.zeros(shape, np.float32))
         recipe = TrainRecipe(optimizer=kind, learning_rate=0.01)  # type: ignore[arg-type]
-        made = optimizer(recipe, 0.01, variables=[variable])
-        made.apply([keras.ops.convert_to_tensor(gradient, "float32")], [variable])
+        # With torch Keras cannot decay nothing at all, so something decays beside it.
+        beside = keras.Variable(np.zeros((1, 1), np.float32))
+        made = optimizer(recipe, 0.01, variables=[variable, beside])
+        made.apply(
+            [keras.ops.convert_to_tensor(gradient, "float32"), keras.ops.zeros((1, 1))],
+            [variable, beside],
+        )
         taken.append(-keras.ops.convert_to_numpy(variable))
     return taken[0], taken[1]
 
