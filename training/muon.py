@@ -1,8 +1,8 @@
 """Muon: convolutions learn along directions that are all of one length.
 
 A step is the gradient's moving average with its singular values brought to about 1, by a few
-Newton-Schulz iterations (Jordan et al. 2024, https://kellerjordan.github.io/posts/muon), as large
-as a step of Adam's (Liu et al. 2025, arXiv 2502.16982). Keras' optimizer of that name leaves
+Newton-Schulz iterations (Jordan et al. 2024, https://kellerjordan.github.io/posts/muon), of one
+size in each layer (Liu et al. 2025, arXiv 2502.16982). Keras' optimizer of that name leaves
 convolutions to Adam. Here it is the other way round: dense layers are left to it, since the last
 one should be, and what comes before it in a small network is too wide for this to be cheap.
 """
@@ -18,8 +18,9 @@ _MOMENTUM = 0.95
 _ITERATIONS = 5
 _COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 """Of Jordan et al.: they bring singular values to between 0.7 and 1.2, and fast."""
-_RMS = 0.2
-"""Of a step, in learning rates: about that of Adam's."""
+_RMS = 0.5
+"""Of a step, in learning rates. 0.2 is about Adam's; more suits convolutions, and leaves what
+learns by AdamW at a rate that it stands with few pictures (benchmarks/RESULTS.md)."""
 
 
 @keras.saving.register_keras_serializable("bestiary")

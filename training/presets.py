@@ -33,7 +33,7 @@ _STUDY: Values = {
 _FROM_SCRATCH: Values = {
     "epochs": 100,
     "batch_size": 64,
-    "optimizer": "adamw",
+    "optimizer": "muon",
     "learning_rate": 2e-3,
     "schedule": "cosine",
     "warmup_epochs": 5.0,
