@@ -265,7 +265,7 @@ def test_networks_that_there_is_no_time_for_are_left_out_and_named(
     first = (root / "scratch" / "cifar-resnet-0" / "model.weights.h5").read_bytes()
     patient, _ = run_command(*command)
 
-    assert hasty["models"]["scratch"]["left_out"] == [f"cifar-resnet-{n}" for n in range(1, 6)]
+    assert hasty["models"]["scratch"]["left_out"] == [f"cifar-vgg-{n}" for n in range(1, 6)]
     assert patient["models"]["scratch"]["left_out"] == []
     assert len(json.loads((root / "scratch" / "ensemble.json").read_text("utf-8"))["runs"]) == 6
     assert (root / "scratch" / "cifar-resnet-0" / "model.weights.h5").read_bytes() == first
