@@ -12,6 +12,7 @@ import io
 import json
 import os
 import platform
+import re
 import shutil
 import sys
 import tempfile
@@ -246,6 +247,8 @@ def _show(document: Document, text: str, *, is_json: bool, is_quiet: bool) -> No
 
 
 def _fail(message: str, exit_code: int, document: Mapping[str, object], *, is_json: bool) -> int:
+    # It may quote a file that comes from a stranger, and a terminal obeys these.
+    message = re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", "\N{REPLACEMENT CHARACTER}", message)
     if is_json:
         whole = {"error": message, "exit_code": exit_code, **document}
         click.echo(json.dumps(whole, indent=2))

@@ -14,11 +14,12 @@ REDUCING_GAP = 2.0
 """Pillow's: pictures more than so many times too large are first made smaller in whole steps."""
 
 
-def render(body: bytes, recipe: CurationRecipe) -> Image.Image:
+def render(body: bytes, recipe: CurationRecipe, *, through_jpeg: bool = True) -> Image.Image:
     """Make the RGB picture, `side_px` square, that the dataset would hold of these bytes.
 
     It has been through the dataset's JPEG too, so a model sees at prediction what it saw
-    in training, to the last value. How small or narrow the image is does not matter here.
+    in training, to the last value: not so for one that learnt of pictures that were no JPEG.
+    How small or narrow the image is does not matter here.
 
     Raises:
         UnusableImageError: the bytes are no image that can be decoded.
@@ -26,7 +27,10 @@ def render(body: bytes, recipe: CurationRecipe) -> Image.Image:
     decoded = decode(body, recipe)
     if isinstance(decoded, str):
         raise UnusableImageError(decoded)
-    with Image.open(BytesIO(to_jpeg(fitted(decoded.picture, recipe), recipe))) as image:
+    square = fitted(decoded.picture, recipe)
+    if not through_jpeg:
+        return square
+    with Image.open(BytesIO(to_jpeg(square, recipe))) as image:
         image.load()
         return image.copy()
 

@@ -59,6 +59,13 @@ def test_an_error_under_json_is_one_document_wherever_the_flag_stands(tmp_path):
         assert done.stderr == ""
 
 
+def test_what_a_terminal_would_obey_does_not_reach_it_in_an_error(tmp_path):
+    done = run("audit", "no\x1b[2Jwhere", cwd=tmp_path)
+
+    assert done.returncode == 1
+    assert "no\ufffd[2Jwhere" in done.stderr
+
+
 def test_a_usage_error_exits_with_2_also_under_json(tmp_path):
     plain = run("curate", "--size", "many", cwd=tmp_path)
     scripted = run("--json", "curate", "--size", "many", cwd=tmp_path)

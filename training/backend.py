@@ -40,6 +40,7 @@ def choose_device(device: Device) -> None:
     if device == "cpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
         os.environ["JAX_PLATFORMS"] = "cpu"
+        os.environ["KERAS_TORCH_DEVICE"] = "cpu"
     if device == "gpu":
         start()
         if not gpus():
@@ -53,10 +54,20 @@ def gpus() -> list[str]:
     """The GPUs that the backend sees; Keras must have been started."""
     import keras
 
+    if keras.backend.backend() == "torch":
+        return _gpus_of_torch()
     try:
         return [str(one) for one in keras.distribution.list_devices("gpu")]
     except (AttributeError, NotImplementedError, RuntimeError, ValueError):
         return []  # What backends say where they know of none.
+
+
+def _gpus_of_torch() -> list[str]:
+    """Keras lists no devices for it; it has imported torch, which no other backend needs."""
+    torch = sys.modules["torch"]
+    if torch.cuda.is_available():
+        return [f"cuda:{number}" for number in range(torch.cuda.device_count())]
+    return ["mps:0"] if torch.backends.mps.is_available() else []
 
 
 def share_among_devices() -> int:
@@ -112,10 +123,14 @@ def start() -> None:
     # On a CPU TensorFlow's operations else add up in the order in which they happen to end,
     # and the same seed gives weights that differ in their last digits.
     os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
+    # What ~/.keras/keras.json says is for others: our networks are built for these.
+    os.environ["KERAS_BACKEND"] = named()
     try:
         with standard_error_held():
             import keras
 
+            keras.config.set_image_data_format("channels_last")
+            keras.config.set_floatx("float32")
             keras.ops.zeros(1)  # The backend says the rest of its lines at its first work.
     except (ImportError, ValueError) as error:
         raise TrainingError(

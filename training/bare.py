@@ -48,6 +48,7 @@ class Task:
             dataset=self.source,
             lock_digest=digest_of(train),
             curation=CurationRecipe(side_px=train.side_px),
+            through_jpeg=False,
             recipe=self.recipe,
             commonest=train.species[int(counts.argmax())],
             backend=keras.backend.backend(),
@@ -77,6 +78,9 @@ def train_bare(
 
     Without `val` nothing chooses among the epochs, and the last one's weights stand. What lies
     at `root` is gone on from; `cpu.json` there has the CPU seconds of all goes together.
+
+    Raises:
+        RunError: another process trains there.
     """
     backend.start()
     from training.fit import fit
@@ -90,22 +94,23 @@ def train_bare(
         first_weights=task.first_weights,
     )
     run = Run.begin(root, task.record(train))
-    for epoch in fit(
-        network,
-        train=train.pictures(),
-        val=val if val is not None else train.pictures(NO_PICTURES),
-        recipe=task.recipe,
-        checkpoints=run.checkpoints,
-        on_step=on_step,
-        is_interrupted=is_interrupted,
-    ):
-        run.write_history(run.checkpoints.progress().history)
-        meter.note()
-        yield epoch
-    history = run.checkpoints.progress().history
-    leader = best(history, task.recipe.monitor)
-    assert leader is not None
-    run.finish(network, epochs=len(history), best_epoch=leader.epoch)
+    with run.under_way():
+        for epoch in fit(
+            network,
+            train=train.pictures(),
+            val=val if val is not None else train.pictures(NO_PICTURES),
+            recipe=task.recipe,
+            checkpoints=run.checkpoints,
+            on_step=on_step,
+            is_interrupted=is_interrupted,
+        ):
+            run.write_history(run.checkpoints.progress().history)
+            meter.note()
+            yield epoch
+        history = run.checkpoints.progress().history
+        leader = best(history, task.recipe.monitor)
+        assert leader is not None
+        run.finish(network, epochs=len(history), best_epoch=leader.epoch)
 
 
 class Meter:

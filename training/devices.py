@@ -91,6 +91,14 @@ def _keras() -> Check:
     )
 
 
+MEND = {
+    "tensorflow": "pip install 'bestiary[gpu]', or in a clone make extra EXTRA=gpu",
+    "jax": "pip install 'jax[cuda12]'",
+    "torch": "install a torch that was built for CUDA, as https://pytorch.org/get-started says",
+}
+"""What makes a backend see an NVIDIA card."""
+
+
 def _devices() -> Check:
     processor = platform.processor() or platform.machine()
     if found := backend.gpus():
@@ -100,8 +108,6 @@ def _devices() -> Check:
             name="devices",
             ok=False,
             detail=f"there is an NVIDIA card, and the backend {backend.named()!r} does not see it",
-            how_to_mend="pip install 'bestiary[gpu]', or in a clone make extra EXTRA=gpu"
-            if backend.named() == "tensorflow"
-            else "pip install 'jax[cuda12]'",
+            how_to_mend=MEND[backend.named()],
         )
     return Check(name="devices", ok=True, detail=f"CPU alone ({processor}): all works, slowly")

@@ -166,7 +166,8 @@ def _together(runs: Sequence[Run], views: Views, *, temperature: float) -> Class
 def _asked_of(record: RunRecord) -> tuple[object, ...]:
     """What must be one for all who answer together: the species, and how a photo becomes input."""
     made = record.curation
-    rendered = made.side_px, made.fit, made.background, made.jpeg_quality
+    quality = made.jpeg_quality if record.through_jpeg else None
+    rendered = made.side_px, made.fit, made.background, quality
     return record.species, record.side_px, rendered
 
 

@@ -177,12 +177,11 @@ def preprocessing(
             f"transparent pixels on RGB {list(record.curation.background)}",
             f"square of {record.curation.side_px} px: {record.curation.fit}, bicubic (Pillow's"
             f" resize with reducing_gap={REDUCING_GAP})",
-            f"through a JPEG of quality {record.curation.jpeg_quality} without chroma subsampling,"
-            " as the training pictures went: without it answers differ a little",
+            *_through_jpeg(record),
             *_rescaled(record),
         ],
         "fit": record.curation.fit,
-        "jpeg_quality": record.curation.jpeg_quality,
+        "jpeg_quality": record.curation.jpeg_quality if record.through_jpeg else None,
         "background": list(record.curation.background),
         "species": list(record.species),
         "networks": len(records),
@@ -192,6 +191,15 @@ def preprocessing(
         "weights_sha256": hashes[0] if len(hashes) == 1 else hashes,
         "lock_digest": locks[0] if len(locks) == 1 else locks,
     }
+
+
+def _through_jpeg(record: RunRecord) -> list[str]:
+    if not record.through_jpeg:
+        return []
+    return [
+        f"through a JPEG of quality {record.curation.jpeg_quality} without chroma subsampling,"
+        " as the training pictures went: without it answers differ a little"
+    ]
 
 
 def _rescaled(record: RunRecord) -> list[str]:

@@ -114,11 +114,14 @@ def _normed(layer: Layer, norm: Layer, features: Tensor) -> Tensor:
     offset = offset + norm.beta if norm.center else offset
     if layer.use_bias:
         offset = offset + layer.bias * factor
-    features, factor, offset = (
-        ops.cast(one, layer.compute_dtype) for one in (features, factor, offset)
+    is_depthwise = isinstance(layer, layers.DepthwiseConv2D)
+    kernel = layer.kernel * (
+        ops.reshape(factor, layer.kernel.shape[2:]) if is_depthwise else factor
     )
-    if isinstance(layer, layers.DepthwiseConv2D):
-        kernel = layer.kernel * ops.reshape(factor, (layer.kernel.shape[2:]))
+    features, kernel, offset = (
+        ops.cast(one, layer.compute_dtype) for one in (features, kernel, offset)
+    )
+    if is_depthwise:
         answer = ops.depthwise_conv(
             features,
             kernel,
@@ -127,6 +130,6 @@ def _normed(layer: Layer, norm: Layer, features: Tensor) -> Tensor:
             dilation_rate=layer.dilation_rate,
         )
     else:
-        answer = layer.convolution_op(features, layer.kernel * factor)
+        answer = layer.convolution_op(features, kernel)
     # Not with `+`, behind which TensorFlow does not see a bias.
     return ops.add(answer, offset)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -75,7 +76,7 @@ def read_npz(
             f"the pictures of {path} have a side of {images.shape[1]} px, and the model takes"
             f" {side_px} px: scale them, or train a model for them"
         )
-    names = names_of(codes.reshape(-1), _legend(arrays), species)
+    names = names_of(codes.reshape(-1), _legend(path, arrays), species)
     order = tuple(species) if species is not None else tuple(sorted(set(names)))
     strangers = sorted(set(names) - set(order))
     if strangers:
@@ -96,7 +97,7 @@ def _arrays(path: Path) -> dict[str, NDArray[Any]]:
         raise PicturesError(f"there is no file {path}") from error
     except (
         *(OSError, EOFError, ValueError, KeyError, TypeError, AttributeError),
-        zipfile.BadZipFile,
+        *(zipfile.BadZipFile, zlib.error),
     ) as error:
         raise PicturesError(f"{path} is no .npz file of arrays: {error}") from error
 
@@ -112,14 +113,26 @@ def _require_pictures(path: Path, images: NDArray[Any], codes: NDArray[Any]) -> 
         raise PicturesError(f"{path} has {len(images)} images and {codes.size} labels")
 
 
-def _legend(arrays: Mapping[str, NDArray[Any]]) -> dict[int, str]:
+def _legend(path: Path, arrays: Mapping[str, NDArray[Any]]) -> dict[int, str]:
     """What the file itself says its codes mean."""
     names = arrays.get("classes")
     codes = arrays.get("class_fine_labels")
-    if names is None or names.dtype.kind != "U":
+    if names is None or names.dtype.kind not in "US":
         return {}
-    numbers = range(len(names)) if codes is None else codes.tolist()
-    return {int(code): str(name) for code, name in zip(numbers, names, strict=False)}
+    numbers = np.arange(names.size) if codes is None else codes
+    if names.ndim != 1 or numbers.shape != names.shape or numbers.dtype.kind not in "iu":
+        raise PicturesError(
+            f"`classes` of {path} must be a list of names, one for each code in"
+            " `class_fine_labels`, or for 0, 1, 2 … where there are none"
+        )
+    return dict(zip(map(int, numbers.tolist()), _as_text(names), strict=True))
+
+
+def _as_text(names: NDArray[Any]) -> list[str]:
+    """Names in a list of texts or of bytes."""
+    if names.dtype.kind == "S":
+        return [name.decode("utf-8", "replace") for name in names.tolist()]
+    return [str(name) for name in names.tolist()]
 
 
 def names_of(
@@ -130,10 +143,8 @@ def names_of(
     CIFAR-100's codes are what they are only where they name something that is wanted; the
     labels 0 to k - 1 of k species are places in the sorted list.
     """
-    if codes.dtype.kind == "S":
-        return [code.decode("utf-8", "replace") for code in codes.tolist()]
-    if codes.dtype.kind == "U":
-        return [str(code) for code in codes.tolist()]
+    if codes.dtype.kind in "US":
+        return _as_text(codes)
     is_number = codes.dtype.kind in "iuf"
     odd = codes[~np.isfinite(codes) | (codes != np.round(codes))] if is_number else codes
     if odd.size or not is_number:
@@ -142,7 +153,12 @@ def names_of(
             f" {odd.reshape(-1)[0]}"
         )
     found = sorted({int(code) for code in codes.tolist()})
-    table = dict(legend) if set(found) <= set(legend) else _by_custom(found, species)
+    if legend and (unnamed := set(found) - set(legend)):
+        raise PicturesError(
+            f"`classes` names no species for the label {min(unnamed)}, which pictures have: it"
+            f" names {', '.join(f'{code} {name}' for code, name in legend.items())}"
+        )
+    table = legend or _by_custom(found, species)
     return [table[int(code)] for code in codes.tolist()]
 
 
@@ -196,7 +212,7 @@ def _bodies(path: Path, part: str) -> Iterator[tuple[str, bytes]]:
                 place = PurePosixPath(name)
                 if len(place.parts) > 1 and str(place.parent.parent) == (part or "."):
                     yield place.parent.name, archive.read(name)
-    except (OSError, zipfile.BadZipFile) as error:
+    except (OSError, zipfile.BadZipFile, zlib.error) as error:
         raise PicturesError(f"{path} cannot be read: {error}") from error
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -63,7 +64,8 @@ def read(path: Path, record: RunRecord) -> OtherPictures:
     for name, body, count in _files(path):
         found = count
         try:
-            pixels.append(scaled(render(body, record.curation), record.side_px))
+            picture = render(body, record.curation, through_jpeg=record.through_jpeg)
+            pixels.append(scaled(picture, record.side_px))
         except UnusableImageError:
             unread.append(name)
     if not pixels:
@@ -83,7 +85,10 @@ def _files(path: Path) -> Iterator[_File]:
         else:
             yield from _unzipped(path)
     # The last two are what `zipfile` says of a compression it does not know, and of a password.
-    except (OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+    except (
+        *(OSError, zipfile.BadZipFile, zlib.error),
+        *(NotImplementedError, RuntimeError),
+    ) as error:
         raise PicturesError(
             f"cannot read {path} ({error}): name a folder or a zip file with pictures"
         ) from error

@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from curation.errors import UnusableImageError
-from curation.recipe import CurationRecipe
 from curation.render import render
 from training import backend
 from training.calibration import calibrated
@@ -27,6 +26,8 @@ BATCH_SIZE = 32
 SHOWN = 3
 """Species named for each image in words."""
 UNKNOWN = "unknown"
+MAX_BYTES = 500 * 2**20
+"""Of a file that is read as a picture: a folder of photos may hold films of any size."""
 _OF_THE_SYSTEM = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini"})
 
 Fetch = Callable[[str], bytes]
@@ -122,18 +123,20 @@ def require_all(found: Sequence[Prediction | Unread], document: Mapping[str, Any
 def to_csv(found: Iterable[Prediction | Unread], species: Sequence[str]) -> str:
     """A table of predictions for spreadsheets: one line an image, with every probability.
 
-    `said` is a species or `unknown`, and empty where there is an `error`.
+    `said` is a species or `unknown`, and empty where there is an `error`. Bytes of a file's name
+    that are no UTF-8 are written as Python writes them.
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["image", "said", "species", "probability", "error", *species])
     for one in found:
+        image = one.image.encode("utf-8", "backslashreplace").decode()
         if isinstance(one, Unread):
-            writer.writerow([one.image, "", "", "", one.reason, *[""] * len(species)])
+            writer.writerow([image, "", "", "", one.reason, *[""] * len(species)])
             continue
         said = UNKNOWN if one.is_unknown else one.species
         shares = [f"{one.probabilities[name]:.6f}" for name in species]
-        writer.writerow([one.image, said, one.species, f"{one.probability:.6f}", "", *shares])
+        writer.writerow([image, said, one.species, f"{one.probability:.6f}", "", *shares])
     return text.getvalue()
 
 
@@ -207,7 +210,7 @@ def _in_batches(images: Iterable[str], size: int) -> Iterator[list[str]]:
 def _predict_batch(
     network: Any, record: RunRecord, images: list[str], fetch: Fetch | None
 ) -> Iterator[Prediction | Unread]:
-    seen = [_picture(image, record.curation, record.side_px, fetch) for image in images]
+    seen = [_picture(image, record, fetch) for image in images]
     pixels = [picture for picture in seen if not isinstance(picture, str)]
     rows = iter(_said(network, record, np.stack(pixels)) if pixels else ())
     for image, picture in zip(images, seen, strict=True):
@@ -231,12 +234,12 @@ def _prediction(image: str, row: NDArray[np.float32], record: RunRecord) -> Pred
     )
 
 
-def _picture(
-    image: str, recipe: CurationRecipe, side_px: int, fetch: Fetch | None
-) -> NDArray[np.uint8] | str:
+def _picture(image: str, record: RunRecord, fetch: Fetch | None) -> NDArray[np.uint8] | str:
     """The picture as the dataset would hold it, or why it cannot be had."""
     try:
-        return scaled(render(_body(image, fetch), recipe), side_px)
+        body = _body(image, fetch)
+        picture = render(body, record.curation, through_jpeg=record.through_jpeg)
+        return scaled(picture, record.side_px)
     except UnusableImageError as error:
         return error.reason
     except PredictionError as error:
@@ -260,6 +263,8 @@ def _body(image: str, fetch: Fetch | None) -> bytes:
     path = Path(image)
     if path.exists() and not path.is_file():  # A pipe might never end.
         raise PredictionError("it is no file")
+    if path.stat().st_size > MAX_BYTES:
+        raise PredictionError(f"it is larger than {MAX_BYTES // 2**20} MB, and no photo")
     return path.read_bytes()
 
 
@@ -282,7 +287,10 @@ def probabilities_of(
     size = min(batch_size, len(pixels))
     size += -size % backend.sharers()
     parts = [
-        np.asarray(network.predict_on_batch(_filled(pixels[first : first + size], size)))
+        # In 32 bits also where a network computes in 16: those do not add up.
+        np.asarray(
+            network.predict_on_batch(_filled(pixels[first : first + size], size)), np.float32
+        )
         for first in range(0, len(pixels), size)
     ]
     return np.concatenate(parts)[: len(pixels)]

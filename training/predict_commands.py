@@ -62,6 +62,7 @@ def predict(
     from training.errors import PredictionError
     from training.predict import images_of, require_all, require_any, to_csv
     from training.predict import predict as predictions
+    from training.run import pointed_to
 
     runs, _ = ensemble.opened(run_root)
     for run in runs:
@@ -71,8 +72,8 @@ def predict(
         _require_place(table)
     backend.start()
     root, record = runs[0].root, runs[0].record
-    if (run_root / ensemble.FILE).is_file():
-        root, record = run_root, replace(record, calibration=None)
+    if ensemble.is_ensemble(run_root):
+        root, record = pointed_to(run_root), replace(record, calibration=None)
         network = ensemble.load(run_root)
     else:
         network = runs[0].load_network()

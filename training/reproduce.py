@@ -18,6 +18,8 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any, Literal
 
+import numpy as np
+
 from training import backend, models, presets, weights
 from training.bare import Meter
 from training.checkpoint import Checkpoints
@@ -27,6 +29,7 @@ from training.intervals import wilson
 from training.labelled import Labelled, dealt
 from training.pictures import Pictures, counts_of
 from training.recipe import TrainRecipe
+from training.run import held
 from training.whole import write_whole
 
 Material = Literal["small mammals", "cifar-10", "photos", "drawn"]
@@ -180,6 +183,8 @@ class Outcome:
     wall_s: float
     recipe: str = ""
     """`Row.digest` of it."""
+    material: str = ""
+    """`material_digest` of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,6 +203,27 @@ class Deal:
     val: Pictures
     classes: int
     side_px: int
+
+
+def material_digest(row: Row, deal: Deal, weights_choice: str) -> str:
+    """Of what a job is made of: its pictures, and the first weights of its backbone.
+
+    Raises:
+        WeightsError: there are none.
+    """
+    digest = hashlib.sha256()
+    for part in (deal.train, deal.val):
+        digest.update(np.ascontiguousarray(part.labels, "<i4").tobytes())
+        digest.update(np.ascontiguousarray(part.pixels).data)
+    if (first_weights := _first_weights(row, weights_choice)) is not None:
+        digest.update(first_weights.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _first_weights(row: Row, weights_choice: str) -> Path | None:
+    entry = models.find(row.model)
+    choice = weights_choice if entry.pretrained is not None else weights.NONE
+    return weights.file_of(entry, choice, cache=weights.keras_cache())
 
 
 Deals = Callable[[Row, int], Deal]
@@ -249,8 +275,7 @@ def run_job(
 
     entry = models.find(row.model)
     recipe = row.recipe(seed=seed, side_px=deal.side_px, epochs=epochs)
-    choice = weights_choice if entry.pretrained is not None else weights.NONE
-    first_weights = weights.file_of(entry, choice, cache=weights.keras_cache())
+    first_weights = _first_weights(row, weights_choice)
     backend.start()
     backend.forget_networks()
     meter, checkpoints = Meter(folder), Checkpoints(folder / "checkpoint")
@@ -280,6 +305,7 @@ def run_job(
         cpu_s=round(meter.cpu_s, 1),
         wall_s=round(sum(epoch.duration_s for epoch in history), 1),
         recipe=row.digest(seed=seed, epochs=epochs),
+        material=material_digest(row, deal, weights_choice),
     )
 
 
@@ -296,13 +322,20 @@ def reproduce(
     trains: bool = True,
 ) -> Iterator[Outcome | Skipped]:
     """Yield what every job came to: first those done before, so that a table shows them at once,
-    then, if it `trains`, the others as they are done; all rows' first seeds come first."""
+    then, if it `trains`, the others as they are done; all rows' first seeds come first.
+
+    If it trains, what was done with other pictures or other first weights is done anew.
+    """
     jobs = [(seed, row) for seed in range(seeds) for row in rows]
-    done = {(seed, row.name): _outcome_of(out, row, seed, epochs) for seed, row in jobs}
-    yield from (outcome for outcome in done.values() if outcome)
+    done = set()
+    for seed, row in jobs:
+        before = _outcome_of(out, row, seed, epochs)
+        if before and (not trains or _is_of(before, row, seed, deals, weights_choice)):
+            done.add((seed, row.name))
+            yield before
     skipped: set[str] = set()
     for seed, row in jobs if trains else ():
-        if done[seed, row.name] is None and row.name not in skipped:
+        if (seed, row.name) not in done and row.name not in skipped:
             try:
                 yield _job(
                     row,
@@ -342,12 +375,26 @@ def _outcome_of(out: Path, row: Row, seed: int, epochs: int | None) -> Outcome |
     return outcome if outcome.recipe == row.digest(seed=seed, epochs=epochs) else None
 
 
+def _is_of(outcome: Outcome, row: Row, seed: int, deals: Deals, weights_choice: str) -> bool:
+    """Whether a job had the pictures and first weights that it would have now."""
+    try:
+        return outcome.material == material_digest(row, deals(row, seed), weights_choice)
+    except (WeightsError, NoMaterialError):
+        return True  # Without them it could not be done anew, either.
+
+
 def _job(row: Row, seed: int, deals: Deals, *, out: Path, **how: Any) -> Outcome:
-    job = _slug(row.name, seed, how["epochs"])
-    done, folder = out / "jobs" / f"{job}.json", out / "work" / job
-    outcome = run_job(row, seed, deals(row, seed), folder=folder, **how)
-    done.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(done, json.dumps(asdict(outcome), indent=2) + "\n")
+    job, deal = _slug(row.name, seed, how["epochs"]), deals(row, seed)
+    recipe = row.digest(seed=seed, epochs=how["epochs"])
+    material = material_digest(row, deal, how["weights_choice"])
+    # Another recipe, or other pictures, never go on from what is in there.
+    folder = out / "work" / f"{job}-{recipe[:8]}-{material[:8]}"
+    folder.mkdir(parents=True, exist_ok=True)
+    with held(folder):
+        outcome = run_job(row, seed, deal, folder=folder, **how)
+        done = out / "jobs" / f"{job}.json"
+        done.parent.mkdir(exist_ok=True)
+        write_whole(done, json.dumps(asdict(outcome), indent=2) + "\n")
     shutil.rmtree(folder, ignore_errors=True)
     return outcome
 

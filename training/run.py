@@ -68,6 +68,8 @@ class RunRecord:
     lock_digest: str
     curation: CurationRecipe
     """How the dataset's pictures were rendered, and how those to predict have to be."""
+    through_jpeg: bool = True
+    """Whether those that it learnt of went through the JPEG of that: those of an .npz did not."""
     recipe: TrainRecipe
     commonest: str
     """The species with the most training pictures: the baseline's only word."""
@@ -130,8 +132,12 @@ class RunRecord:
             raise ValueError("model and species must be names, and species at least two")
         if len(set(self.species)) < len(self.species):
             raise ValueError("no two species may have one name")
-        if not all(unicodedata.category(letter) != "Cc" for name in names for letter in name):
-            raise ValueError("a name may not hold control characters, which a terminal obeys")
+        texts = (self.dataset, self.lock_digest, self.commonest, self.backend)
+        if not all(isinstance(text, str) for text in texts):
+            raise ValueError("dataset, lock_digest, commonest and backend must be texts")
+        said = (*names, *texts, str(self.first_weights_licence))
+        if not all(unicodedata.category(letter) != "Cc" for text in said for letter in text):
+            raise ValueError("no text may hold control characters, which a terminal obeys")
         if (self.recipe.enlarge_px or 0) > _MOST_PX:
             raise ValueError(f"enlarge_px must be a number up to {_MOST_PX}")
 
@@ -244,8 +250,7 @@ class Run:
             RunError: another process trains it at this moment (not noticed on Windows).
         """
         mark = self.root / _MARK
-        with mark.open("a+", encoding="utf-8") as file:
-            _take_hold(file, self.root)
+        with held(self.root) as file:
             file.seek(0)
             before = file.read()
             file.truncate(0)
@@ -409,6 +414,18 @@ def default_root(parent: Path, record: RunRecord) -> Path:
     return parent / f"{record.model}-{len(taken) + 1}"
 
 
+@contextlib.contextmanager
+def held(folder: Path) -> Iterator[TextIO]:
+    """Be the only one at work in a folder; yields the file there that shows it.
+
+    Raises:
+        RunError: another process is (not noticed on Windows).
+    """
+    with (folder / _MARK).open("a+", encoding="utf-8") as mark:
+        _take_hold(mark, folder)
+        yield mark
+
+
 def _take_hold(mark: TextIO, root: Path) -> None:
     """Be the only one who trains there (not enforced on Windows)."""
     if sys.platform == "win32":
@@ -420,7 +437,6 @@ def _take_hold(mark: TextIO, root: Path) -> None:
     except BlockingIOError as error:
         raise RunError(
             f"another process is at work in {root}: wait until it ends, or choose another folder"
-            " with --run"
         ) from error
 
 
@@ -429,8 +445,8 @@ def _require_free(root: Path) -> None:
     if not (root / _MARK).exists():
         return
     try:
-        with (root / _MARK).open("a+", encoding="utf-8") as mark:
-            _take_hold(mark, root)
+        with held(root):
+            pass
     except OSError as error:
         raise RunError(f"cannot write {root / _MARK}: {error}") from error
 

@@ -163,6 +163,7 @@ _OUT_OF_MEMORY = {"MemoryError", "ResourceExhaustedError", "OutOfMemoryError"}
 _SAID_OF_IT = (
     "RESOURCE_EXHAUSTED",
     "Cannot parse tensor from proto",  # TensorFlow, of constants that it had no room for.
+    "DefaultCPUAllocator: can't allocate memory",  # torch.
 )
 
 

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from training import backend
-from training.devices import BACKENDS, EXTRAS, check
+from training.devices import BACKENDS, EXTRAS, MEND, check
 
 
 def test_every_check_is_well_where_training_works() -> None:
@@ -24,6 +28,30 @@ def test_what_else_could_be_had_is_told_and_is_no_fault() -> None:
     assert f"backends for KERAS_BACKEND: {', '.join(_installed())}" in detail
     assert all(name in detail for name in EXTRAS)
     assert rows["optional"].ok
+
+
+def test_every_backend_has_a_way_to_see_a_card() -> None:
+    assert set(MEND) == set(BACKENDS)
+
+
+def test_what_is_set_for_keras_elsewhere_changes_nothing(tmp_path: Path) -> None:
+    (tmp_path / ".keras").mkdir()
+    settings = {"backend": "theano", "image_data_format": "channels_first", "floatx": "float16"}
+    (tmp_path / ".keras" / "keras.json").write_text(json.dumps(settings))
+    code = (
+        "from training import backend; backend.start(); import keras;"
+        "print(keras.backend.backend(), keras.config.image_data_format(), keras.config.floatx())"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "KERAS_HOME": str(tmp_path / ".keras")},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert done.stdout.split() == [backend.named(), "channels_last", "float32"]
 
 
 def _installed() -> list[str]:

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from curation.render import render
 from tests.training.making import require_export, run_command
 from training import backend, ensemble, presets
 from training.bare import Task, digest_of, train_bare
@@ -130,17 +129,21 @@ def test_ten_views_are_the_picture_its_mirror_image_and_four_corners() -> None:
 
 
 def test_an_ensemble_predicts_photos_as_a_run_does(folder: Path, tmp_path: Path) -> None:
+    """No JPEG comes between: its training pictures, which were in a file of arrays, saw none."""
     pixels = _labelled().pixels[:3]
+    photos = tmp_path / "photos"
+    photos.mkdir()
     for number, values in enumerate(pixels):
-        Image.fromarray(values).save(tmp_path / f"{number}.png")
+        Image.fromarray(values).save(photos / f"{number}.png")
+    (tmp_path / "latest").write_text(f"{folder}\n")
 
-    document, _ = run_command("predict", folder, tmp_path, "--top", 2)
+    document, _ = run_command("predict", folder, photos, "--top", 2)
+    pointed, _ = run_command("predict", tmp_path / "latest", photos, "--top", 2)
 
-    recipe = Run.open(folder / "member-0").record.curation
-    seen = [render((tmp_path / f"{number}.png").read_bytes(), recipe) for number in range(3)]
-    said = ensemble.load(folder).probabilities(np.stack([np.asarray(one) for one in seen]))
+    said = ensemble.load(folder).probabilities(pixels)
     found = [one["probabilities"]["wren"] for one in document["images"]]
     assert found == pytest.approx(said[:, 1], abs=1e-5)
+    assert pointed == document
 
 
 def test_an_ensemble_of_one_looks_at_its_views_and_is_no_run(folder: Path, tmp_path: Path) -> None:
@@ -150,7 +153,7 @@ def test_an_ensemble_of_one_looks_at_its_views_and_is_no_run(folder: Path, tmp_p
     run.calibrate(Calibration(temperature=9.0, n=9, unknown_below=0.1, lost=0.0))
     ensemble.write(root, [run], "flip")
     Image.fromarray(_labelled().pixels[0]).save(tmp_path / "a.png")
-    shown = np.asarray(render((tmp_path / "a.png").read_bytes(), run.record.curation))[None]
+    shown = _labelled().pixels[:1]
 
     document, _ = run_command("predict", root, tmp_path / "a.png")
 
@@ -220,6 +223,14 @@ def test_a_training_that_is_done_is_not_done_again_and_counts_its_cpu(folder: Pa
 
     assert epochs == []
     assert json.loads((folder / "member-0" / "cpu.json").read_text())["cpu_s"] > 0
+
+
+def test_two_processes_do_not_train_one_member(folder: Path) -> None:
+    with (
+        Run.open(folder / "member-0").under_way(),
+        pytest.raises(RunError, match="another process is at work in"),
+    ):
+        _train(folder / "member-0", seed=0)
 
 
 def test_the_digest_of_pictures_tells_them_apart() -> None:

@@ -90,6 +90,30 @@ def test_a_step_of_it_is_a_step_of_the_network() -> None:
     assert sum(float(np.abs(move).max()) > 0 for move in moves[1]) > 50
 
 
+def test_it_computes_in_16_bits_where_the_network_does() -> None:
+    import keras
+
+    from training.folding import folded
+
+    backend.start()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        network = ruffled("mobilenet-v2-035")
+    finally:
+        keras.config.set_dtype_policy("float32")
+    seen, targets = pictures(4), np.eye(3, dtype=np.float32)[[0, 1, 2, 0]]
+    cheaper, exact = folded(network), ruffled("mobilenet-v2-035")
+    exact.set_weights(network.get_weights())
+
+    plain, cheap, truth = (
+        np.asarray(one.predict_on_batch(seen), np.float32) for one in (network, cheaper, exact)
+    )
+    cheaper.compile(optimizer=keras.optimizers.SGD(0.01), loss="categorical_crossentropy")
+
+    assert 0 < np.abs(cheap - truth).mean() < 2 * np.abs(plain - truth).mean()
+    assert np.isfinite(cheaper.train_on_batch(seen, targets))
+
+
 def test_norms_that_learn_are_left_alone() -> None:
     from training import transfer
     from training.folding import folded

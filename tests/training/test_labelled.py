@@ -68,6 +68,31 @@ def test_a_file_s_own_legend_comes_first(tmp_path: Path) -> None:
     assert [found.species[label] for label in found.labels] == ["robin", "wren"]
 
 
+def test_a_legend_of_bytes_is_one(tmp_path: Path) -> None:
+    path = _write(
+        tmp_path / "some.npz", images=_images(2), labels=[0, 1], classes=[b"wren", b"robin"]
+    )
+
+    assert read_npz(path, species=("robin", "wren")).labels.tolist() == [1, 0]
+
+
+@pytest.mark.parametrize(
+    ("legend", "why"),
+    [
+        ({"classes": ["wren"]}, "names no species for the label 1"),
+        ({"classes": np.array("wren")}, "must be a list of names"),
+        ({"classes": ["wren", "robin"], "class_fine_labels": [0]}, "one for each code"),
+    ],
+)
+def test_a_legend_that_does_not_explain_every_label_is_told(
+    tmp_path: Path, legend: dict[str, Any], why: str
+) -> None:
+    path = _write(tmp_path / "some.npz", images=_images(2), labels=[0, 1], **legend)
+
+    with pytest.raises(PicturesError, match=why):
+        read_npz(path)
+
+
 def test_some_of_the_species_will_do(tmp_path: Path) -> None:
     path = _write(tmp_path / "some.npz", images=_images(2), labels=[74, 36])
 
@@ -97,6 +122,17 @@ def test_a_file_that_holds_something_else_says_what_is_wanted(
     path = _write(tmp_path / "some.npz", **arrays)
 
     with pytest.raises(PicturesError, match=why):
+        read_npz(path)
+
+
+def test_a_damaged_file_of_packed_arrays_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "some.npz"
+    np.savez_compressed(path, images=_images(400), labels=np.arange(400))
+    body = bytearray(path.read_bytes())
+    body[1000:1100] = bytes(100)
+    path.write_bytes(body)
+
+    with pytest.raises(PicturesError, match=r"no \.npz file"):
         read_npz(path)
 
 

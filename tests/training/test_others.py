@@ -66,7 +66,17 @@ def test_of_very_many_pictures_as_many_as_said_are_taken(tmp_path: Path) -> None
     )
 
 
-@pytest.mark.parametrize("body", [None, b"no zip file"])
+def _damaged() -> bytes:
+    """A zip file whose packed data is none."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.png", bytes(range(256)) * 9)
+    body = bytearray(packed.getvalue())
+    body[40:60] = b"\xff" * 20
+    return bytes(body)
+
+
+@pytest.mark.parametrize("body", [None, b"no zip file", _damaged()])
 def test_what_holds_no_pictures_is_told(tmp_path: Path, body: bytes | None) -> None:
     path = tmp_path / "foxes.zip"
     if body is not None:

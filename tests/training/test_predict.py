@@ -15,6 +15,7 @@ from training.calibration import Calibration, calibrated
 from training.errors import PredictionError
 from training.pictures import load
 from training.predict import (
+    MAX_BYTES,
     Prediction,
     Unread,
     images_of,
@@ -140,6 +141,10 @@ def test_the_table_has_a_line_for_every_image(tmp_path: Path) -> None:
         "b.jpg,unknown,mouse,0.600000,,0.600000,0.400000",
         "c.jpg,,,,not an image,,",
     ]
+    # What a Latin-1 name on an old card is for Python.
+    assert to_csv([Unread(image="\udce9.jpg", reason="-")], ()).splitlines()[1:] == [
+        "\\udce9.jpg,,,,-"
+    ]
 
 
 def test_folders_files_and_addresses_may_be_mixed(tmp_path: Path) -> None:
@@ -178,3 +183,29 @@ def test_what_is_neither_file_nor_address_is_told(trained: Trained, tmp_path: Pa
         "only addresses with http:// or https:// are asked",
         "it is no file",
     ]
+
+
+def test_a_film_without_a_known_name_is_not_read_as_a_photo(
+    trained: Trained, tmp_path: Path
+) -> None:
+    backend.start()
+    run = Run.open(trained.root)
+    with (tmp_path / "GX010042.LRV").open("wb") as film:
+        film.truncate(MAX_BYTES + 1)
+
+    (found,) = predict(run.load_network(), run.record, [tmp_path / "GX010042.LRV"])
+
+    assert isinstance(found, Unread)
+    assert found.reason == "it is larger than 500 MB, and no photo"
+
+
+def test_what_is_computed_in_16_bits_is_added_up_in_32() -> None:
+    backend.start()
+    import keras
+
+    network = keras.Sequential([keras.Input((1,)), keras.layers.Rescaling(1.0, dtype="bfloat16")])
+
+    said = probabilities_of(network, np.full((4000, 1), 0.5, np.float32))
+
+    assert said.dtype == np.float32
+    assert said.mean() == pytest.approx(0.5)

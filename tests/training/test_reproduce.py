@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from tests.training.making import run_command
 from training import presets, reproduce, reproduce_table
 from training.cifar import SMALL_MAMMALS
 from training.errors import PicturesError, RunError, UsageError
-from training.labelled import Labelled
+from training.labelled import Labelled, read_npz
 from training.models import MODELS, find
 from training.reproduce import ROWS, Outcome, Skipped, interval, lines
 
@@ -175,6 +175,38 @@ def test_reproduce_trains_a_row_once_and_then_remembers(npz: Path, tmp_path: Pat
     assert not list((tmp_path / "work").iterdir()), "checkpoints of what is done are not kept"
 
 
+def test_a_figure_of_other_pictures_is_none_of_these(npz: Path, tmp_path: Path) -> None:
+    deal = reproduce.random_deal(read_npz(npz), 0)
+    other = replace(deal, val=replace(deal.val, labels=deal.val.labels[::-1]))
+    made = {
+        "recipe": VGG.digest(seed=0, epochs=1),
+        "material": reproduce.material_digest(VGG, other, "none"),
+    }
+    (tmp_path / "jobs").mkdir()
+    done = tmp_path / "jobs" / "1-cifar-vgg--study-0-1epochs.json"
+    done.write_text(json.dumps(asdict(_outcome(last=0.123, **made))))
+
+    def outcomes() -> list[Any]:
+        return list(
+            reproduce.reproduce(
+                [VGG],
+                1,
+                lambda *_: deal,
+                out=tmp_path,
+                weights_choice="none",
+                epochs=1,
+                on_epoch=lambda *_: None,
+                is_interrupted=lambda: False,
+            )
+        )
+
+    (fresh,) = outcomes()
+
+    assert fresh.last != 0.123
+    assert fresh.material == reproduce.material_digest(VGG, deal, "none")
+    assert outcomes() == [fresh]
+
+
 def test_what_was_done_before_is_told_before_anything_else_is_trained(tmp_path: Path) -> None:
     later = _outcome(seed=3, recipe=VGG.digest(seed=3, epochs=None))
     (tmp_path / "jobs").mkdir()
@@ -233,8 +265,6 @@ def test_a_row_without_pictures_or_weights_says_what_it_lacks(npz: Path, tmp_pat
 
 
 def test_the_deal_is_the_study_s_400_and_100_of_each_class(npz: Path) -> None:
-    from training.labelled import read_npz
-
     deal = reproduce.random_deal(read_npz(npz), 0)
 
     assert np.bincount(deal.val.labels).tolist() == [100] * 5

@@ -5,6 +5,7 @@ import json
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -170,12 +171,21 @@ def test_a_checkpoint_that_cannot_be_read_is_told_and_leaves_the_run_as_it_was(
     assert (run.root / "run.json").read_text() == done
 
 
-def test_names_that_a_terminal_would_obey_are_refused(tmp_path: Path) -> None:
-    (tmp_path / "run.json").write_text(
-        replace(RECORD, species=("\x1b[31mhamster", "mouse")).to_json()
-    )
+@pytest.mark.parametrize(
+    ("other", "why"),
+    [
+        ({"species": ("\x1b[31mhamster", "mouse")}, "may hold control characters"),
+        ({"dataset": "\x1b]0;mine\x07"}, "may hold control characters"),
+        ({"first_weights_licence": "\x1b[2J"}, "may hold control characters"),
+        ({"dataset": 5}, "must be texts"),
+    ],
+)
+def test_texts_that_a_terminal_would_obey_are_refused(
+    tmp_path: Path, other: dict[str, Any], why: str
+) -> None:
+    (tmp_path / "run.json").write_text(replace(RECORD, **other).to_json())
 
-    with pytest.raises(RunError, match="may not hold control characters"):
+    with pytest.raises(RunError, match=why):
         Run.open(tmp_path)
 
 
