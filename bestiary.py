@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from curation.errors import CurationError
 from scraper.errors import ScraperError
@@ -214,6 +215,8 @@ def _run(given: list[str], *, is_json: bool) -> int:
     try:
         answer = cli.main(args=given, prog_name="bestiary", standalone_mode=False)
     except (click.Abort, click.ClickException, OSError, *_STAGE_ERRORS) as error:
+        if isinstance(error, click.BadParameter):
+            error = _with_blame(error)
         if isinstance(error, click.UsageError) and not is_json:
             error.show()  # With the line that says how the command is used.
             return error.exit_code
@@ -237,6 +240,17 @@ def _meaning(error: Exception) -> tuple[str, int, Mapping[str, object]]:
             raise error
         return f"{error.filename}: {error.strerror}", 1, {}
     return "interrupted", 130, {}
+
+
+def _with_blame(error: click.BadParameter) -> click.BadParameter:
+    """The same, which says of a value that nobody typed where it stands."""
+    ctx, param = error.ctx, error.param
+    if ctx is None or param is None or param.name is None:
+        return error
+    if ctx.get_parameter_source(param.name) is not ParameterSource.DEFAULT_MAP:
+        return error
+    said = f"{error.message} (it stands in {SETTINGS})"
+    return click.BadParameter(said, ctx, param, error.param_hint)
 
 
 def _show(document: Document, text: str, *, is_json: bool, is_quiet: bool) -> None:
@@ -275,7 +289,12 @@ def read_settings(path: Path) -> dict[str, dict[str, Any]]:
     except OSError as error:
         raise click.UsageError(f"{path} cannot be read: {error.strerror}") from error
     for name, table in settings.items():
-        if name not in COMMANDS or not isinstance(table, dict):
+        if not isinstance(table, dict):
+            raise click.UsageError(
+                f"{path} has {name} = {table!r} outside of any table: write it below the name of"
+                " its command, such as [curate]"
+            )
+        if name not in COMMANDS:
             raise click.UsageError(
                 f"{path} has [{name}], which is no command: use one of {', '.join(COMMANDS)}"
             )

@@ -49,7 +49,7 @@ def building_site(root: Path) -> Iterator[Path]:
     try:
         root.parent.mkdir(parents=True, exist_ok=True)
         _recover(root, old)
-        _require_ours(root)
+        require_ours(root)
         give_back()
         with _alone(site):
             _clear(site)
@@ -122,17 +122,19 @@ def _recover(root: Path, old: Path) -> None:
         old.rename(root)
 
 
-def _require_ours(root: Path) -> None:
-    """Refuse to replace a folder that holds anything which curation did not put there."""
+def require_ours(root: Path) -> None:
+    """Refuse to replace a folder that holds anything which curation did not put there.
+
+    Raises:
+        DatasetError: it does.
+    """
     if not root.exists():
         return
     if not root.is_dir():
-        raise DatasetError(f"{root} is a file: choose another --dataset")
+        raise DatasetError(f"{root} is a file: choose a folder for the dataset")
     if not (root / MANIFEST).exists():
         if any(files_below(root)):
-            raise DatasetError(
-                f"{root} is not empty and is no dataset: choose another --dataset, or empty it"
-            )
+            raise DatasetError(f"{root} is not empty and is no dataset: choose another folder")
         return
     is_ours = _ours(root)
     if strange := heapq.nsmallest(3, (file for file in files_below(root) if not is_ours(file))):

@@ -72,6 +72,8 @@ def data(
 
     known = pins(beside=Path(FILE_NAME))
     if not name:
+        if classes or file is not None:
+            raise UsageError("name what is meant: --classes and --file belong to a NAME")
         return _pinned(known)
     pin = pin_named(name, known)
     if isinstance(pin, PinnedDrawing):

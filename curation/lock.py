@@ -110,6 +110,7 @@ def _read_all(path: Path) -> dict[str, Entry]:
             " away, or choose another place for the dataset"
         ) from error
     except ValueError as error:
+        _require_name(path)
         raise LockMismatchError(
             f"{path} is not a readable lock ({error}): restore it from version control,"
             " or delete it and run `bestiary curate` again"
@@ -120,11 +121,20 @@ def _read_all(path: Path) -> dict[str, Entry]:
         or not all(isinstance(entry, dict) for entry in datasets.values())
         or document.get("version") != LOCK_VERSION
     ):
+        _require_name(path)
         raise LockMismatchError(
             f"{path} is not a lock of version {LOCK_VERSION}: use the Bestiary that wrote it,"
             " or delete it and run `bestiary curate` again"
         )
     return datasets
+
+
+def _require_name(path: Path) -> None:
+    """Advise nobody to delete a file that was named by mistake."""
+    if path.name != FILE_NAME:
+        raise DatasetError(
+            f"{path} is no lock: name a {FILE_NAME}, a manifest, or a dataset's folder"
+        )
 
 
 @contextlib.contextmanager

@@ -141,10 +141,12 @@ def restore(
     some, and tells which; the dataset is made of the others all the same, unless the
     whole one is locked under the name of --out: that one is left as it is.
     """
+    from curation.building import require_ours
     from curation.restoring import locked, missing
     from scraper.harvest import Harvest
 
     wanted = locked(source, manifest)
+    require_ours(out)  # Before hours of asking hosts.
     asked = [*(("--allow-host", one) for one in allow_host), ("--pause", pause)]
     asked += [("--contact", contact)]
     options = [word for name, value in asked if value for word in (name, value)]

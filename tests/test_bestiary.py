@@ -126,7 +126,7 @@ def test_settings_are_defaults_that_the_command_line_overrides(tmp_path):
         ("[scrap]\n", "scrap"),
         ("[audit]\ncolour = 1\n", "colour"),
         ("[audit\n", "not valid TOML"),
-        ("audit = 3\n", "audit"),
+        ("audit = 3\n", "audit = 3 outside of any table: write it below"),
         ("[audit]\ndataset = true\n", "dataset"),
         ("[curate]\nsize = {a = 1}\n[audit]\njson = true\n", "json"),
     ],
@@ -139,6 +139,13 @@ def test_a_mistake_in_the_settings_is_named(tmp_path, settings, culprit):
     assert done.returncode == 2
     assert culprit in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_value_that_nobody_typed_is_said_to_stand_in_the_settings(tmp_path):
+    (tmp_path / "bestiary.toml").write_text("[curate]\nsize = 32.5\n")
+
+    assert "(it stands in bestiary.toml)" in run("curate", cwd=tmp_path).stderr
+    assert "bestiary.toml" not in run("curate", "--size", "x", cwd=tmp_path).stderr
 
 
 def test_settings_take_numbers_lists_and_lone_values_as_the_command_line_would(tmp_path):

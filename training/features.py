@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from curation.dataset import Dataset, Row
 from curation.recipe import SPLITS
 from training import pictures, weights
 from training.errors import WeightsError
-from training.models import MODELS, ModelEntry
+from training.models import ModelEntry
 
 BATCH = 32
 
@@ -28,18 +28,19 @@ class Seen:
     """Shape (n, features)."""
 
 
-def at_hand(cache: Path) -> tuple[ModelEntry, Path]:
-    """The first network of our list whose pre-trained weights are in Keras' cache.
+def at_hand(cache: Path, entries: Iterable[ModelEntry]) -> tuple[ModelEntry, Path]:
+    """The first of these networks whose pre-trained weights are in Keras' cache.
 
     Raises:
         WeightsError: there are none; nothing is downloaded.
     """
-    for entry in MODELS.values():
-        if entry.pretrained is not None and (cache / entry.pretrained.file).is_file():
-            return entry, cache / entry.pretrained.file
+    wanted = [(entry, entry.pretrained) for entry in entries if entry.pretrained is not None]
+    for entry, published in wanted:
+        if (cache / published.file).is_file():
+            return entry, cache / published.file
     raise WeightsError(
-        f"no pre-trained weights in {cache}: name a file with --weights, and its network with"
-        " --model; `bestiary models` lists the networks and where their weights are to be had"
+        f"{cache} has no pre-trained weights, such as {wanted[0][1].file}: name a file with"
+        " --weights, and its network with --model"
     )
 
 

@@ -90,6 +90,8 @@ def read_npz(
 
 
 def _arrays(path: Path) -> dict[str, NDArray[Any]]:
+    if path.is_file() and not zipfile.is_zipfile(path):
+        raise PicturesError(f"{path} is no .npz file of arrays")
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             return {name: arrays[name] for name in arrays.files}

@@ -60,7 +60,10 @@ def _cifar_10(data: Path) -> Deal:
     """The subset's own training and test pictures."""
     path = (data if data.is_dir() else data.parent.parent) / CIFAR_10
     if not path.is_file():
-        raise NoMaterialError(f"there is no {path}")
+        raise NoMaterialError(
+            f"there is no {path}, with class folders of 32-px pictures in train/ and test/: name"
+            " the folder that has it with --data"
+        )
     train, test = (read_class_folders(path, side_px=32, part=part) for part in ("train", "test"))
     return Deal(train=train.pictures(), val=test.pictures(), classes=len(train.species), side_px=32)
 

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
+from training.errors import UsageError
 from training.interruption import interruption, resumable
 
 if TYPE_CHECKING:
@@ -90,7 +92,10 @@ def reproduce(
 
     Killed at any moment, the same command goes on.
     """
+    _require_sense(final=final, only_table=only_table, for_final=only or cpu_minutes is not None)
     choice = weights_choice or _weights_beside(data)
+    if choice != "imagenet" and not Path(choice).exists():
+        raise UsageError(f"there are no weights at {choice}: --weights takes a folder, or imagenet")
     with interruption(_tell) as is_interrupted:
         if final is not None:
             return _final(
@@ -112,6 +117,21 @@ def reproduce(
             is_interrupted=is_interrupted,
             trains=not only_table,
         )
+
+
+def _require_sense(*, final: Path | None, only_table: bool, for_final: object) -> None:
+    """Refuse options that nothing would come of, before anything is trained."""
+    if final is None and for_final:
+        raise UsageError("--only and --cpu-minutes belong to --final: name its folder, too")
+    if final is not None:
+        given = click.get_current_context().get_parameter_source
+        of_table = ("photos", "drawn", "out", "wanted", "seeds", "quick")
+        idle = [name for name in of_table if given(name) is ParameterSource.COMMANDLINE]
+        if only_table or idle:
+            raise UsageError(
+                "--final makes models and no table: leave out --table, --row, --seeds, --quick,"
+                " --photos, --drawn and --out"
+            )
 
 
 def _weights_beside(data: Path) -> str:
@@ -184,7 +204,6 @@ def _table(
 
     from training import backend, reproduce_table
     from training import reproduce as study
-    from training.errors import UsageError
     from training.material import deals
 
     everything = list(study.ROWS.values())
@@ -195,7 +214,8 @@ def _table(
     ]
     if not rows:
         raise UsageError(
-            f"no row has {' or '.join(wanted)} in its name: leave out --row to see all"
+            f"no row has {' or '.join(wanted)} in its name: there are"
+            f" {'; '.join(row.name for row in everything)}"
         )
     backend.start()
     before, others = study.done_before(everything, seeds, out=out, epochs=epochs)

@@ -28,11 +28,10 @@ _SHOWN = 10
 )
 @click.option(
     "--model",
-    default="mobilenet-v2",
-    show_default=True,
-    help="The network that the weights are of; see `bestiary models`.",
+    help="The network that the weights are of; see `bestiary models`."
+    "  [default: mobilenet-v2, or without --weights the first that has some in Keras' cache]",
 )
-def suspect(*, dataset: Path, path: Path | None, model: str) -> tuple[Document, str]:
+def suspect(*, dataset: Path, path: Path | None, model: str | None) -> tuple[Document, str]:
     """Look for outliers and wrong labels in DATASET, with a network that knows other pictures.
 
     Nothing is dropped and nothing is downloaded: the findings go into the manifest's columns
@@ -53,19 +52,19 @@ def suspect(*, dataset: Path, path: Path | None, model: str) -> tuple[Document, 
     return _told(noted, entry, weights, looked_at=len(rows))
 
 
-def _network(model: str, path: Path | None) -> tuple[ModelEntry, Path]:
+def _network(model: str | None, path: Path | None) -> tuple[ModelEntry, Path]:
     from training.errors import UsageError
     from training.features import at_hand
     from training.models import MODELS
     from training.weights import keras_cache
 
-    if path is None:
-        return at_hand(keras_cache())
-    entry = MODELS.get(model)
-    if entry is None or entry.pretrained is None:
-        names = ", ".join(name for name, one in MODELS.items() if one.pretrained)
+    with_weights = {name: one for name, one in MODELS.items() if one.pretrained}
+    if model is not None and model not in with_weights:
+        names = ", ".join(with_weights)
         raise UsageError(f"{model!r} has no pre-trained weights: choose --model among {names}")
-    return entry, path
+    if path is not None:
+        return with_weights[model or "mobilenet-v2"], path
+    return at_hand(keras_cache(), [with_weights[model]] if model else with_weights.values())
 
 
 def _looked(opened: Dataset, entry: ModelEntry, weights: Path) -> tuple[list[Any], Any]:

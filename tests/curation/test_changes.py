@@ -112,6 +112,14 @@ def test_what_cannot_be_compared_is_told(two, name, words):
         versions(str(two / name))
 
 
+@pytest.mark.parametrize("text", ["[shrew]", "{}"])
+def test_nobody_is_advised_to_delete_what_was_named_by_mistake(tmp_path, text):
+    (tmp_path / "species.toml").write_text(text)
+
+    with pytest.raises(DatasetError, match=r"species.toml is no lock: name a datasets.lock"):
+        versions(str(tmp_path / "species.toml"))
+
+
 def test_the_command_compares_versions_and_locks_of_many(two, tmp_path):
     document = bestiary("diff", "old", "new", cwd=two)
     assert len(document["changed"]["new"]["images"]["added"]) == 1

@@ -71,6 +71,7 @@ def test_data_as_arrays_and_not_over_what_is_there(pinned):
         (("data", "demo"), 2, "bestiary draw DIR --seed 0"),
         (("data", "cifar100", "--file", "gone"), 1, "cannot read gone"),
         (("data", "cifar100", "--file", "tiny.tar.gz", "--classes", "wolf"), 2, "no class wolf"),
+        (("data", "--classes", "wolf"), 2, "--classes and --file belong to a NAME"),
     ],
 )
 def test_errors_say_what_to_do(pinned, arguments, code, words):

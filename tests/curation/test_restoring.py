@@ -167,6 +167,18 @@ def test_originals_that_another_scrape_may_be_fetching_are_not_told_as_lost(made
     assert not (tmp_path / "anew").exists()
 
 
+def test_a_folder_of_others_is_refused_before_any_host_is_asked(made, web, tmp_path):
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "mine.jpg").write_bytes(jpeg(1))
+    web.hits.clear()
+
+    arguments = ("restore", str(made / "dataset"), "--out", "photos", *OFFERED)
+    error = bestiary(*arguments, cwd=tmp_path, code=1)["error"]
+
+    assert "photos is not empty and is no dataset: choose another folder" in error
+    assert web.hits == []
+
+
 def test_what_a_harvest_has_is_not_fetched_and_offline_it_must_be_enough(made, web, tmp_path):
     shutil.copytree(made / "harvest", tmp_path / "harvest")
     web.hits.clear()

@@ -105,10 +105,12 @@ def test_weights_that_do_not_fit_or_are_not_there_are_told(
 
 
 def test_nothing_is_downloaded_and_the_cache_is_used(tmp_path: Path) -> None:
-    with pytest.raises(WeightsError, match=r"no pre-trained weights in .*--weights"):
-        at_hand(tmp_path)
-    known = MODELS["mobilenet-v2"]
+    known, other = MODELS["mobilenet-v2"], MODELS["mobilenet-075"]
+    with pytest.raises(WeightsError, match=r"no pre-trained weights, such as mobilenet_v2.*--wei"):
+        at_hand(tmp_path, [known, other])
     assert known.pretrained is not None
     path = tmp_path / known.pretrained.file
     path.write_bytes(b"weights")
-    assert at_hand(tmp_path) == (known, path)
+    assert at_hand(tmp_path, [other, known]) == (known, path)
+    with pytest.raises(WeightsError, match="such as mobilenet_"):
+        at_hand(tmp_path, [other])

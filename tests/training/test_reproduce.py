@@ -264,6 +264,26 @@ def test_a_row_without_pictures_or_weights_says_what_it_lacks(npz: Path, tmp_pat
     assert "not run" in text
 
 
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        (("--only", "scratch"), "belong to --final"),
+        (("--cpu-minutes", 1), "belong to --final"),
+        (("--final", "x", "--table"), "makes models and no table"),
+        (("--final", "x", "--quick"), "makes models and no table"),
+        (("--weights", "nowhere"), "there are no weights at nowhere"),
+        (("--row", "lion"), "no row has lion in its name: there are 0 cifar-cnn, study; 1 cifar"),
+    ],
+)
+def test_what_nothing_would_come_of_is_refused_before_anything_is_trained(
+    npz: Path, tmp_path: Path, options: tuple[object, ...], why: str
+) -> None:
+    with pytest.raises(UsageError, match=why):
+        run_command("reproduce", "--data", npz, "--out", tmp_path / "out", *options)
+
+    assert not (tmp_path / "out").exists()
+
+
 def test_the_deal_is_the_study_s_400_and_100_of_each_class(npz: Path) -> None:
     deal = reproduce.random_deal(read_npz(npz), 0)
 
