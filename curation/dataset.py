@@ -252,7 +252,12 @@ class Dataset:
                 f"{beside}, beside the link, is where an earlier Bestiary wrote it: move its entry"
                 f" {name} there, under that name, or run `bestiary curate` again"
             )
-        return "restore the lock from version control, or run `bestiary curate` again"
+        others = [name for name, one in lock.read_entries(path).items() if "kind" not in one]
+        named = f" (it has {', '.join(sorted(others)[:5])}: an entry bears its folder's name)"
+        return (
+            f"restore the lock from version control{named if others else ''}, or run"
+            " `bestiary curate` again"
+        )
 
     @functools.cached_property
     def lock_digest(self) -> str:

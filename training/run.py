@@ -165,6 +165,11 @@ class RunRecord:
             if not self._agrees(other, name)
         ] + [name for name in mine if mine[name] != theirs[name] and name not in unsaid]
 
+    def in_words(self, name: str) -> str:
+        """What `differences` names, and what it is here, if that is short."""
+        value = getattr(self.recipe, name, "")
+        return f"{_spoken(name)} ({value})" if value not in {"", None} else _spoken(name)
+
     def _agrees(self, other: RunRecord, name: str) -> bool:
         key = "lock_digest" if name == "dataset" else name
         return bool(getattr(self, key) == getattr(other, key))
@@ -227,9 +232,10 @@ class Run:
             found = cls.open(root)
             other = found.record.differences(record)
             if other and (found.checkpoints.exist or found.record.state == "done"):
+                told = ", ".join(found.record.in_words(name) for name in other)
                 raise RunError(
-                    f"{root} holds a run with another {', '.join(_spoken(name) for name in other)}:"
-                    " choose another folder with --run, or repeat that run's command"
+                    f"{root} holds a run with another {told}: choose another folder with --run, or"
+                    " repeat that run's command"
                 )
         elif root.exists() and (not root.is_dir() or any(root.iterdir())):
             raise RunError(f"{root} is not a run, and not empty: choose another folder with --run")

@@ -73,6 +73,9 @@ def test_a_lock_without_an_entry_or_unreadable_is_a_mismatch(dataset):
     path = lock.lock_path(dataset.root)
     path.write_text(json.dumps({"version": 1, "datasets": {}}))
     assert kinds(dataset) == [("lock", "datasets.lock")]
+    path.write_text(json.dumps({"version": 1, "datasets": {"mice": {}, "demo": {"kind": "file"}}}))
+    with pytest.raises(LockMismatchError, match=r"\(it has mice: an entry bears its folder's name"):
+        _ = dataset.lock_digest
     path.write_text("<<<<<<< HEAD")
     assert kinds(dataset) == [("lock", "datasets.lock")]
     path.unlink()

@@ -37,7 +37,7 @@ def test_a_run_may_be_given_more_epochs_but_nothing_else(tmp_path: Path) -> None
     run.checkpoints.save(Progress(step=1), model=(), optimizer=())
 
     Run.begin(tmp_path / "run", replace(RECORD, recipe=TrainRecipe(epochs=200, patience=0)))
-    with pytest.raises(RunError, match="another seed: choose another folder"):
+    with pytest.raises(RunError, match=r"another seed \(0\): choose another folder"):
         Run.begin(tmp_path / "run", replace(RECORD, recipe=TrainRecipe(seed=1)))
     with pytest.raises(RunError, match="another first weights: choose another folder"):
         Run.begin(tmp_path / "run", replace(RECORD, first_weights_sha256="ef" * 32))
