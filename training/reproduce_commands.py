@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -155,6 +155,7 @@ def _final(
     from training.labelled import read_npz
     from training.material import small_mammals
 
+    _require_ours(root, final.FINALS)
     path = small_mammals(data)
     train = read_npz(path)
     backend.start()
@@ -189,6 +190,13 @@ def _final(
     ]
     rows.append(f"Measure with `bestiary evaluate {root} --images FILE.npz`.")
     return document, "\n".join(rows)
+
+
+def _require_ours(root: Path, names: Iterable[str]) -> None:
+    """Refuse to put models among what is none of ours."""
+    there = {path.name for path in root.iterdir()} if root.is_dir() else set()
+    if (root.exists() and not root.is_dir()) or (there and not there & set(names)):
+        raise UsageError(f"{root} holds something else: name another folder with --final")
 
 
 def _table(

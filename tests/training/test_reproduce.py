@@ -306,6 +306,15 @@ def test_final_models_are_made_of_all_pictures_and_measured(tmp_path: Path, few:
     assert measured["classifiers"][0]["measures"]["accuracy"]["n"] == 15
 
 
+def test_final_models_are_not_put_among_other_things(tmp_path: Path, few: Path) -> None:
+    (tmp_path / "photos" / "hamster").mkdir(parents=True)
+
+    with pytest.raises(UsageError, match="holds something else: name another folder"):
+        run_command("reproduce", "--data", few, "--final", tmp_path / "photos")
+
+    assert [path.name for path in (tmp_path / "photos").iterdir()] == ["hamster"]
+
+
 def test_networks_that_there_is_no_time_for_are_left_out_and_named(
     tmp_path: Path, few: Path
 ) -> None:
