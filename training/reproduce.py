@@ -10,12 +10,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from statistics import mean, stdev
 from typing import Any, Literal
 
 import numpy as np
@@ -25,7 +23,6 @@ from training.bare import Meter
 from training.checkpoint import Checkpoints
 from training.errors import PicturesError, TrainingError, WeightsError
 from training.history import Epoch, Progress
-from training.intervals import wilson
 from training.labelled import Labelled, dealt
 from training.pictures import Pictures, counts_of
 from training.recipe import TrainRecipe
@@ -36,7 +33,7 @@ Material = Literal["small mammals", "cifar-10", "photos", "drawn"]
 HELD_OUT = 100
 """Of each class's 500 pictures, the study kept so many to validate on."""
 FOLDS = 5
-_FOLDED: tuple[Material, ...] = ("photos", "drawn")
+FOLDED: tuple[Material, ...] = ("photos", "drawn")
 """Of these a seed is a fold."""
 
 
@@ -402,69 +399,3 @@ def _job(row: Row, seed: int, deals: Deals, *, out: Path, **how: Any) -> Outcome
 def _slug(name: str, seed: int, epochs: int | None) -> str:
     words = "".join(letter if letter.isalnum() else "-" for letter in name.lower())
     return f"{words}-{seed}" + (f"-{epochs}epochs" if epochs else "")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
-    """A row of the table: its outcomes together."""
-
-    row: str
-    reported: str
-    last: float | None = None
-    low: float | None = None
-    high: float | None = None
-    best: float | None = None
-    """The mean of the best epochs: how the study reported."""
-    seeds: tuple[float, ...] = ()
-    n: int = 0
-    """Pictures measured on: in all where runs are folds, which share none; else each time."""
-    cpu_s: float | None = None
-    """A run's, on average."""
-    why_not: str = ""
-
-
-def lines(rows: Sequence[Row], found: Sequence[Outcome | Skipped]) -> list[Line]:
-    """The table, in the rows' order."""
-    return [_line(row, [one for one in found if one.row == row.name]) for row in rows]
-
-
-def _line(row: Row, found: Sequence[Outcome | Skipped]) -> Line:
-    done = [one for one in found if isinstance(one, Outcome)]
-    if not done:
-        reasons = [one.reason for one in found if isinstance(one, Skipped)]
-        return Line(row=row.name, reported=row.reported, why_not="; ".join(reasons))
-    are_folds = row.material in _FOLDED and all(one.seed < FOLDS for one in done)
-    n = sum(one.n for one in done) if are_folds else done[0].n
-    low, high = interval([one.last for one in done], n=n)
-    return Line(
-        row=row.name,
-        reported=row.reported,
-        last=mean(one.last for one in done),
-        low=low,
-        high=high,
-        best=mean(one.best for one in done),
-        seeds=tuple(one.last for one in done),
-        n=n,
-        cpu_s=mean(one.cpu_s for one in done),
-    )
-
-
-_T_95 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
-"""Student's t for two-sided 95 %, for 1 to 9 degrees of freedom."""
-
-
-def interval(accuracies: Sequence[float], *, n: int) -> tuple[float, float]:
-    """The 95 % interval of a mean accuracy.
-
-    Of one run, Wilson's on its pictures. Of several, what holds both Student's over the runs and
-    Wilson's on `n` pictures: those of one run where runs share them, because then more runs alone
-    tell little.
-    """
-    middle = mean(accuracies)
-    on_pictures = wilson(round(middle * n), n)
-    low, high = on_pictures.low or 0.0, on_pictures.high or 1.0
-    if len(accuracies) > 1:
-        factor = _T_95[min(len(accuracies) - 2, len(_T_95) - 1)]
-        reach = factor * stdev(accuracies) / math.sqrt(len(accuracies))
-        low, high = min(low, middle - reach), max(high, middle + reach)
-    return max(0.0, low), min(1.0, high)

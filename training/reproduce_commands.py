@@ -241,10 +241,10 @@ def _table(
     )
     for one in jobs:
         found.append(one)
-        reproduce_table.write(out, study.lines(everything, [*unasked, *found]))
+        reproduce_table.write(out, reproduce_table.lines(everything, [*unasked, *found]))
         _tell(_in_words(one))
-    lines = study.lines(rows, found)
-    reproduce_table.write(out, study.lines(everything, [*unasked, *found]))
+    lines = reproduce_table.lines(rows, found)
+    reproduce_table.write(out, reproduce_table.lines(everything, [*unasked, *found]))
     if others:
         _tell(
             f"{out / 'jobs'} has {others} more, of other --epochs, --seeds or recipes: they are"

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import html
 import json
+import math
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import mean, stdev
 
-from training.reproduce import Line
+from training.intervals import wilson
+from training.reproduce import FOLDED, FOLDS, Outcome, Row, Skipped
 from training.whole import write_whole
 
 HEADS = ("row", "reported", "ours: last epoch, 95 %", "best validation epoch", "runs", "CPU s")
@@ -18,6 +21,72 @@ WHAT_IT_SAYS = (
     " validation epoch was chosen by the very pictures that it is measured on, and is what the"
     " study reported. Intervals: 95 %, over the runs and over the pictures, both together."
 )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """A row of the table: its outcomes together."""
+
+    row: str
+    reported: str
+    last: float | None = None
+    low: float | None = None
+    high: float | None = None
+    best: float | None = None
+    """The mean of the best epochs: how the study reported."""
+    seeds: tuple[float, ...] = ()
+    n: int = 0
+    """Pictures measured on: in all where runs are folds, which share none; else each time."""
+    cpu_s: float | None = None
+    """A run's, on average."""
+    why_not: str = ""
+
+
+def lines(rows: Sequence[Row], found: Sequence[Outcome | Skipped]) -> list[Line]:
+    """The table, in the rows' order."""
+    return [_line(row, [one for one in found if one.row == row.name]) for row in rows]
+
+
+def _line(row: Row, found: Sequence[Outcome | Skipped]) -> Line:
+    done = [one for one in found if isinstance(one, Outcome)]
+    if not done:
+        reasons = [one.reason for one in found if isinstance(one, Skipped)]
+        return Line(row=row.name, reported=row.reported, why_not="; ".join(reasons))
+    are_folds = row.material in FOLDED and all(one.seed < FOLDS for one in done)
+    n = sum(one.n for one in done) if are_folds else done[0].n
+    low, high = interval([one.last for one in done], n=n)
+    return Line(
+        row=row.name,
+        reported=row.reported,
+        last=mean(one.last for one in done),
+        low=low,
+        high=high,
+        best=mean(one.best for one in done),
+        seeds=tuple(one.last for one in done),
+        n=n,
+        cpu_s=mean(one.cpu_s for one in done),
+    )
+
+
+_T_95 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
+"""Student's t for two-sided 95 %, for 1 to 9 degrees of freedom."""
+
+
+def interval(accuracies: Sequence[float], *, n: int) -> tuple[float, float]:
+    """The 95 % interval of a mean accuracy.
+
+    Of one run, Wilson's on its pictures. Of several, what holds both Student's over the runs and
+    Wilson's on `n` pictures: those of one run where runs share them, because then more runs alone
+    tell little.
+    """
+    middle = mean(accuracies)
+    on_pictures = wilson(round(middle * n), n)
+    low, high = on_pictures.low or 0.0, on_pictures.high or 1.0
+    if len(accuracies) > 1:
+        factor = _T_95[min(len(accuracies) - 2, len(_T_95) - 1)]
+        reach = factor * stdev(accuracies) / math.sqrt(len(accuracies))
+        low, high = min(low, middle - reach), max(high, middle + reach)
+    return max(0.0, low), min(1.0, high)
 
 
 def write(out: Path, lines: Sequence[Line]) -> None:

@@ -16,7 +16,8 @@ from training.cifar import SMALL_MAMMALS
 from training.errors import PicturesError, RunError, UsageError
 from training.labelled import Labelled, read_npz
 from training.models import MODELS, find
-from training.reproduce import ROWS, Outcome, Skipped, interval, lines
+from training.reproduce import ROWS, Outcome, Skipped
+from training.reproduce_table import interval, lines
 
 CODES = [36, 50, 65, 74, 80]
 VGG = ROWS["1 cifar-vgg, study"]
