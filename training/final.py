@@ -179,7 +179,7 @@ def _require_same(
     wanted = Task(entry=models.find(member.model), recipe=recipe, first_weights=None, source="")
     other = set(run.record.differences(wanted.record(train))) - {"weights", "first_weights_sha256"}
     if other:
-        named = ", ".join(name.replace("_", " ") for name in sorted(other))
+        named = ", ".join(run.record.in_words(name) for name in sorted(other))
         raise RunError(
             f"{run.root} was trained with another {named}: name another folder with --final, or"
             " remove that one"
