@@ -12,7 +12,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -302,7 +302,6 @@ def run_job(
         cpu_s=round(meter.cpu_s, 1),
         wall_s=round(sum(epoch.duration_s for epoch in history), 1),
         recipe=row.digest(seed=seed, epochs=epochs),
-        material=material_digest(row, deal, weights_choice),
     )
 
 
@@ -388,7 +387,7 @@ def _job(row: Row, seed: int, deals: Deals, *, out: Path, **how: Any) -> Outcome
     folder = out / "work" / f"{job}-{recipe[:8]}-{material[:8]}"
     folder.mkdir(parents=True, exist_ok=True)
     with held(folder):
-        outcome = run_job(row, seed, deal, folder=folder, **how)
+        outcome = replace(run_job(row, seed, deal, folder=folder, **how), material=material)
         done = out / "jobs" / f"{job}.json"
         done.parent.mkdir(exist_ok=True)
         write_whole(done, json.dumps(asdict(outcome), indent=2) + "\n")
