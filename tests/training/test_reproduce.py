@@ -277,12 +277,18 @@ def test_a_row_without_pictures_or_weights_says_what_it_lacks(npz: Path, tmp_pat
     ],
 )
 def test_what_nothing_would_come_of_is_refused_before_anything_is_trained(
-    npz: Path, tmp_path: Path, options: tuple[object, ...], why: str
+    npz: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    options: tuple[object, ...],
+    why: str,
 ) -> None:
-    with pytest.raises(UsageError, match=why):
-        run_command("reproduce", "--data", npz, "--out", tmp_path / "out", *options)
+    monkeypatch.chdir(tmp_path)
 
-    assert not (tmp_path / "out").exists()
+    with pytest.raises(UsageError, match=why):
+        run_command("reproduce", "--data", npz, *options)
+
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_deal_is_the_study_s_400_and_100_of_each_class(npz: Path) -> None:
