@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -37,15 +38,17 @@ def _labelled(count: int = 20, *, side_px: int = 32) -> Labelled:
     return Labelled(pixels=pixels.astype(np.uint8), labels=labels, species=("robin", "wren"))
 
 
-def _train(root: Path, *, seed: int, train: Labelled | None = None) -> list[Any]:
+def _epochs(root: Path, *, seed: int, train: Labelled | None = None) -> Iterator[Any]:
     entry = find("cifar-vgg")
     recipe = presets.recipe("study", entry, epochs=4, batch_size=10, seed=seed, monitor="none")
     task = Task(entry=entry, recipe=recipe, first_weights=None, source="drawn")
-    return list(
-        train_bare(
-            root, task, train or _labelled(), on_step=lambda _: None, is_interrupted=lambda: False
-        )
+    return train_bare(
+        root, task, train or _labelled(), on_step=lambda _: None, is_interrupted=lambda: False
     )
+
+
+def _train(root: Path, *, seed: int, train: Labelled | None = None) -> list[Any]:
+    return list(_epochs(root, seed=seed, train=train))
 
 
 @pytest.fixture(scope="module")
@@ -225,12 +228,13 @@ def test_a_training_that_is_done_is_not_done_again_and_counts_its_cpu(folder: Pa
     assert json.loads((folder / "member-0" / "cpu.json").read_text())["cpu_s"] > 0
 
 
-def test_two_processes_do_not_train_one_member(folder: Path) -> None:
-    with (
-        Run.open(folder / "member-0").under_way(),
-        pytest.raises(RunError, match="another process is at work in"),
-    ):
-        _train(folder / "member-0", seed=0)
+def test_two_processes_do_not_train_one_member(tmp_path: Path) -> None:
+    first = _epochs(tmp_path / "member", seed=0)
+    next(first)
+
+    with pytest.raises(RunError, match="another process is at work in"):
+        _train(tmp_path / "member", seed=0)
+    assert len(list(first)) == 3
 
 
 def test_the_digest_of_pictures_tells_them_apart() -> None:
