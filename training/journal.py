@@ -76,9 +76,8 @@ def _client() -> Any:
         return importlib.import_module("mlflow")
     except ImportError as error:
         raise TrainingError(
-            f"{_URI} is set and MLflow is not installed: `pip install bestiary[mlflow]`, or in"
-            " a clone `make extra EXTRA=mlflow`, or unset"
-            " it"
+            f"{_URI} is set and MLflow is not installed: `pip install bestiary[mlflow]`, or in a"
+            " clone `make extra EXTRA=mlflow`, or unset it"
         ) from error
 
 
